@@ -1,0 +1,55 @@
+"""The wiring: `create_app(settings)` connects the database, opens the rooms and hangs in the blueprints."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from gateway import config, journal, rounds
+from gateway.api import _door, account, chat, health
+from gateway.api import models as model_list
+from gateway.billing import sweep
+from gateway.config import Settings
+from gateway.providers import pool
+from gateway.routing import channels
+from gateway.vault import Vault, installation_secret
+from models import base, change, checkpoint, writer
+
+BLUEPRINTS = (account.blueprint, chat.blueprint, health.blueprint, model_list.blueprint)
+
+
+def create_app(settings: Settings, *, serving: bool = False) -> Flask:
+    """The gateway as a WSGI app. serving: in a worker with an event loop, with its writer and its rounds."""
+    config.use(settings)
+    journal.open(settings.log)
+    base.connect(settings.database_url, serving=serving)
+    channels.open(Vault(installation_secret(settings.secret, settings.data)))
+    pool.open(settings)
+    with base.session():
+        change.poll()
+    app = Flask("gateway", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    _door.install(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    if serving:
+        writer.start(settings.durability)
+        rounds.start(_rounds())
+    return app
+
+
+def _rounds() -> tuple[rounds.Round, ...]:
+    """All periodic work, by name and period, once in each worker."""
+    sweeper = sweep.Sweeper()
+    checkpointer = checkpoint.Checkpointer()
+
+    def poll() -> None:
+        with base.session():
+            change.poll()
+
+    return (
+        rounds.Round("change poll", 0.3, poll),
+        rounds.Round("beat", sweep.BEAT_S, sweeper.beat),
+        rounds.Round("sweep", sweep.BEAT_S, sweeper.sweep),
+        rounds.Round("checkpoint", 1.0, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
+    )

@@ -1,0 +1,49 @@
+"""The command line: `python -m gateway …`. Every verb takes `--json`; docs/settings.md lists the environment."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from . import __version__
+
+VERBS = {
+    "serve": "serving.serve",
+    "migrate": "serving.migrate",
+    "accounts": "accounts.accounts",
+    "credits": "accounts.credits",
+    "keys": "accounts.keys",
+    "plans": "accounts.plans",
+    "channels": "channels.channels",
+    "routes": "channels.routes",
+    "models": "channels.model_names",
+    "prices": "channels.price_list",
+    "doctor": "checks.doctor",
+    "books": "checks.books",
+}
+"""Verb → where it lives below `gateway.commands`; imported only when it is asked for."""
+
+
+class Verbs(click.Group):
+    """A group whose verbs are loaded by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, name = VERBS[cmd_name].split(".")
+        command: click.Command = getattr(import_module(f"gateway.commands.{module}"), name)
+        return command
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gateway")
+def main() -> None:
+    """An AI gateway that a team runs for itself."""
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m gateway")

@@ -1,0 +1,214 @@
+"""The door: the one admission point (Law 5), how bodies are read, how replies and errors leave.
+
+Every route needs a key but those in PUBLIC. `admit` runs before each request, whatever its route, and refuses by
+default; `open_call` reads and checks a body and makes a `Call` of it; `deliver` turns a `Reply` into a response;
+`dress` puts the headers on that every response has.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gevent
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from schemas.base import WireSchema, Wrong, check
+
+from .. import config, ids
+from ..access import keys, limits
+from ..call import Call, Reply
+from ..clock import monotonic, now_ms
+from ..dialects import openai_chat
+from ..dialects.base import Dialect
+from ..errors import GatewayError
+from ..providers.headers import TO_PROVIDER
+from ..relay.load import load
+from ..relay.watch import ClientWatch
+from ..splice import BadJson, guard
+
+PUBLIC = ("health.alive", "health.ready")
+"""Endpoints that need no key."""
+
+_log = logging.getLogger("gateway.door")
+_MB = 1 << 20
+_PIECE = 1 << 16
+
+
+def install(app: Flask) -> None:
+    """Hang the door into an app: admission before every request, one shape for every error after it."""
+    app.before_request(admit)
+    app.after_request(dress)
+    app.register_error_handler(GatewayError, answer_error)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_crash)
+
+
+def admit() -> Response | None:
+    """Who calls? Public routes and unknown paths need not say; everybody else must. Raises GatewayError 401."""
+    g.request_id = ids.new("req_")
+    if request.method == "OPTIONS" and request.path.startswith("/v1"):
+        return _preflight()
+    if request.endpoint is None or request.endpoint in PUBLIC:
+        return None
+    g.caller = keys.identify(_key())
+    return None
+
+
+def _key() -> str | None:
+    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+
+
+def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
+    """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
+
+    Raises GatewayError, which names the field.
+    """
+    started, created = monotonic(), now_ms()
+    try:
+        body = guard(read_body())
+    except BadJson as error:
+        raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
+    try:
+        check(schema, body.values)
+    except Wrong as wrong:
+        raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
+    if body.values.get("computer_id") is not None:
+        raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
+    ask = dialect.ask(body.values)
+    keys.permit(g.caller, ask.model)
+    call = Call(
+        id=ids.new(dialect.id_prefix),
+        request_id=g.request_id,
+        caller=g.caller,
+        surface=surface,
+        dialect=dialect.name,
+        body=body,
+        ask=ask,
+        created_ms=created,
+        started=started,
+        headers={name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None},
+        losses=[f"{name}=drop" for name in ("models", "provider") if body.values.get(name) is not None],
+    )
+    g.call = call
+    return call
+
+
+def watch() -> ClientWatch:
+    """A watch over the socket of the client that made this request."""
+    return ClientWatch(request.environ.get("gunicorn.socket"))
+
+
+def read_body() -> bytes:
+    """The request's body. Raises GatewayError 408, 413, 415 before more is read than may be."""
+    settings = config.current()
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+        raise GatewayError(415, "A compressed body is not taken. Send it without Content-Encoding.")
+    if request.mimetype.startswith("multipart/"):
+        raise GatewayError(415, "This path takes JSON, not multipart. Send a JSON body.")
+    length = request.content_length
+    if length is not None and length > settings.max_body:
+        raise _too_large(settings.max_body)
+    stream = request.environ["wsgi.input"]
+    pieces: list[bytes] = []
+    total = 0
+    late = GatewayError(408, "The body did not arrive in time. Send it again, without long pauses.")
+    whole_s = 2 * settings.body_s * (1 + (length or settings.max_body) // _MB)
+    try:
+        with gevent.Timeout(whole_s, late):
+            while length is None or total < length:
+                with gevent.Timeout(settings.body_s, late):
+                    piece = stream.read(_PIECE if length is None else min(_PIECE, length - total))
+                if not piece:
+                    break
+                total += len(piece)
+                if total > settings.max_body:
+                    raise _too_large(settings.max_body)
+                pieces.append(piece)
+    except (OSError, ValueError) as error:
+        raise GatewayError(400, "The body could not be read. Send it again.") from error
+    if length is not None and total < length:
+        raise GatewayError(400, f"The body ended after {total} of {length} bytes. Send all of it.")
+    return b"".join(pieces)
+
+
+def _too_large(most: int) -> GatewayError:
+    return GatewayError(413, f"The body is larger than {most} bytes, the most that this gateway takes. Send less.")
+
+
+def deliver(reply: Reply) -> Response:
+    """A reply as a response. Pieces go out as they come."""
+    response = Response(reply.body, status=reply.status, content_type=reply.content_type)
+    for name, value in reply.headers:
+        response.headers[name] = value
+    return response
+
+
+def answer_error(error: GatewayError) -> Response:
+    """An error in the shape of the surface that was called."""
+    response = Response(openai_chat.error(error, g.request_id), status=error.status, content_type="application/json")
+    for name, value in error.headers:
+        response.headers[name] = value
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    call = g.get("call")
+    if call is not None and call.attempts:
+        response.headers["x-generation-id"] = call.id
+        response.headers["x-gateway-attempts"] = str(len(call.attempts))
+    return response
+
+
+def _answer_http(error: HTTPException) -> Response:
+    """What Flask itself refuses: unknown paths and methods, malformed requests."""
+    status = error.code or 500
+    path = request.path[:200]
+    if status == 404:
+        message = f"There is nothing at {path!r}. The API lives under /v1."
+    elif status == 405:
+        message = f"{request.method} is not possible at {path!r}. See the Allow header."
+    else:
+        message = f"The request was refused: {error.name}. Check it against the documentation."
+    allow = error.get_headers() if status == 405 else []
+    return answer_error(
+        GatewayError(status, message, headers=tuple((name, value) for name, value in allow if name == "Allow"))
+    )
+
+
+def _answer_crash(error: Exception) -> Response:
+    """A bug of ours: told in the log, without a body; the caller gets the request id to quote."""
+    _log.error("request %s crashed", g.get("request_id"), exc_info=error)
+    return answer_error(
+        GatewayError(500, f"The gateway failed. Retry; if it happens again, tell its operator {g.request_id}.")
+    )
+
+
+def _preflight() -> Response:
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
+    response.headers["Access-Control-Allow-Headers"] = request.headers.get(
+        "Access-Control-Request-Headers", "authorization, content-type"
+    )
+    response.headers["Access-Control-Max-Age"] = "86400"
+    return response
+
+
+def dress(response: Response) -> Response:
+    """The headers that every response has."""
+    headers = response.headers
+    headers["x-request-id"] = g.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    if request.path.startswith("/v1"):
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = "*"
+    caller = g.get("caller")
+    if caller is not None:
+        call: Any = g.get("call")
+        uses = call.rates if call is not None and call.rates else limits.standing(caller)
+        for name, value in limits.headers(uses, config.CONNECTIONS, load.running):
+            headers[name] = value
+    return response

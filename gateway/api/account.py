@@ -1,0 +1,77 @@
+"""`/v1/credits` and `/v1/generation`: what an account has left, and what one call used and cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+import models.account
+import models.receipt
+from models.base import session
+
+from ..errors import GatewayError
+from ..money import usd
+
+blueprint = Blueprint("account", __name__)
+
+
+def _money(nanos: int) -> orjson.Fragment:
+    return orjson.Fragment(usd(nanos))
+
+
+@blueprint.get("/v1/credits")
+def credits() -> Response:
+    """All grants ever, settled charges, what is left of them, and what running calls hold."""
+    with session():
+        granted, spent, held = models.account.wallet(g.caller.account_id)
+    data = {
+        "total_credits": _money(granted), "total_usage": _money(spent), "balance": _money(granted - spent),
+        "held": _money(held),
+    }  # fmt: skip
+    return Response(orjson.dumps({"data": data}), content_type="application/json")
+
+
+@blueprint.get("/v1/generation")
+def generation() -> Response:
+    """The receipt of one call of this account. Another account's is as unknown as one that never was."""
+    wanted = request.args.get("id", "")
+    if not wanted:
+        raise GatewayError(400, "id must be the id of a generation, as in ?id=chatcmpl-….", param="id")
+    with session():
+        found = models.receipt.find(g.caller.account_id, wanted[:255])
+    if found is None:
+        raise GatewayError(404, f"There is no generation {wanted[:80]!r} in this account.", param="id")
+    return Response(orjson.dumps({"data": _shown(found)}), content_type="application/json")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    detail = json.loads(row["detail"])
+    return {
+        "id": row["id"],
+        "object": "generation",
+        "model": row["model"],
+        "provider": row["provider"],
+        "channel": row["channel"],
+        "upstream_model": row["upstream_model"],
+        "upstream_id": row["upstream_id"],
+        "created": row["created_at"] // 1000,
+        "surface": row["surface"],
+        "streamed": bool(row["streamed"]),
+        "finish_reason": row["finish"],
+        "status": row["status"],
+        "attempts": detail["attempts"],
+        "tokens": {"input": 0, "cached_read": 0, "cache_write": 0, "output": 0, "reasoning": 0, **detail["tokens"]},
+        "units": detail["units"],
+        "usage_source": "reported" if row["reported"] else "estimated",
+        "partial": bool(row["partial"]),
+        "overrun": bool(row["overrun"]),
+        "price_version": row["price_version"],
+        "cost_usd": _money(row["cost_nanos"]),
+        "cost": {name: _money(nanos) for name, nanos in detail["cost"].items()},
+        "latency_ms": row["latency_ms"],
+        "first_event_ms": row["first_event_ms"],
+        "losses": detail["losses"],
+    }

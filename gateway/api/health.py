@@ -1,0 +1,33 @@
+"""`/healthz` and `/readyz`: the process lives; the database answers too. Both are public."""
+
+from __future__ import annotations
+
+import logging
+
+import orjson
+from flask import Blueprint, Response
+
+from models.base import DatabaseError, rows, session
+
+from ..errors import GatewayError
+
+blueprint = Blueprint("health", __name__)
+_log = logging.getLogger("gateway.health")
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """200 as long as the process answers; asks nothing else."""
+    return Response(orjson.dumps({"ok": True}), content_type="application/json")
+
+
+@blueprint.get("/readyz")
+def ready() -> Response:
+    """200 when the database answers, else 503."""
+    try:
+        with session():
+            rows("SELECT 1")
+    except (DatabaseError, OSError) as error:
+        _log.warning("not ready: %s", type(error).__name__)
+        raise GatewayError(503, "The database does not answer. Retry in a moment.", retry_after=2) from error
+    return Response(orjson.dumps({"ok": True}), content_type="application/json")

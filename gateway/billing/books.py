@@ -1,0 +1,84 @@
+"""The books: whether every account's money adds up, checked on the live database in one consistent view.
+
+I1 balance = sum of the ledger · I2 held = sum of the open holds · I3 every receipt has exactly its charge · I5 no hold
+is older than any call can be · I6 no charge without a receipt · I10 the database is sound.
+"""
+
+from __future__ import annotations
+
+from models.base import database, is_postgres, rows, run, session
+
+from ..clock import now_ms
+
+GRACE_S = 60
+
+
+def check(deadline_s: float) -> tuple[int, list[str]]:
+    """The number of accounts, and what is wrong, a line each. deadline_s: the longest that a call may take."""
+    with session():
+        run("BEGIN ISOLATION LEVEL REPEATABLE READ" if is_postgres() else "BEGIN")
+        try:
+            wrong = [*_accounts(), *_keys(), *_receipts(), *_old_holds(deadline_s), *_database()]
+            return int(rows("SELECT count(*) FROM account")[0][0]), wrong
+        finally:
+            run("ROLLBACK")
+
+
+def _accounts() -> list[str]:
+    wrong = []
+    for account_id, granted, spent, held, entered, grants, holds, days in rows(
+        "SELECT a.id, a.granted_nanos, a.spent_nanos, a.held_nanos,"
+        " (SELECT coalesce(sum(amount_nanos), 0) FROM ledger l WHERE l.account_id = a.id),"
+        " (SELECT coalesce(sum(amount_nanos), 0) FROM ledger l WHERE l.account_id = a.id AND kind = 'grant'),"
+        " (SELECT coalesce(sum(amount_nanos), 0) FROM hold h WHERE h.account_id = a.id),"
+        " (SELECT coalesce(sum(cost_nanos), 0) FROM daily d WHERE d.account_id = a.id) FROM account a"
+    ):
+        if granted - spent != entered or granted != grants:
+            wrong.append(f"I1 {account_id}: granted {granted} - spent {spent}, but its ledger sums to {entered}")
+        if held != holds:
+            wrong.append(f"I2 {account_id}: held {held}, but its open holds sum to {holds}")
+        if spent != days:
+            wrong.append(f"I1 {account_id}: spent {spent}, but its days sum to {days}")
+    return wrong
+
+
+def _keys() -> list[str]:
+    return [
+        f"I2 {key_id}: held {held}, but its open holds sum to {holds}"
+        for key_id, held, holds in rows(
+            "SELECT k.id, k.held_nanos, (SELECT coalesce(sum(amount_nanos), 0) FROM hold h WHERE h.key_id = k.id)"
+            " FROM api_key k"
+        )
+        if held != holds
+    ]
+
+
+def _receipts() -> list[str]:
+    uncharged = rows(
+        "SELECT r.id, r.cost_nanos, coalesce(-l.amount_nanos, 0) FROM receipt r"
+        " LEFT JOIN ledger l ON l.kind = 'charge' AND l.ref = r.id AND l.account_id = r.account_id"
+        " WHERE r.cost_nanos <> coalesce(-l.amount_nanos, 0) LIMIT 100"
+    )
+    orphans = rows(
+        "SELECT l.ref, l.amount_nanos FROM ledger l LEFT JOIN receipt r ON r.id = l.ref"
+        " WHERE l.kind = 'charge' AND r.id IS NULL LIMIT 100"
+    )
+    return [
+        *(f"I3 {receipt}: costs {cost}, but was charged {charged}" for receipt, cost, charged in uncharged),
+        *(f"I6 {ref}: a charge of {-amount} without a receipt" for ref, amount in orphans),
+    ]
+
+
+def _old_holds(deadline_s: float) -> list[str]:
+    oldest = now_ms() - int((deadline_s + GRACE_S) * 1000)
+    return [
+        f"I5 {hold}: open since {(now_ms() - at) // 1000} s"
+        for hold, at in rows("SELECT id, at FROM hold WHERE at < ?", oldest)
+    ]
+
+
+def _database() -> list[str]:
+    if is_postgres():
+        return []
+    found = [str(row[0]) for row in database.execute_sql("PRAGMA integrity_check").fetchall()]
+    return [] if found == ["ok"] else [f"I10 the database file is damaged: {found[0]}"]

@@ -1,0 +1,174 @@
+"""Hold, settle, release: the three moments of money (Law 4)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from models import ledger as book
+from models import writer
+from models.window import Rule
+
+from .. import ids
+from ..call import Call, Leg, Meter, Price
+from ..clock import day, monotonic, now_ms
+from ..errors import GatewayError
+from ..money import usd
+from ..neutral.reply import Usage
+from . import prices
+from .prices import Ceiling
+
+WORKER = ids.new("wk_")
+"""This process's name on its holds; `sweep` tells when a process is gone."""
+
+
+def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...]) -> book.Limited | None:
+    """Set credit aside for the dearest outcome, and lower the call's output limit if the wallet forces it.
+
+    None when the hold stands; a Limited when a rule refuses. Raises GatewayError 402, 503.
+    """
+    caller = call.caller
+    arguments = (call.id, caller.account_id, caller.key_id, WORKER, call.created_ms)
+    try:
+        done = writer.write(
+            book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules,
+            order=caller.account_id,
+        )  # fmt: skip
+    except writer.Busy as error:
+        release(call)
+        raise GatewayError(
+            503, "The gateway's database takes no writes now. Retry in a moment.", retry_after=2
+        ) from error
+    if isinstance(done, book.Short):
+        raise _short(call, done, ceiling)
+    call.rates = done.uses
+    if isinstance(done, book.Limited):
+        return done
+    call.held = done.amount
+    if done.amount < ceiling.want:
+        call.cap = prices.affordable_output(legs, call.ask, done.amount)
+    elif ceiling.default is not None and not done.roomy:
+        call.cap = ceiling.default
+    return None
+
+
+def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
+    whose = f"The account {call.caller.account!r}" if short.purse == "account" else "This API key's limit"
+    waiting = (
+        f" Running calls hold ${usd(short.held)} more, which may come back: retry when they are done."
+        if short.held
+        else " Waiting does not help: add credits, or ask for less output."
+    )
+    return GatewayError(
+        402,
+        f"Not enough credits: this call may cost ${usd(ceiling.want)}, at least ${usd(ceiling.floor)}."
+        f" {whose} has ${usd(max(0, short.free))} free.{waiting}",
+        retry_after=5 if short.held else None,
+    )
+
+
+class Settlement(NamedTuple):
+    """What a call will be charged, ready to be written."""
+
+    values: dict[str, Any]
+    tokens_in: int
+    tokens_out: int
+    pins: list[tuple[str, str, str]]
+
+    @property
+    def cost(self) -> int:
+        return int(self.values["cost_nanos"])
+
+
+def reckon(
+    call: Call, leg: Leg | None, meter: Meter, *, status: int, partial: bool, first_event_ms: int | None
+) -> Settlement:
+    """What a call used and cost.
+
+    leg: the one that answered; None when none did, and nothing is charged. partial: it broke after output. A reply
+    without usage that can be believed is estimated: four bytes a token. What delivered no output costs nothing.
+    """
+    price = leg.price if leg is not None else None
+    reported = meter.usage is not None
+    used = meter.usage or _estimate(call, meter)
+    if price is None or not (meter.out_bytes or (reported and used.output)):
+        used, reported = Usage(), True
+    elif reported:
+        used = _clamped(used, price, call.ask.n)
+    counts = used.counts()
+    total, parts = prices.cost(price, counts) if price is not None else (0, {})
+    detail = {
+        "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
+        "tokens": counts,
+        "units": {},
+        "cost": parts,
+        "losses": call.losses,
+    }
+    values = {
+        "id": call.id,
+        "account_id": call.caller.account_id,
+        "key_id": call.caller.key_id,
+        "created_at": call.created_ms,
+        "surface": call.surface,
+        "model": call.model[:255],
+        "provider": leg.channel.provider if leg else None,
+        "channel": leg.channel.name if leg else None,
+        "upstream_model": leg.model[:255] if leg else None,
+        "upstream_id": meter.upstream_id,
+        "streamed": call.ask.stream,
+        "status": status,
+        "finish": meter.finish[:255] if meter.finish else None,
+        "cost_nanos": total,
+        "reported": reported,
+        "partial": partial and total > 0,
+        "overrun": total > call.held,
+        "price_version": price.version if price else None,
+        "latency_ms": int((monotonic() - call.started) * 1000),
+        "first_event_ms": first_event_ms,
+        "detail": json.dumps(detail, separators=(",", ":")),
+    }
+    pins = [(kind, made, leg.channel.id) for kind, made in meter.made] if leg else []
+    return Settlement(values, used.input or 0, used.output or 0, pins)
+
+
+def _estimate(call: Call, meter: Meter) -> Usage:
+    weight = call.ask.weight
+    given = math.ceil(weight.text / 4) + 4 * weight.messages + 85 * weight.images + weight.audio_bytes // 400
+    return Usage(input=given + weight.file_bytes // 16, output=math.ceil(meter.out_bytes / 4))
+
+
+def _clamped(used: Usage, price: Price, n: int) -> Usage:
+    """No provider counts more than window and maximum allow."""
+    if (used.input or 0) <= price.context and (used.output or 0) <= price.max_output * n:
+        return used
+    return Usage(
+        input=min(used.input or 0, price.context),
+        cached=used.cached,
+        cache_written=used.cache_written,
+        cache_written_1h=used.cache_written_1h,
+        audio_in=used.audio_in,
+        output=min(used.output or 0, price.max_output * n),
+        reasoning=used.reasoning,
+        audio_out=used.audio_out,
+    )
+
+
+def settle(settlement: Settlement) -> writer.Ticket:
+    """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written."""
+    values = settlement.values
+    return writer.submit(
+        book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
+        order=values["account_id"], durable=True,
+    )  # fmt: skip
+
+
+def release(call: Call) -> writer.Ticket:
+    """Give a hold back without a receipt: the call never began."""
+    return writer.submit(book.release, call.id, order=call.caller.account_id)
+
+
+def grant(account_id: str, nanos: int, note: str | None) -> None:
+    """Add credit to an account."""
+    writer.write(book.grant, account_id, nanos, ids.new("grant_"), note, now_ms(), order=account_id, durable=True)

@@ -1,0 +1,281 @@
+"""The plain things that walk through the house.
+
+A `Caller` makes a `Call`; routing finds its `Leg`s; each attempt sends an `Outbound` and gets a `Wire`; what goes wrong
+at a provider is a `Fault`; what was said back is metered and leaves as a `Reply`. No room owns these, and none of them
+knows Flask, requests or SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from .neutral.reply import Usage
+from .splice import Scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """A plan as it applies: requests a minute, tokens a minute, requests a day, calls at once; model patterns."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    rpd: int | None = None
+    parallel: int | None = None
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls: one key of one account, and what it may do. limits: (scope id, plan) of the account and of the key."""
+
+    account_id: str
+    account: str
+    key_id: str
+    models: tuple[str, ...]
+    expires_at: int | None
+    limits: tuple[tuple[str, Limits], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """How heavy the input is, before any provider has counted it.
+
+    text: UTF-8 bytes of all text, names and schemas · messages, tools: how many · images: (all, of which small) ·
+    audio_bytes, file_bytes: decoded · unseen: there is input that is not in the body (an uploaded file).
+    """
+
+    text: int = 0
+    messages: int = 0
+    tools: int = 0
+    images: int = 0
+    small_images: int = 0
+    audio_bytes: int = 0
+    file_bytes: int = 0
+    unseen: bool = False
+
+    def bound(self, image_tokens: int) -> int:
+        """Input tokens from above. A token is at least a byte; what providers wrap around is added by fixed figures:
+        128 a call (templates, system lines), 8 a message, 640 where tools are offered (their preamble) and 16 each."""
+        return (
+            128
+            + self.text
+            + 8 * self.messages
+            + (640 + 16 * self.tools if self.tools else 0)
+            + image_tokens * (self.images - self.small_images)
+            + 100 * self.small_images
+            + self.audio_bytes // 100
+            + self.file_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A member of the body that names an object made upstream (Law 8): its kind, id and the caller's field name."""
+
+    kind: str
+    id: str
+    param: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the gateway must know of a request, whatever its dialect.
+
+    n: choices · limit: most output tokens a choice, as asked · wants_usage: the client wants a usage frame ·
+    audio: sound is asked for or sent · hosted: kinds of tools that the provider runs and bills · tier: service tier.
+    """
+
+    model: str
+    stream: bool = False
+    n: int = 1
+    limit: int | None = None
+    wants_usage: bool = False
+    audio: bool = False
+    hosted: tuple[str, ...] = ()
+    tier: str | None = None
+    weight: Weight = Weight()
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a model costs, in nano-dollars a token, and how much it takes.
+
+    A class without a rate of its own takes its parent's (cached_read, cache_write, audio_in: input; reasoning,
+    audio_out: output) unless that would be too cheap; `billing.prices` says which must be there.
+    """
+
+    rates: Mapping[str, Decimal]
+    context: int
+    max_output: int
+    version: str
+    image_tokens: int = 1_600
+
+    @property
+    def free(self) -> bool:
+        return not any(self.rates.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A configured account at a provider, as the workers keep it.
+
+    models: upstream names, or None for any · limit_name: what its Chat calls an output limit that the caller left out.
+    """
+
+    id: str
+    name: str
+    provider: str
+    namespace: str
+    base_url: str
+    secret: str | None = field(repr=False)
+    models: tuple[str, ...] | None
+    dialects: tuple[str, ...]
+    priority: int
+    weight: int
+    free: bool
+    limit_name: str = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One way to serve a call: channel, upstream model, dialect. price: attached by billing."""
+
+    channel: Channel
+    model: str
+    dialect: str
+    price: Price | None = None
+
+    @property
+    def name(self) -> str:
+        """The model as its own namespace calls it."""
+        return f"{self.channel.namespace}/{self.model}"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What became of one leg, for the receipt. status: the provider's, or the fault's cause."""
+
+    channel: str
+    status: int | str
+    ms: int
+
+
+@dataclass(slots=True)
+class Call:
+    """One inbound exchange, from admission to receipt.
+
+    id: the generation's, made by us · model: as the caller wrote it · headers: the few of the client's that may go
+    upstream · held: nano-dollars set aside · cap: the output limit that the wallet forces, if it forces one · rates:
+    where the caller's limits stand.
+    """
+
+    id: str
+    request_id: str
+    caller: Caller
+    surface: str
+    dialect: str
+    body: Scan
+    ask: Ask
+    created_ms: int
+    started: float
+    headers: Mapping[str, str]
+    held: int = 0
+    cap: int | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    rates: tuple[Any, ...] = ()
+
+    @property
+    def model(self) -> str:
+        return self.ask.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """One request to a provider. path: below the channel's base URL · account_id: for the sandbox's memory only."""
+
+    channel: Channel
+    dialect: str
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+    stream: bool
+    account_id: str
+
+
+class Wire(Protocol):
+    """A provider's answer as it arrives. `read` may be interrupted by a timeout and called again; nothing is lost."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self) -> bytes:
+        """The next bytes, b"" at the end. Raises Fault when the answer breaks off."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Cause = Literal["request", "account", "limited", "unreachable", "timeout", "server", "malformed"]
+
+
+class Fault(Exception):
+    """Why a leg failed.
+
+    cause: `request` the body is the caller's to mend · `account` our account there · `limited` its rate limit ·
+    `unreachable` it never got the request · `timeout` · `server` 5xx · `malformed` an answer that means nothing.
+    status: the provider's · message, param, code: its own words, kept only for `request` (Law 9).
+    """
+
+    def __init__(
+        self,
+        cause: Cause,
+        *,
+        status: int = 0,
+        message: str = "",
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(f"{cause} {status or ''}".strip())
+        self.cause = cause
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+        self.headers = headers
+
+
+class ClientGone(BaseException):
+    """The client has left; thrown into whoever waits for a provider on its behalf."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a reply said and took, as far as it has come.
+
+    usage: as reported, None until then · out_bytes: UTF-8 bytes of output delivered · finish: the choices' reasons ·
+    upstream_id: the provider's id for it · made: (kind, id) of objects that the caller may refer to later.
+    """
+
+    usage: Usage | None = None
+    out_bytes: int = 0
+    finish: str | None = None
+    upstream_id: str | None = None
+    made: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reply:
+    """What goes back to the caller. body: all of it, or pieces; pieces are closed when the caller leaves."""
+
+    status: int
+    content_type: str
+    headers: list[tuple[str, str]]
+    body: bytes | Iterator[bytes]

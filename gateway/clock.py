@@ -1,0 +1,38 @@
+"""Time: wall clock for what is written down, monotonic clock for every duration."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+monotonic = time.monotonic
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def day(at_ms: int) -> str:
+    """The UTC day of a moment, as `2026-11-22`."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def iso(at_ms: int) -> str:
+    """A moment as RFC 3339 text with milliseconds, UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+
+
+def seconds_to_wait(retry_after: str | None) -> float | None:
+    """A Retry-After header (RFC 9110 §10.2.3: seconds or a date) as seconds from now, never below 0."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

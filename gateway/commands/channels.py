@@ -1,0 +1,405 @@
+"""Channels, routes, models and prices: where calls go and what they cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+import models.channel
+import models.price
+import models.route
+from models import change
+from models.base import session
+from models.writer import write
+
+from .. import clock, ids
+from ..billing import prices
+from ..call import Leg, Price
+from ..config import Settings
+from ..providers import pool
+from ..providers.registry import KINDS, PROVIDERS
+from ..routing import catalogue
+from ..routing import channels as live
+from ..vault import Vault, installation_secret
+from . import _probe
+from ._say import Failure, house, say, table, verb
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_DIALECTS = ("chat", "responses", "messages", "gemini")
+
+
+def _open(settings: Settings) -> None:
+    """Make channels and providers usable in this process."""
+    live.open(Vault(installation_secret(settings.secret, settings.data)))
+    pool.open(settings)
+    with session():
+        change.poll()
+
+
+@click.group()
+def channels() -> None:
+    """Configured accounts at providers."""
+
+
+@channels.command("add")
+@click.option("--provider", required=True, help="Kind: " + ", ".join(provider.kind for provider in PROVIDERS) + ".")
+@click.option("--name", help="Default: the kind.")
+@click.option("--namespace", help="What its models' names begin with.")
+@click.option("--base-url", help="As the vendor's own SDK takes it.")
+@click.option("--key", help="The key itself, env:VARIABLE, or - to read it from standard input.")
+@click.option("--models", "names", default="*", show_default=True, help="Upstream names, 'a,b', or '*' for any.")
+@click.option("--priority", type=int, default=0, show_default=True, help="Low numbers are tried first.")
+@click.option("--weight", type=click.IntRange(min=1), default=1, show_default=True, help="Share inside a priority.")
+@click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
+@click.option("--dialects", help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini.")
+@verb
+def channels_add(
+    provider: str, name: str | None, namespace: str | None, base_url: str | None, key: str | None, names: str,
+    priority: int, weight: int, free: bool, dialects: str | None,
+) -> None:  # fmt: skip
+    """Add a channel; it takes calls within a second."""
+    settings = house()
+    kind = KINDS.get(provider)
+    if kind is None:
+        raise Failure(f"There is no provider {provider!r}. Use one of: {', '.join(KINDS)}.")
+    name = name or provider
+    for label, value in (("--name", name), ("--namespace", namespace)):
+        if value is not None and not _NAME.fullmatch(value):
+            raise Failure(f"{label} {value!r} must be of lower-case letters, digits and -, as in lab-2.")
+    with session():
+        if models.channel.find(name):
+            raise Failure(f"There is a channel {name!r} already. Give another --name, or remove that one first.")
+    base_url = _base_url(base_url, kind.base_url, provider)
+    secret, secret_env = _key(key)
+    if not (secret or secret_env or kind.keyless):
+        raise Failure(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
+    listed = [part.strip() for part in names.split(",") if part.strip()] or ["*"]
+    wrong = next((part for part in listed if part != "*" and not catalogue.NAME.fullmatch(part)), None)
+    if wrong:
+        raise Failure(f"{wrong!r} is no model name. Use letters, digits and . _ : @ + / -")
+    spoken = [part.strip() for part in dialects.split(",")] if dialects else None
+    if spoken and (unknown := [part for part in spoken if part not in _DIALECTS]):
+        raise Failure(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
+    channel_id = ids.new("ch_")
+    vault = Vault(installation_secret(settings.secret, settings.data))
+    fields: dict[str, Any] = {
+        "id": channel_id, "name": name, "provider": provider, "base_url": base_url,
+        "namespace": namespace or (name if kind.generic else provider), "secret_env": secret_env,
+        "secret": vault.seal(secret, channel_id) if secret else None,
+        "models": json.dumps(["*"] if "*" in listed else listed),
+        "dialects": json.dumps(spoken) if spoken else None, "priority": priority, "weight": weight, "free": free,
+        "enabled": True, "source": "operator", "created_at": clock.now_ms(),
+    }  # fmt: skip
+    write(lambda: models.channel.create(**fields))
+    row = _row(name)
+    served = ", ".join(
+        f"{row['namespace']}/{'…' if listed_name == '*' else listed_name}" for listed_name in row["models"]
+    )
+    say(row, f"Channel {name} ({channel_id}) serves {served}. Try it: python -m gateway channels test {name}")
+
+
+def _base_url(given: str | None, default: str | None, provider: str) -> str | None:
+    if given is None:
+        if default is None:
+            raise Failure(f"{provider} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
+        return None
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise Failure(f"--base-url {given!r} must be an http or https address without user, query and fragment.")
+    if re.search(r"[\s\x00-\x20]", given):
+        raise Failure("--base-url holds a space or control character. Write it without.")
+    return given.rstrip("/")
+
+
+def _key(given: str | None) -> tuple[str | None, str | None]:
+    """(the secret, or the variable that holds it)."""
+    if given is None:
+        return None, None
+    if given == "-":
+        given = sys.stdin.readline().strip()
+    elif given.startswith("env:"):
+        variable = given[4:]
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise Failure(f"--key {given!r} names no variable. Write env:OPENAI_API_KEY, for one.")
+        return None, variable
+    if not given or not given.isprintable() or not given.isascii() or " " in given:
+        raise Failure("The key is empty or holds characters that no key has.")
+    return given, None
+
+
+def _row(name: str) -> dict[str, Any]:
+    with session():
+        found = models.channel.find(name)
+    if found is None:
+        raise Failure(f"There is no channel {name!r}. See: python -m gateway channels list")
+    return {
+        "id": found.id, "name": found.name, "provider": found.provider, "namespace": found.namespace,
+        "base_url": found.base_url or KINDS[found.provider].base_url if found.provider in KINDS else found.base_url,
+        "key": "stored" if found.secret else f"env:{found.secret_env}" if found.secret_env else None,
+        "models": json.loads(found.models), "dialects": json.loads(found.dialects) if found.dialects else None,
+        "priority": found.priority, "weight": found.weight, "free": found.free, "enabled": found.enabled,
+        "source": found.source,
+    }  # fmt: skip
+
+
+@channels.command("list")
+@verb
+def channels_list() -> None:
+    """All channels."""
+    house()
+    with session():
+        names = [channel.name for channel in models.channel.everyone()]
+    columns = ("name", "provider", "namespace", "models", "base_url", "key", "free", "enabled", "source")
+    table([_row(name) for name in names], columns, "No channels.")
+
+
+@channels.command("test")
+@click.argument("name")
+@verb
+def channels_test(name: str) -> None:
+    """Ask a channel's provider, and say in words what works."""
+    settings = house()
+    _row(name)
+    _open(settings)
+    with session():
+        found = models.channel.find(name)
+    assert found is not None
+    problem = _probe.problem(live.thaw(found), found.secret_env)
+    if problem is not None:
+        raise Failure(f"Channel {name}: {problem.what} {problem.mend}")
+    say({"name": name, "ok": True}, f"Channel {name} answers, and takes the key.")
+
+
+def _switch(name: str, enabled: bool) -> None:
+    house()
+    row = _row(name)
+    write(lambda: models.channel.change(row["id"], enabled=enabled))
+    say(_row(name), f"Channel {name} is {'enabled' if enabled else 'disabled'}.")
+
+
+@channels.command("enable")
+@click.argument("name")
+@verb
+def channels_enable(name: str) -> None:
+    """Take calls again."""
+    _switch(name, True)
+
+
+@channels.command("disable")
+@click.argument("name")
+@verb
+def channels_disable(name: str) -> None:
+    """Take no more calls."""
+    _switch(name, False)
+
+
+@channels.command("remove")
+@click.argument("name")
+@verb
+def channels_remove(name: str) -> None:
+    """Forget a channel and its key."""
+    house()
+    row = _row(name)
+    with session():
+        used = [model for model, legs in models.route.everyone().items() if any(leg[0] == row["id"] for leg in legs)]
+    if used:
+        raise Failure(f"A route uses channel {name}. First: python -m gateway routes remove {used[0]}")
+    if row["source"] != "operator":
+        raise Failure(f"Channel {name} is made at every start ({row['source']}). Use: channels disable {name}")
+    write(models.channel.remove, row["id"])
+    say({"name": name, "removed": True}, f"Channel {name} is removed.")
+
+
+@click.group()
+def routes() -> None:
+    """Public model names and the legs behind them."""
+
+
+@routes.command("set")
+@click.argument("model")
+@click.argument("legs", nargs=-1, required=True, metavar="CHANNEL:UPSTREAM-MODEL…")
+@verb
+def routes_set(model: str, legs: tuple[str, ...]) -> None:
+    """Serve MODEL by these legs, in this order."""
+    house()
+    if not catalogue.NAME.fullmatch(model):
+        raise Failure(f"{model!r} is no model name. Use letters, digits and . _ : @ + / -")
+    found: list[tuple[str, str]] = []
+    for leg in legs:
+        name, colon, upstream = leg.partition(":")
+        if not colon or not catalogue.NAME.fullmatch(upstream):
+            raise Failure(f"{leg!r} is no leg. Write channel-name:upstream-model, as in sandbox:echo")
+        with session():
+            channel = models.channel.find(name)
+        if channel is None:
+            raise Failure(f"There is no channel {name!r}. See: python -m gateway channels list")
+        found.append((channel.id, upstream))
+    write(models.route.put, model, found)
+    say({"model": model, "legs": list(legs)}, f"{model} → {', '.join(legs)}")
+
+
+@routes.command("list")
+@verb
+def routes_list() -> None:
+    """All routes."""
+    house()
+    with session():
+        names = {channel.id: channel.name for channel in models.channel.everyone()}
+        found = models.route.everyone()
+    rows = [
+        {"model": model, "legs": [f"{names.get(channel, '?')}:{upstream}" for channel, upstream in legs]}
+        for model, legs in found.items()
+    ]
+    table(rows, ("model", "legs"), "No routes. Models are called as namespace/model.")
+
+
+@routes.command("remove")
+@click.argument("model")
+@verb
+def routes_remove(model: str) -> None:
+    """Forget a route."""
+    house()
+    if not write(models.route.remove, model):
+        raise Failure(f"There is no route {model!r}. See: python -m gateway routes list")
+    say({"model": model, "removed": True}, f"The route {model} is removed.")
+
+
+@click.group("models")
+def model_names() -> None:
+    """What can be called."""
+
+
+@model_names.command("list")
+@click.option("--search", default="", help="Only names that contain this.")
+@verb
+def models_list(search: str) -> None:
+    """All models that an enabled channel serves, with their prices."""
+    _open(house())
+    snapshot = live.current()
+    rows = []
+    for model, owner in catalogue.listed(snapshot):
+        if search.lower() in model.lower():
+            channel, upstream = catalogue.legs(snapshot, model)[0]
+            price = prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
+            rows.append({"id": model, "owned_by": owner, **_shown(price)})
+    table(rows, ("id", "input_mtok", "output_mtok", "context", "max_output"), "No such model.")
+
+
+def _shown(price: Price | None) -> dict[str, Any]:
+    if price is None:
+        return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
+    found: dict[str, Any] = {f"{bucket}_mtok": f"{rate / 1_000:f}" for bucket, rate in price.rates.items()}
+    return {
+        "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
+        "version": price.version,
+    }  # fmt: skip
+
+
+@click.group("prices")
+def price_list() -> None:
+    """What models cost."""
+
+
+def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(option, required=required, metavar="USD", help=f"Dollars a million tokens: {text}.")
+
+
+@price_list.command("set")
+@click.argument("model")
+@_rate("--input-mtok", "input", required=True)
+@_rate("--output-mtok", "output", required=True)
+@_rate("--cached-mtok", "input read from a cache")
+@_rate("--cache-write-mtok", "input written to a cache")
+@_rate("--reasoning-mtok", "reasoning")
+@_rate("--audio-in-mtok", "sound heard")
+@_rate("--audio-out-mtok", "sound spoken")
+@click.option("--context", type=click.IntRange(1, 1 << 31), help="Context window in tokens.")
+@click.option("--max-output", type=click.IntRange(1, 1 << 31), help="Most output tokens of one answer.")
+@verb
+def prices_set(model: str, context: int | None, max_output: int | None, **rates: str | None) -> None:
+    """Set what MODEL costs; `namespace/*` sets it for all of a namespace. Holds within a second."""
+    house()
+    if not catalogue.NAME.fullmatch(model.removesuffix("/*")):
+        raise Failure(f"{model!r} is no model name. Use letters, digits and . _ : @ + / -")
+    facts: dict[str, Any] = {}
+    for option, value in rates.items():
+        if value is not None:
+            facts[_BUCKETS[option]] = _decimal(option, value)
+    facts |= {name: value for name, value in (("context", context), ("max_output", max_output)) if value is not None}
+    at = clock.now_ms()
+    write(models.price.put, model, facts, at)
+    shown = {"model": model, **_shown(prices.from_facts(facts, at))}
+    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.")
+
+
+_BUCKETS = {
+    "input_mtok": "input", "output_mtok": "output", "cached_mtok": "cached_read", "cache_write_mtok": "cache_write",
+    "reasoning_mtok": "reasoning", "audio_in_mtok": "audio_in", "audio_out_mtok": "audio_out",
+}  # fmt: skip
+
+
+def _decimal(option: str, value: str) -> str:
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
+        raise Failure(f"--{option.replace('_', '-')} {value!r} must be dollars from 0 to 1000000, as in 2.50.")
+    return f"{amount:f}"
+
+
+@price_list.command("show")
+@click.argument("model")
+@verb
+def prices_show(model: str) -> None:
+    """What MODEL costs, and who says so."""
+    _open(house())
+    legs = catalogue.legs(live.current(), model)
+    found = (prices.of_leg(Leg(channel=channel, model=name, dialect="chat"), model) for channel, name in legs)
+    price = next((one for one in found if one is not None), None) or prices.find(model)
+    if price is None:
+        raise Failure(
+            f"{model} has no price. Set one: python -m gateway prices set {model} --input-mtok USD --output-mtok USD"
+        )
+    shown = {"model": model, **_shown(price)}
+    rates = (f"{name.removesuffix('_mtok')} ${value}" for name, value in shown.items() if name.endswith("_mtok"))
+    say(shown, f"{model}: {', '.join(rates)} a million tokens ({shown['version']}).")
+
+
+def keep_env_channels() -> None:
+    """Upsert a channel for each provider whose key is in the environment; disable those whose key is gone.
+
+    The sandbox is kept in the same way, by its setting. Part of the start.
+    """
+    from .. import config
+
+    for provider in PROVIDERS:
+        wanted: bool | None = None
+        source, variable = "env", provider.key_env
+        if provider.kind == "sandbox":
+            wanted, source = config.current().sandbox, "built-in"
+        elif variable:
+            wanted = bool(os.environ.get(variable))
+        if wanted is None:
+            continue
+        with session():
+            row = models.channel.find(provider.kind)
+        if row is None and wanted:
+            write(_create_kept, provider.kind, source, variable)
+        elif row is not None and row.source == source and row.enabled != wanted:
+            write(lambda row=row, wanted=wanted: models.channel.change(row.id, enabled=wanted))
+
+
+def _create_kept(kind: str, source: str, variable: str | None) -> None:
+    models.channel.create(
+        id=ids.new("ch_"), name=kind, provider=kind, namespace=kind, models=json.dumps(["*"]),
+        secret_env=variable, enabled=True, source=source, created_at=clock.now_ms(),
+    )  # fmt: skip

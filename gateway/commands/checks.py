@@ -1,0 +1,212 @@
+"""`doctor` says what is wrong and how to mend it; `books` whether the money adds up."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+
+import models.account
+import models.channel
+import models.route
+from models import base, migrations
+from models.base import session
+
+from .. import config
+from ..billing import books as money_books
+from ..billing import prices
+from ..call import Leg
+from ..config import Settings
+from ..providers.registry import KINDS
+from ..routing import catalogue
+from ..routing import channels as live
+from . import _probe
+from ._say import Failure, house, say, verb, wants_json
+from .channels import _open
+
+SOUND_SQLITE = (3, 51, 3)
+
+
+class Finding(NamedTuple):
+    """level: error or warning · what: is wrong · mend: what to do."""
+
+    level: str
+    what: str
+    mend: str
+
+
+@click.command()
+@click.option("--url", help="Also ask the running gateway at this address.")
+@verb
+def doctor(url: str | None) -> None:
+    """Look for what is wrong, and say how to mend it."""
+    findings = list(_look(url))
+    ok = not any(finding.level == "error" for finding in findings)
+    if wants_json():
+        say({"ok": ok, "findings": [finding._asdict() for finding in findings]}, "")
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level.upper():8} {finding.what}\n         {finding.mend}")
+        click.echo("All is well." if not findings else "" if ok else "Mend the errors, then ask again.")
+    if not ok:
+        count = sum(finding.level == "error" for finding in findings)
+        raise Failure(f"The doctor found {count} error{'s' if count > 1 else ''}.")
+
+
+def _look(url: str | None) -> Iterator[Finding]:
+    settings, wrong = config.read()
+    config.use(settings)
+    for line in wrong:
+        yield Finding("error", line, "Set it right in the environment or in .env; docs/settings.md lists all.")
+    problem = _folder(settings)
+    if problem is not None:
+        yield problem
+        return
+    yield from _database(settings)
+    if base.database.obj is not None:
+        _open(settings)
+        yield from _channels()
+        yield from _models()
+        yield from _money()
+    if url:
+        yield from _running(url)
+
+
+def _folder(settings: Settings) -> Finding | None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data):
+            pass
+        if not os.access(settings.data, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        return Finding(
+            "error",
+            f"The data folder {settings.data} cannot be written: {error.strerror}.",
+            "Give this user the right to write there, or set GATEWAY_DATA to another folder.",
+        )
+    return None
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    try:
+        base.connect(settings.database_url)
+        with session():
+            applied = migrations.applied()
+    except (base.DatabaseError, OSError) as error:
+        base.database.initialize(None)
+        yield Finding(
+            "error",
+            f"The database cannot be used: {str(error).strip().splitlines()[0]}.",
+            "Check GATEWAY_DATABASE_URL, and that the server runs.",
+        )
+        return
+    if len(applied) < len(migrations.MIGRATIONS):
+        yield Finding("warning", "The database is not up to date.", "Run: python -m gateway migrate")
+        with session():
+            migrations.up()
+    version = base.sqlite_version()
+    if version is not None and version < SOUND_SQLITE:
+        yield Finding(
+            "warning",
+            f"SQLite {'.'.join(map(str, version))} has a rare bug that can damage a database under several writers.",
+            "The gateway works around it (one checkpointing process). SQLite 3.51.3 or Postgres are free of it.",
+        )
+
+
+def _channels() -> Iterator[Finding]:
+    with session():
+        rows = [row for row in models.channel.everyone() if row.enabled]
+        routes = models.route.everyone()
+    for row in rows:
+        channel = live.thaw(row) if row.provider in KINDS else None
+        if channel is None:
+            yield Finding("error", f"Channel {row.name}: no provider {row.provider!r}.", f"channels remove {row.name}")
+            continue
+        if row.secret and channel.secret is None:
+            yield Finding(
+                "error",
+                f"Channel {row.name}: its key was sealed under another GATEWAY_SECRET.",
+                "Set the old secret again, or remove the channel and add it with its key.",
+            )
+            continue
+        problem = _probe.problem(channel, row.secret_env)
+        if problem is not None:
+            yield Finding("error", f"Channel {row.name}: {problem.what}", problem.mend)
+    alive = {row.id for row in rows}
+    for model, legs in routes.items():
+        if not any(channel_id in alive for channel_id, _ in legs):
+            yield Finding(
+                "error",
+                f"The route {model} has no enabled channel.",
+                f"Enable one, or: python -m gateway routes remove {model}",
+            )
+
+
+def _models() -> Iterator[Finding]:
+    snapshot = live.current()
+    for model, _ in catalogue.listed(snapshot):
+        for channel, upstream in catalogue.legs(snapshot, model):
+            leg = Leg(channel=channel, model=upstream, dialect="chat")
+            if prices.of_leg(leg, model) is None:
+                yield Finding(
+                    "error",
+                    f"The model {model} has no price on channel {channel.name}, so it is refused there.",
+                    f"python -m gateway prices set {leg.name} --input-mtok USD --output-mtok USD",
+                )
+    for channel in snapshot.by_id.values():
+        named = any(name.startswith(f"{channel.namespace}/") for name in prices.known())
+        if channel.models is None and not channel.free and not named:
+            yield Finding(
+                "error",
+                f"No model of {channel.namespace}/… has a price, so channel {channel.name} is refused.",
+                f"python -m gateway prices set '{channel.namespace}/*' --input-mtok USD --output-mtok USD",
+            )
+
+
+def _money() -> Iterator[Finding]:
+    with session():
+        accounts = models.account.everyone()
+    if not accounts:
+        yield Finding("warning", "There is no account, so nobody can call.", "Start the gateway: it makes the first.")
+    for account in accounts:
+        if account.granted_nanos - account.spent_nanos <= 0:
+            mend = f"python -m gateway credits add {account.name} 10"
+            yield Finding("warning", f"The account {account.name} has no credits.", mend)
+
+
+def _running(url: str) -> Iterator[Finding]:
+    for path in ("/healthz", "/readyz"):
+        try:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError("it must begin with http:// or https://")
+            with urllib.request.urlopen(url.rstrip("/") + path, timeout=5) as answer:  # noqa: S310  # checked above
+                if answer.status == 200:
+                    continue
+            problem = f"answers HTTP {answer.status}"
+        except urllib.error.HTTPError as error:
+            problem = f"answers HTTP {error.code}"
+        except (OSError, ValueError) as error:
+            problem = f"does not answer ({getattr(error, 'reason', error)})"
+        yield Finding("error", f"{url.rstrip('/')}{path} {problem}.", "Look at the gateway's log, and that it runs.")
+        return
+
+
+@click.command()
+@verb
+def books() -> None:
+    """Check that all money adds up, on the live database."""
+    settings = house()
+    count, wrong = money_books.check(settings.deadline_s)
+    text = "\n".join(wrong) if wrong else f"The books of {count} account{'s' if count != 1 else ''} are right."
+    say({"ok": not wrong, "accounts": count, "wrong": wrong}, text)
+    if wrong:
+        raise Failure(f"{len(wrong)} thing{'s are' if len(wrong) > 1 else ' is'} wrong in the books.")
+
+
+__all__ = ["books", "doctor"]

@@ -1,0 +1,166 @@
+"""`serve` and `migrate`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import config, ids
+from ..config import BadSetting, Settings
+from ._say import Failure, fail, say, verb
+
+FIRST_CREDITS = 100
+"""Dollars of the first account."""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--json", "as_json", is_flag=True, help="Log as JSON lines.")
+def serve(host: str | None, port: int | None, workers: int | None, as_json: bool) -> None:
+    """Bring the database up to date and serve until SIGTERM or SIGINT."""
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("LOG", "json" if as_json else None)):
+        if value is not None:
+            os.environ[f"GATEWAY_{name}"] = str(value)  # the workers read it again
+    try:
+        settings = config.load()
+    except BadSetting as error:
+        fail(str(error))
+    _need_port(settings)
+    _prepare_apart(settings)
+    _serve(settings)
+
+
+def _need_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            fail(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what uses it, or set"
+                " GATEWAY_HOST and GATEWAY_PORT."
+            )
+
+
+def _prepare_apart(settings: Settings) -> None:
+    """Prepare in a process of its own: this one must load no database before its workers patch it for gevent."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        if status:
+            sys.exit(os.waitstatus_to_exitcode(status))
+        return
+    try:
+        prepare(settings)
+        code = 0
+    except Failure as error:
+        click.echo(" ".join(str(error).split()), err=True)
+        code = 1
+    except Exception as error:  # one clear line instead of a trace: nothing runs yet
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        click.echo(f"The gateway cannot start: {lines[0]}. See: python -m gateway doctor", err=True)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate, keep the channels of the environment, and on an empty database make and print the first key."""
+    from models import base, change, migrations
+
+    from .channels import keep_env_channels
+
+    config.use(settings)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    base.connect(settings.database_url)
+    with base.session():
+        migrations.up()
+        change.poll()
+    keep_env_channels()
+    _first_account(settings)
+    base.disconnect()
+
+
+def _first_account(settings: Settings) -> None:
+    import models.account
+    from models.base import session
+
+    from .. import money
+    from ..billing import ledger
+    from .accounts import create_account, create_key, find_account
+
+    with session():
+        if models.account.everyone():
+            return
+    create_account("operator", "unlimited")
+    account = find_account("operator")
+    ledger.grant(account.id, FIRST_CREDITS * money.NANOS, "first start")
+    key = settings.bootstrap_key or ids.new_key(settings.key_prefix)
+    create_key(account, "first", key)
+    if settings.bootstrap_key:
+        return
+    click.echo(
+        f"The first key, of the account `operator` with ${FIRST_CREDITS} of credit. It is shown only now:\n\n"
+        f"  export KEY={key}\n\n"
+        "Try it:\n\n"
+        f'  curl {settings.public_url}/v1/chat/completions -H "Authorization: Bearer $KEY" \\\n'
+        """    -d '{"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello!"}]}'\n"""
+    )
+
+
+def _serve(settings: Settings) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    root = Path(__file__).resolve().parents[2]
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        """gunicorn with the settings of `gunicorn.conf.py`."""
+
+        def load_config(self) -> None:
+            spec = spec_from_file_location("gunicorn_conf", root / "gunicorn.conf.py")
+            assert spec is not None and spec.loader is not None
+            conf = module_from_spec(spec)
+            spec.loader.exec_module(conf)
+            for name, value in vars(conf).items():
+                if name in self.cfg.settings:
+                    self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            import wsgi
+
+            return wsgi.app
+
+    sys.path.insert(0, str(root))
+    click.echo(f"Serving on {settings.public_url} with {settings.workers} workers. Stop with Ctrl-C.", err=True)
+    Server().run()
+
+
+@click.command()
+@click.option("--down", metavar="NAME", help="Undo migrations down to and including this one.")
+@verb
+def migrate(down: str | None) -> None:
+    """Bring the database up to date."""
+    from models import base, migrations
+
+    settings = config.load()
+    base.connect(settings.database_url)
+    with base.session():
+        if down is None:
+            done = migrations.up()
+        else:
+            try:
+                done = migrations.down(down)
+            except migrations.UnknownMigration:
+                names = ", ".join(migrations.applied()) or "none"
+                raise Failure(f"No migration {down!r} is applied. Applied: {names}.") from None
+    say({"applied": done} if down is None else {"undone": done}, "\n".join(done) or "Nothing to do.")

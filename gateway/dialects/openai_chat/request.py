@@ -1,0 +1,261 @@
+"""Chat requests: what the gateway must know of one, its bytes for a leg, and its meaning in neutral words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...call import Ask, Call, Leg, Reference, Weight
+from ...neutral.parts import Bytes, FileRef, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
+from ...neutral.request import ChatRequest, FunctionTool, HostedTool, Message, Output, Sampling, Tool, ToolChoice
+from ...splice import edit
+
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""Names of the output limit, the newer one first; it wins where both are given."""
+
+OWN = ("models", "provider", "computer_id", "max_steps")
+"""Members that are the gateway's and never go upstream."""
+
+_HOSTED = ("web_search_options",)
+
+
+def ask(values: Mapping[str, Any]) -> Ask:
+    """What the gateway must know of a request that the schema gate has passed."""
+    given = [values[name] for name in LIMITS if values.get(name) is not None]
+    options = values.get("stream_options")
+    modalities = values.get("modalities")
+    scale = _Scale()
+    scale.request(values)
+    return Ask(
+        model=values["model"],
+        stream=bool(values.get("stream")),
+        n=values.get("n") or 1,
+        limit=given[0] if given else None,
+        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        audio=scale.audio_bytes > 0 or (isinstance(modalities, list) and "audio" in modalities),
+        hosted=tuple(name for name in _HOSTED if values.get(name) is not None),
+        tier=values.get("service_tier"),
+        weight=Weight(
+            text=scale.text, messages=scale.messages, tools=scale.tools, images=scale.images,
+            small_images=scale.small_images, audio_bytes=scale.audio_bytes, file_bytes=scale.file_bytes,
+            unseen=scale.unseen,
+        ),
+        references=tuple(scale.references),
+    )  # fmt: skip
+
+
+class _Scale:
+    """Weighs a request in one walk over its messages and tools."""
+
+    def __init__(self) -> None:
+        self.text = self.messages = self.tools = self.images = self.small_images = 0
+        self.audio_bytes = self.file_bytes = 0
+        self.unseen = False
+        self.references: list[Reference] = []
+
+    def request(self, values: Mapping[str, Any]) -> None:
+        for index, message in enumerate(values["messages"]):
+            self.messages += 1
+            for name, value in message.items():
+                if name == "content" and isinstance(value, list):
+                    for place, part in enumerate(value):
+                        self._part(part, f"messages[{index}].content[{place}]")
+                elif name == "audio" and isinstance(value, dict) and isinstance(value.get("id"), str):
+                    self.unseen = True
+                    self.references.append(Reference(kind="audio", id=value["id"], param=f"messages[{index}].audio.id"))
+                else:
+                    self.text += _size(value)
+        for name in ("tools", "functions"):
+            for tool in values.get(name) or ():
+                self.tools += 1
+                self.text += _size(tool)
+        for name in ("response_format", "tool_choice", "prediction"):
+            self.text += _size(values.get(name))
+
+    def _part(self, part: Any, where: str) -> None:
+        kind = part.get("type") if isinstance(part, dict) else None
+        inner = part.get(kind) if kind else None
+        if kind == "image_url":
+            self.images += 1
+            self.small_images += isinstance(inner, dict) and inner.get("detail") == "low"
+        elif kind == "input_audio" and isinstance(inner, dict):
+            self.audio_bytes += _decoded(inner.get("data"))
+        elif kind == "file" and isinstance(inner, dict):
+            if isinstance(inner.get("file_id"), str):
+                self.unseen = True
+                self.references.append(Reference(kind="file", id=inner["file_id"], param=f"{where}.file.file_id"))
+            self.file_bytes += _decoded(inner.get("file_data"))
+        elif kind in ("video_url", "document_url", "file_url"):
+            self.unseen = True
+        else:
+            self.text += _size(part)
+
+
+def _decoded(data: Any) -> int:
+    """Bytes behind base64 text or a data URL, from above."""
+    return len(data) * 3 // 4 if isinstance(data, str) else 0
+
+
+def _size(value: Any) -> int:
+    """UTF-8 bytes of all text in a value, names of members included; a number or literal counts as 8."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return sum(_size(name) + _size(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return 0 if value is None else 8
+
+
+def encode(call: Call, leg: Leg) -> bytes:
+    """The caller's bytes for a leg of the same dialect: only what Law 1 names is changed."""
+    values = call.body.values
+    changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
+    if call.ask.stream and not call.ask.wants_usage:
+        options = values.get("stream_options")
+        changes["stream_options"] = json.dumps({**(options or {}), "include_usage": True}, separators=(",", ":"))
+    if call.cap is not None:
+        named = [name for name in LIMITS if values.get(name) is not None]
+        for name in named or [leg.channel.limit_name]:
+            changes[name] = str(call.cap)
+    for name in OWN:
+        if name in values:
+            changes[name] = None
+    return edit(call.body, changes)
+
+
+def parse(values: Mapping[str, Any]) -> ChatRequest:
+    """A request in neutral words. Reads leniently: what has the wrong shape is left out, for a provider to refuse."""
+    return ChatRequest(
+        model=str(values.get("model", "")),
+        messages=tuple(_message(message) for message in values.get("messages") or () if isinstance(message, dict)),
+        tools=tuple(_tools(values)),
+        tool_choice=_tool_choice(values),
+        output=_output(values.get("response_format")),
+        sampling=Sampling(
+            limit=next((values[name] for name in LIMITS if values.get(name) is not None), None),
+            n=values.get("n") or 1,
+            stop=_stop(values.get("stop")),
+            temperature=values.get("temperature"),
+            top_p=values.get("top_p"),
+            seed=values.get("seed"),
+        ),
+        effort=values.get("reasoning_effort"),
+        stream=bool(values.get("stream")),
+    )
+
+
+def _message(message: Mapping[str, Any]) -> Message:
+    role, content = str(message.get("role", "")), message.get("content")
+    name = message.get("name") if isinstance(message.get("name"), str) else None
+    parts: list[Part] = []
+    for field in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(field), str) and message[field]:
+            parts.append(Reasoning(text=message[field]))
+            break
+    parts += _parts(content)
+    if isinstance(message.get("refusal"), str):
+        parts.append(Refusal(text=message["refusal"]))
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            parts.append(
+                ToolCall(
+                    id=str(call.get("id", "")),
+                    name=str(function.get("name", "")),
+                    arguments=str(function.get("arguments", "")),
+                )
+            )
+    if role in ("tool", "function"):
+        said = tuple(part for part in parts if isinstance(part, Text | Media))
+        result = ToolResult(call_id=str(message.get("tool_call_id", "")), name=name, parts=said)
+        return Message(role="tool", parts=(result,), name=name)
+    return Message(role=role, parts=tuple(parts), name=name)
+
+
+def _parts(content: Any) -> Iterator[Part]:
+    if isinstance(content, str):
+        yield Text(text=content)
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case str():
+                yield Text(text=part)
+            case {"type": "text", "text": str(text)}:
+                yield Text(text=text)
+            case {"type": "image_url", "image_url": {"url": str(url), **rest}} | {
+                "type": "image_url", "image_url": str(url), **rest
+            }:  # fmt: skip
+                yield _media("image", url, detail=str(rest["detail"]) if "detail" in rest else None)
+            case {"type": "input_audio", "input_audio": {"data": str(data), **rest}}:
+                yield Media(kind="audio", source=Bytes(base64=data), media_type=f"audio/{rest.get('format', 'wav')}")
+            case {"type": "file", "file": {"file_id": str(file_id)}}:
+                yield Media(kind="file", source=FileRef(id=file_id))
+            case {"type": "file", "file": {"file_data": str(data), **rest}}:
+                yield _media("file", data, name=str(rest.get("filename", "")) or None)
+            case {"type": "refusal", "refusal": str(text)}:
+                yield Refusal(text=text)
+            case {"type": str(kind)}:
+                yield Opaque(dialect="chat", kind=kind, raw=json.dumps(part))
+
+
+def _media(kind: Any, url: str, *, detail: str | None = None, name: str | None = None) -> Media:
+    if url.startswith("data:") and "," in url:
+        head, data = url[5:].split(",", 1)
+        media_type = head.split(";")[0] or None
+        return Media(kind=kind, source=Bytes(base64=data), media_type=media_type, detail=detail, name=name)
+    return Media(kind=kind, source=Url(url=url), detail=detail, name=name)
+
+
+def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
+    for tool in values.get("tools") or ():
+        match tool:
+            case {"type": "function", "function": {"name": str()} as function}:
+                yield _function(function)
+            case {"type": str(kind)}:
+                yield HostedTool(dialect="chat", kind=kind, raw=json.dumps(tool))
+    for function in values.get("functions") or ():
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            yield _function(function)
+
+
+def _function(function: Mapping[str, Any]) -> FunctionTool:
+    schema = function.get("parameters")
+    return FunctionTool(
+        name=function["name"],
+        description=function.get("description"),
+        schema=schema if isinstance(schema, dict) else {},
+        strict=function.get("strict"),
+    )
+
+
+def _tool_choice(values: Mapping[str, Any]) -> ToolChoice:
+    parallel = values.get("parallel_tool_calls")
+    match values.get("tool_choice", values.get("function_call")):
+        case "none":
+            return ToolChoice(mode="none", parallel=parallel)
+        case "required" | "any":
+            return ToolChoice(mode="required", parallel=parallel)
+        case {"function": {"name": str(name)}} | {"name": str(name)}:
+            return ToolChoice(mode="required", names=(name,), parallel=parallel)
+        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}:
+            names = tuple(tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), dict))
+            return ToolChoice(mode="required" if mode == "required" else "auto", names=names, parallel=parallel)
+        case _:
+            return ToolChoice(parallel=parallel)
+
+
+def _output(form: Any) -> Output:
+    match form:
+        case {"type": "json_object"}:
+            return Output(form="json")
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as inner}:
+            return Output(form="schema", name=inner.get("name"), schema=schema, strict=inner.get("strict"))
+        case _:
+            return Output()
+
+
+def _stop(stop: Any) -> tuple[str, ...]:
+    if isinstance(stop, str):
+        return (stop,)
+    return tuple(word for word in stop if isinstance(word, str)) if isinstance(stop, list) else ()

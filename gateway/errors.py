@@ -1,0 +1,75 @@
+"""The errors that callers see: one class, one table of types, one envelope per surface.
+
+Raise `GatewayError` anywhere above the back door; the blueprint that took the call renders it once. A message says
+what to do next and never holds a secret, a prompt or a provider's own text (but for the statuses that Law 9 names).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """One row of the error table: what a status means and what its caller should do."""
+
+    status: int
+    type: str
+    meaning: str
+    advice: str
+
+
+KINDS = (
+    Kind(400, "invalid_request_error", "The body or a parameter is wrong.", "Mend the field that `param` names."),
+    Kind(401, "authentication_error", "The key is missing, unknown, revoked or expired.", "Send a valid key."),
+    Kind(
+        402,
+        "insufficient_credits",
+        "The purse cannot carry the dearest outcome of the call.",
+        "Add credits, lower the output limit, or wait for running calls to give back what they hold.",
+    ),
+    Kind(403, "permission_error", "The key may not use this model or endpoint.", "Use another key, or widen this one."),
+    Kind(404, "not_found_error", "There is no such path, model or object for this account.", "Check the name."),
+    Kind(405, "invalid_request_error", "The path exists, the method does not.", "Use a method from `Allow`."),
+    Kind(408, "invalid_request_error", "The body did not arrive in time.", "Send it again, faster."),
+    Kind(409, "invalid_request_error", "The call conflicts with one that is running or done.", "Read the message."),
+    Kind(413, "invalid_request_error", "The body is larger than the gateway takes.", "Send less."),
+    Kind(415, "invalid_request_error", "The body is compressed, or multipart instead of JSON.", "Send plain JSON."),
+    Kind(422, "invalid_request_error", "The provider could not process the body.", "Read the provider's message."),
+    Kind(429, "rate_limit_error", "A limit is reached, here or at every provider.", "Wait for `Retry-After` seconds."),
+    Kind(500, "api_error", "The gateway or the provider failed.", "Retry; nothing was charged."),
+    Kind(502, "api_error", "The provider answered with something that cannot be passed on.", "Retry."),
+    Kind(503, "api_error", "No provider, or not the database, can serve the call now.", "Retry after a while."),
+    Kind(504, "api_error", "The provider did not answer in time.", "Retry, or ask for less output."),
+)
+_TYPES = {kind.status: kind.type for kind in KINDS}
+
+
+class GatewayError(Exception):
+    """An answer that is no success.
+
+    status: the HTTP status · message: for the caller, with what to do next · param: the caller's own field name ·
+    provider_code: the provider's own code, kept beside ours · retry_after: seconds · headers: further ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        provider_code: str | None = None,
+        retry_after: float | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.provider_code = provider_code
+        self.retry_after = retry_after
+        self.headers = headers
+
+    @property
+    def type(self) -> str:
+        """The error type by the reference's table; a status without a row takes its hundred's."""
+        return _TYPES.get(self.status) or ("invalid_request_error" if self.status < 500 else "api_error")

@@ -1,0 +1,79 @@
+"""What comes back, and what it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .parts import Part
+
+Reason = Literal["stop", "length", "tool_calls", "filtered", "paused", "error", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Why a choice ended. raw: the vendor's own word."""
+
+    reason: Reason
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider reported them; None is unknown, 0 is zero.
+
+    input includes cached, cache_written (of which cache_written_1h for an hour) and audio_in; output includes
+    reasoning and audio_out.
+    """
+
+    input: int | None = None
+    cached: int | None = None
+    cache_written: int | None = None
+    cache_written_1h: int | None = None
+    audio_in: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    audio_out: int | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Disjoint buckets, the only thing that billing reads; buckets of zero are left out.
+
+        A class that claims more than its total is cut to it, so that the buckets always sum to input + output.
+        """
+        buckets: dict[str, int] = {}
+        left = self.input or 0
+        written = min(self.cache_written or 0, left)
+        for name, tokens in (
+            ("cached_read", self.cached or 0),
+            ("cache_write_1h", min(self.cache_written_1h or 0, written)),
+            ("cache_write", written - min(self.cache_written_1h or 0, written)),
+            ("audio_in", self.audio_in or 0),
+        ):
+            buckets[name] = min(tokens, left)
+            left -= buckets[name]
+        buckets["input"] = left
+        left = self.output or 0
+        for name, tokens in (("reasoning", self.reasoning or 0), ("audio_out", self.audio_out or 0)):
+            buckets[name] = min(tokens, left)
+            left -= buckets[name]
+        buckets["output"] = left
+        return {name: tokens for name, tokens in buckets.items() if tokens}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One answer."""
+
+    parts: tuple[Part, ...]
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatReply:
+    """All answers to one request. id: the reply's own · created: Unix seconds."""
+
+    id: str
+    model: str
+    created: int
+    choices: tuple[Choice, ...]
+    usage: Usage | None = None

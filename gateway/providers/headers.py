@@ -1,0 +1,17 @@
+"""Headers travel by one allow-list each way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TO_PROVIDER = ("accept", "anthropic-version", "anthropic-beta", "openai-beta")
+"""The client's headers that go upstream."""
+
+TO_CLIENT = ("openai-processing-ms",)
+"""The provider's headers that come back with a reply; of an error also those of ON_ERROR. Its content type is ours."""
+
+ON_ERROR = ("retry-after", "retry-after-ms", "x-should-retry")
+
+
+def for_client(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, headers[name]) for name in TO_CLIENT if name in headers]

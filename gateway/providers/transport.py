@@ -1,0 +1,302 @@
+"""HTTP/1.1 under requests: connections that urllib3 opens, one exchange on each at a time, parsed in C by httptools.
+
+`Adapter` is a requests transport adapter whose `send` is the library's own, so mocks of it hold; it swaps what lies
+below: `Line` keeps alive connections to one origin, `Answer` reads a response as it arrives. Two things are gained
+over urllib3's own reading: a read may be interrupted by a `gevent.Timeout` and resumed without losing a byte, and an
+exchange costs a third of the CPU. Redirects are not followed, content is not decoded: `identity` is asked for and
+anything else is refused by the pool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+from collections import deque
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httptools
+import requests
+from requests import certs
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ProtocolError
+from urllib3.util import make_headers
+
+READ = 1 << 16
+MOST_HEADER_BYTES = 1 << 16
+MOST_IDLE = 256
+"""Connections kept alive to one origin."""
+
+
+class Broken(ProtocolError):
+    """The peer closed early, or spoke no HTTP."""
+
+
+class Answer:
+    """One response: status and headers at once, the body by `read1` as it arrives."""
+
+    reason = ""
+    version = 11
+
+    def __init__(self, line: Line, connection: HTTPConnection) -> None:
+        self.status = 0
+        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        self.touched = False  # whether a byte of it has come
+        self._line, self._connection = line, connection
+        self._pieces: deque[bytes] = deque()
+        self._parser = httptools.HttpResponseParser(self)
+        self._headed = self._done = False
+        self._bounded = False  # a length or chunks say where the body ends
+        self._header_bytes = 0
+        self._names: list[tuple[str, str]] = []
+
+    # what the parser calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MOST_HEADER_BYTES:
+            raise Broken("the headers are too long")
+        self._names.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        self.status = status
+        for name, value in self._names:
+            self.headers[name] = value
+        self._bounded = (
+            "content-length" in self.headers
+            or "chunked" in self.headers.get("transfer-encoding", "").lower()
+            or status in (204, 304)
+        )
+        self._headed = True
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._headed:
+            self._done = True
+        else:  # an interim answer such as 100 Continue
+            self._names.clear()
+
+    # what the pool calls
+
+    def read_head(self) -> None:
+        """Wait until status and headers are here. Raises Broken, OSError."""
+        while not self._headed:
+            self._feed()
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """Some bytes of the body, b"" at its end. Raises Broken, OSError."""
+        while not self._pieces:
+            if self._done:
+                self._release()
+                return b""
+            self._feed()
+        data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if self._done:
+            self._release()
+        return data
+
+    def _feed(self) -> None:
+        sock = self._connection.sock
+        if sock is None:
+            raise Broken("the connection is closed")
+        data = sock.recv(READ)
+        if data:
+            self.touched = True
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                raise Broken(str(cause) if isinstance(cause, Broken) else f"no HTTP: {error}") from None
+        elif self._headed and not self._bounded and not self._done:
+            self._done = True
+            self.close()
+        else:
+            raise Broken("the connection was closed early")
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, _CLOSED
+        if connection is not _CLOSED:
+            if self._bounded and self._parser.should_keep_alive():
+                self._line.give_back(connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Close the connection if the body has not been read to its end."""
+        if self._done:
+            self._release()
+        else:
+            self._connection.close()
+
+    release_conn = close
+
+
+class _Closed:
+    """Stands where a connection was."""
+
+    sock = None
+
+    def close(self) -> None:
+        pass
+
+
+_CLOSED: Any = _Closed()
+
+
+class Line:
+    """Kept-alive connections to one origin: what requests calls a connection pool."""
+
+    def __init__(self, pool: Any, connect_s: float, headers: dict[str, str]) -> None:
+        self._pool = pool  # urllib3's, which knows how to open one: TLS, proxy tunnel, socket options
+        self._connect_s = connect_s
+        self._headers = headers  # for a proxy that forwards
+        self._idle: list[HTTPConnection] = []
+
+    def urlopen(self, method: str, url: str, body: Any, headers: Any, timeout: Any = None, **_: Any) -> Answer:
+        """Send one request and wait for the head of its answer. Raises Broken, OSError, urllib3's errors."""
+        request = _request(method, url, body, {**headers, **self._headers} if self._headers else headers)
+        read_s = getattr(timeout, "read_timeout", None)
+        while True:
+            connection = self._take()
+            fresh = connection is None
+            connection = connection or self._open()
+            answer = Answer(self, connection)
+            try:
+                connection.sock.settimeout(read_s)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
+                    connection.sock.sendall(request)
+                answer.read_head()
+                return answer
+            except (Broken, ConnectionError):
+                connection.close()
+                if fresh or answer.touched:
+                    raise
+                # the peer had closed a kept connection just as we took it, and has read nothing: once more
+            except BaseException:
+                connection.close()
+                raise
+
+    def _take(self) -> HTTPConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.sock is not None and _is_quiet(connection.sock):
+                return connection
+            connection.close()
+        return None
+
+    def _open(self) -> HTTPConnection:
+        connection = self._pool._new_conn()
+        connection.timeout = self._connect_s
+        try:
+            if self._pool.proxy is not None and self._pool.scheme == "https":
+                self._pool._prepare_proxy(connection)
+            else:
+                connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection  # type: ignore[no-any-return]
+
+    def give_back(self, connection: HTTPConnection) -> None:
+        if len(self._idle) < MOST_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _is_quiet(sock: socket.socket) -> bool:
+    """Whether an idle connection is open and silent; what a peer says unasked is its farewell."""
+    with contextlib.suppress(OSError, ValueError):
+        return not _poll(sock.fileno())
+    return False
+
+
+def _poll(handle: int) -> bool:
+    poller = _Poll()
+    poller.register(handle, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+try:  # gevent's poll goes through the event loop; a look without waiting need not
+    from gevent.monkey import get_original
+
+    _Poll = get_original("select", "poll")
+except ImportError:  # pragma: no cover
+    _Poll = select.poll
+
+
+def _request(method: str, url: str, body: Any, headers: Any) -> bytes:
+    """The bytes of a request. Raises ValueError for a header that would break out of its line."""
+    lines = [f"{method} {url} HTTP/1.1"]
+    for name, value in headers.items():
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError(f"the header {name} holds a line break")
+        lines.append(f"{name}: {value}")
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return head + body if body else head
+
+
+class Adapter(HTTPAdapter):
+    """A requests adapter over Lines. verify and certificates: one TLS context for all, `proxy` for all."""
+
+    def __init__(self, *, connect_s: float, ca_file: str | None, proxy: str | None) -> None:
+        self._connect_s = connect_s
+        self._proxy = proxy
+        context = ssl.create_default_context(cafile=ca_file or certs.where())
+        options: dict[str, Any] = {"ssl_context": context, "maxsize": 1}
+        self._proxy_headers: dict[str, str] = {}
+        if proxy and "@" in proxy:
+            user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
+            self._proxy_headers = dict(make_headers(proxy_basic_auth=user))
+            proxy = proxy.replace(urlsplit(proxy).netloc.rpartition("@")[0] + "@", "", 1)
+        self._manager: PoolManager = (
+            ProxyManager(proxy, proxy_headers=self._proxy_headers, **options) if proxy else PoolManager(**options)
+        )
+        self._lines: dict[tuple[str, str], Line] = {}
+        super().__init__()
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        parts = urlsplit(request.url)
+        origin = (parts.scheme, parts.netloc)
+        line = self._lines.get(origin)
+        if line is None:
+            pool = self._manager.connection_from_url(f"{parts.scheme}://{parts.netloc}")
+            forwarded = self._proxy_headers if parts.scheme == "http" else {}
+            line = self._lines[origin] = Line(pool, self._connect_s, forwarded)
+        return line
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing: the TLS context decides."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        plain = self._proxy is not None and request.url.startswith("http:")
+        return str(request.url if plain else request.path_url)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = resp.headers
+        response.raw = resp
+        response.request = req
+        response.url = req.url
+        return response
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.close()
+        self._manager.clear()

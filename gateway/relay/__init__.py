@@ -1,0 +1,1 @@
+"""DO it: the one orchestrator of HTTP exchanges, and how streams are passed on."""

@@ -1,0 +1,144 @@
+"""What whole answers and streams share: which legs are tried, how a provider is asked, and what its faults mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import gevent
+
+from .. import config, journal
+from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
+from ..clock import monotonic
+from ..dialects.base import Dialect
+from ..errors import GatewayError
+
+MOST_ATTEMPTS = 3
+_MOST_ERROR_BODY = 1 << 16
+SETTLE_S = 60.0
+"""How long an answer waits for its settlement when the database takes no writes."""
+
+CLIENT_GONE = 499
+"""Status on the receipt of a call whose client left; nobody is there to read it (nginx's number)."""
+
+
+def attempts(call: Call, legs: Sequence[Leg], faults: list[Fault]) -> Iterator[tuple[Leg, float]]:
+    """The legs to try, each with the seconds that are left for it, as long as the faults so far allow another."""
+    deadline = call.started + config.current().deadline_s
+    for leg in legs[:MOST_ATTEMPTS]:
+        left_s = deadline - monotonic()
+        if (faults and faults[-1].cause == "request") or left_s <= 0:
+            return
+        yield leg, left_s
+
+
+class noted:
+    """Writes one attempt onto the call: its channel, how it ended and how long it took."""
+
+    def __init__(self, call: Call, leg: Leg) -> None:
+        self._call = call
+        self._attempt = Attempt(leg.channel.name, 200, 0)
+        self._began = monotonic()
+
+    def __enter__(self) -> None:
+        self._call.attempts.append(self._attempt)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._attempt.ms = int((monotonic() - self._began) * 1000)
+        if isinstance(error, Fault):
+            self._attempt.status = error.status or error.cause
+        elif error is not None:
+            self._attempt.status = "abandoned"
+
+
+def outbound(call: Call, dialect: Dialect, leg: Leg) -> Outbound:
+    return Outbound(
+        channel=leg.channel,
+        dialect=leg.dialect,
+        path=dialect.path,
+        body=dialect.encode(call, leg),
+        headers=call.headers,
+        stream=call.ask.stream,
+        account_id=call.caller.account_id,
+    )
+
+
+def raise_for_status(wire: Wire, dialect: Dialect) -> None:
+    """Raises the Fault that a provider's status means."""
+    if wire.status < 200 or 300 <= wire.status < 400:
+        raise Fault("malformed", status=wire.status)
+    if wire.status >= 400:
+        try:
+            with gevent.Timeout(10, Fault("timeout", status=wire.status)):
+                body = read(wire, _MOST_ERROR_BODY)
+        except Fault:
+            body = b""
+        raise dialect.fault(wire.status, wire.headers, body)
+
+
+def read(wire: Wire, most: int) -> bytes:
+    pieces: list[bytes] = []
+    total = 0
+    while piece := wire.read():
+        total += len(piece)
+        if total > most:
+            raise Fault("malformed")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
+    """What a billable reply says about itself."""
+    found = [("x-generation-id", call.id)]
+    if leg is not None:
+        found += [
+            ("x-gateway-provider", leg.channel.provider),
+            ("x-gateway-channel", leg.channel.name),
+            ("x-gateway-attempts", str(len(call.attempts))),
+            ("x-gateway-upstream-model", leg.model),
+        ]
+    if call.losses:
+        found.append(("x-gateway-losses", ", ".join(call.losses)))
+    return found
+
+
+_KEPT_5XX = frozenset({500, 502, 503, 504})
+
+
+def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
+    """What the caller is told when no leg has answered (Law 9)."""
+    if not faults:
+        return GatewayError(504, "The call took too long. Retry, or ask for less output.")
+    last = faults[-1]
+    secrets = [leg.channel.secret for leg in legs]
+    if last.cause == "request":
+        return GatewayError(
+            last.status or 400,
+            journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
+            param=last.param,
+            provider_code=journal.masked(last.code, *secrets) if last.code else None,
+            headers=last.headers,
+        )
+    if all(fault.cause == "limited" for fault in faults):
+        waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
+        return GatewayError(
+            429,
+            "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",
+            retry_after=min(waits) if waits else 1,
+            headers=last.headers,
+        )
+    last = next(fault for fault in reversed(faults) if fault.cause != "limited")
+    if last.cause == "account":
+        return GatewayError(
+            503,
+            "The gateway's own account at the provider was refused. Its operator can see why with: python -m gateway"
+            " doctor",
+        )
+    if last.cause == "unreachable":
+        return GatewayError(503, "No provider of this model could be reached. Retry in a moment.", retry_after=1)
+    if last.cause == "timeout":
+        return GatewayError(504, "The provider did not answer in time. Retry, or ask for less output.")
+    if last.cause == "server" and last.status in _KEPT_5XX:
+        return GatewayError(last.status, "The provider failed to answer. Retry in a moment.", headers=last.headers)
+    if last.cause == "server":
+        return GatewayError(502, "The provider failed to answer. Retry in a moment.", headers=last.headers)
+    return GatewayError(502, "The provider's answer was broken or made no sense. Retry in a moment.")

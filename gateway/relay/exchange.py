@@ -1,0 +1,108 @@
+"""The one orchestrator of HTTP exchanges: plan, hold, attempt, settle, deliver.
+
+`run` takes a call that the door has opened. A whole answer is read, metered and settled before its first byte goes
+out; a stream is handed to `streams`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gevent
+
+from .. import config, journal
+from ..access import limits
+from ..billing import ledger, prices
+from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
+from ..dialects.base import Dialect
+from ..errors import GatewayError
+from ..money import usd
+from ..providers import headers, pool
+from ..routing import plan
+from . import streams
+from .attempts import CLIENT_GONE, SETTLE_S, attempts, call_headers, noted, outbound, raise_for_status, read, verdict
+from .load import load
+from .watch import ClientWatch
+
+MOST_BODY = 64 << 20
+"""Longest whole answer in bytes."""
+
+
+def run(call: Call, dialect: Dialect, watch: ClientWatch) -> Reply:
+    """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
+    legs = prices.attach(plan.legs(call), call.ask)
+    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
+    if limited is not None:
+        raise limits.refuse(limited.use)
+    if call.ask.stream:
+        return streams.start(call, dialect, legs, watch)
+    with load:
+        try:
+            return _whole(call, dialect, legs, watch)
+        finally:
+            watch.close()
+
+
+def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+    faults: list[Fault] = []
+    settings = config.current()
+    try:
+        for leg, left_s in attempts(call, legs, faults):
+            meter = Meter()
+            try:
+                with noted(call, leg), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
+                    wire = pool.send(outbound(call, dialect, leg))
+                    try:
+                        body = dialect.whole(call, _read_success(wire, dialect), meter)
+                    finally:
+                        wire.close()
+            except Fault as fault:
+                faults.append(fault)
+                continue
+            return _settled(call, leg, meter, body, wire)
+    except ClientGone:
+        close_without_charge(call, CLIENT_GONE)
+        return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    except BaseException:
+        ledger.release(call)
+        raise
+    error = verdict(faults, legs)
+    close_without_charge(call, error.status)
+    raise error
+
+
+def _read_success(wire: Wire, dialect: Dialect) -> bytes:
+    """The body of a whole answer. Raises Fault for any status but success."""
+    raise_for_status(wire, dialect)
+    return read(wire, MOST_BODY)
+
+
+def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Reply:
+    """The reply, once its settlement is committed."""
+    settlement = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
+    ticket = ledger.settle(settlement)
+    if not ticket.wait(SETTLE_S) and ticket.abandon():
+        ledger.release(call)
+        raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
+    ticket.result()
+    journal.write(
+        call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
+        cost=settlement.cost,
+    )  # fmt: skip
+    return Reply(
+        status=200,
+        content_type="application/json",
+        headers=[
+            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
+        ],
+        body=body,
+    )  # fmt: skip
+
+
+def close_without_charge(call: Call, status: int) -> None:
+    """End a call that delivered nothing: a receipt of zero, and the hold comes back."""
+    settlement = ledger.reckon(call, None, Meter(), status=status, partial=False, first_event_ms=None)
+    ledger.settle(settlement)
+    channel = call.attempts[-1].channel if call.attempts else None
+    journal.write(call, status=status, channel=channel, tokens=(0, 0), cost=0)

@@ -1,0 +1,258 @@
+"""Streams: one pull pipeline from the provider to the client, without a queue.
+
+The body of a streamed reply is a generator that the server pulls; each pull reads what the provider has sent and
+returns the frames in it. Silence is filled with pings. Until a real frame is passed on the stream may still change its
+leg (Law 7); the terminal frame waits for the settlement (Law 4); whichever way it ends, it is settled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+import gevent
+
+from models.writer import Ticket
+
+from .. import config, journal
+from ..billing import ledger
+from ..call import Call, ClientGone, Fault, Leg, Meter, Outbound, Reply, Wire
+from ..clock import monotonic
+from ..dialects.base import Dialect, Feed
+from ..errors import GatewayError
+from ..providers import pool
+from ..sse import PING
+from .attempts import (
+    CLIENT_GONE,
+    SETTLE_S,
+    attempts,
+    call_headers,
+    noted,
+    outbound,
+    raise_for_status,
+    verdict,
+)  # fmt: skip
+from .load import load
+from .watch import ClientWatch
+
+PING_S = 5.0
+"""Silence towards a client that is filled with a ping. Its first one also sends the headers."""
+
+HELD_S = 2.0
+"""How long frames that say nothing yet are held back, so that failover stays possible."""
+
+_DRAIN_S = 0.05
+
+
+def start(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+    """Begin a stream and wait for its first bytes. Raises GatewayError as long as nothing was sent."""
+    stream = Stream(call, dialect, legs, watch)
+    body = Body(stream)
+    return Reply(
+        status=200,
+        content_type="text/event-stream; charset=utf-8",
+        headers=[
+            ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), *call_headers(call, stream.leg),
+        ],
+        body=body,
+    )  # fmt: skip
+
+
+class Body(Iterator[bytes]):
+    """The stream's bytes, the first of which are here already; `close` ends it early."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._pieces = stream.pieces()
+        load.__enter__()
+        self._open = True
+        try:
+            self._first: bytes | None = next(self._pieces, b"")
+        except BaseException:
+            self.close()
+            raise
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return next(self._pieces)
+
+    def close(self) -> None:
+        self._pieces.close()
+        if self._open:
+            self._open = False
+            load.__exit__()
+
+
+class Stream:
+    """One streamed call. leg: the one that answers, once one does."""
+
+    def __init__(self, call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> None:
+        self.leg: Leg | None = None
+        self._call, self._dialect, self._legs, self._watch = call, dialect, legs, watch
+        self._feed: Feed | None = None
+        self._settled = False
+        self._sent_at = monotonic()
+        self._begun = False  # something was sent: the status is 200 for good
+        self._bound = False  # a real frame was sent: failover has ended
+        self._first_event_ms: int | None = None
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """The bytes for the client, as they come."""
+        try:
+            yield from self._tries()
+        except ClientGone:
+            self._settle(CLIENT_GONE, partial=True)
+        except GeneratorExit:
+            self._settle(CLIENT_GONE, partial=True)
+            raise
+        finally:
+            if not self._settled:
+                self._settle(500, partial=True)
+            self._watch.close()
+
+    def _tries(self) -> Iterator[bytes]:
+        faults: list[Fault] = []
+        for leg, left_s in attempts(self._call, self._legs, faults):
+            self.leg = leg
+            try:
+                with noted(self._call, leg):
+                    yield from self._attempt(leg, monotonic() + left_s)
+                return
+            except Fault as fault:
+                faults.append(fault)
+                if self._bound:
+                    break
+        error = verdict(faults, self._legs)
+        self._settle(error.status, partial=True)
+        if not self._begun:
+            raise error
+        yield self._dialect.error_frame(error, self._call.request_id)
+
+    def _attempt(self, leg: Leg, deadline: float) -> Iterator[bytes]:
+        """One leg, to its terminal frame. Raises Fault."""
+        began = monotonic()
+        wire = yield from self._open(leg)
+        try:
+            raise_for_status(wire, self._dialect)
+            self._feed = feed = self._dialect.feed(self._call)
+            yield from self._pass_on(wire, feed, began, deadline)
+            yield from self._finish(feed)
+            with gevent.Timeout(_DRAIN_S, False):
+                while wire.read():  # to the end of the body, so that the connection can be used again
+                    pass
+        finally:
+            wire.close()
+
+    def _open(self, leg: Leg) -> Generator[bytes, None, Wire]:
+        """Send the request and wait for its status, with pings; in a greenlet, so that waiting can be interrupted."""
+        opening = gevent.spawn(_send, outbound(self._call, self._dialect, leg))
+        try:
+            while not opening.ready():
+                with self._watch:
+                    opening.join(max(0.0, self._sent_at + PING_S - monotonic()))
+                if not opening.ready():
+                    yield self._sent(PING)
+            result: Wire | Fault | None = opening.value
+            if result is not None and not isinstance(result, Fault):
+                return result
+        except BaseException:
+            opening.kill(block=False)
+            if opening.ready() and hasattr(opening.value, "close"):
+                opening.value.close()
+            raise
+        raise result if result is not None else Fault("malformed")
+
+    def _pass_on(self, wire: Wire, feed: Feed, began: float, deadline: float) -> Iterator[bytes]:
+        settings = config.current()
+        read_by = began + settings.first_byte_s
+        held_since: float | None = None
+        while feed.tail is None:
+            ping_at = self._sent_at + PING_S
+            wake = min(read_by, deadline, ping_at if held_since is None else held_since + HELD_S)
+            chunk: bytes | None = None
+            with self._watch, gevent.Timeout(max(0.0, wake - monotonic()), False):
+                chunk = wire.read()
+            if chunk is None:
+                now = monotonic()
+                if now >= read_by or now >= deadline:
+                    raise Fault("timeout")
+                if held_since is not None:
+                    held_since = None
+                    yield self._frames(feed)
+                else:
+                    yield self._comments(feed)
+                continue
+            if chunk:
+                read_by = monotonic() + settings.idle_s
+                feed.push(chunk)
+            else:
+                feed.end()
+            if feed.out and (feed.bound or self._bound):
+                held_since = None
+                yield self._frames(feed)
+            elif feed.spoke and held_since is None:
+                held_since = monotonic()
+            if feed.fault is not None:
+                raise feed.fault
+
+    def _finish(self, feed: Feed) -> Iterator[bytes]:
+        """The terminal frame, once the settlement is committed."""
+        if feed.out:
+            yield self._frames(feed)
+        ticket = self._settle(200, partial=False)
+        waiting_since = monotonic()
+        while not ticket.wait(PING_S):
+            if monotonic() - waiting_since > SETTLE_S:
+                error = GatewayError(503, "The gateway's database takes no writes now; the answer above is complete.")
+                yield self._dialect.error_frame(error, self._call.request_id)
+                return
+            yield self._sent(PING)
+        ticket.result()
+        if feed.tail:
+            yield self._sent(feed.tail)
+
+    def _frames(self, feed: Feed) -> bytes:
+        frames, feed.out = b"".join(feed.out), []
+        if not self._bound:
+            self._bound = True
+            self._first_event_ms = int((monotonic() - self._call.started) * 1000)
+        return self._sent(frames)
+
+    def _comments(self, feed: Feed) -> bytes:
+        """The provider's comments, or a ping: they bind nobody."""
+        comments, feed.out = b"".join(feed.out), []
+        return self._sent(comments or PING)
+
+    def _sent(self, data: bytes) -> bytes:
+        self._begun = True
+        self._sent_at = monotonic()
+        return data
+
+    def _settle(self, status: int, *, partial: bool) -> Ticket:
+        """Settle the call, once. Nothing is charged when no real frame was sent."""
+        self._settled = True
+        meter = Meter()
+        if self._bound and self._feed is not None:
+            self._feed.measure()
+            meter = self._feed.meter
+        leg = self.leg if self._bound else None
+        settlement = ledger.reckon(
+            self._call, leg, meter, status=status, partial=partial, first_event_ms=self._first_event_ms
+        )
+        ticket = ledger.settle(settlement)
+        journal.write(
+            self._call,
+            status=status,
+            channel=self.leg.channel.name if self.leg else None,
+            tokens=(settlement.tokens_in, settlement.tokens_out),
+            cost=settlement.cost,
+            note="partial" if partial and settlement.cost else "",
+        )
+        return ticket
+
+
+def _send(request: Outbound) -> Wire | Fault:
+    try:
+        return pool.send(request)
+    except Fault as fault:
+        return fault

@@ -1,0 +1,56 @@
+"""Watching a client while a provider is awaited for it.
+
+WSGI learns that a client has left only when it writes. While a provider is silent nothing is written, so the client's
+socket is watched by the event loop: no greenlet, no polling. `with watch:` around a wait makes the wait end in
+ClientGone as soon as the client is gone; outside of it nothing is ever thrown.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import gevent
+from gevent import getcurrent
+
+from ..call import ClientGone
+
+
+class ClientWatch:
+    """One client's socket, or None where there is none to watch (a test client)."""
+
+    def __init__(self, sock: Any) -> None:
+        self.gone = False
+        self._sock: Any = getattr(sock, "_sock", None)
+        self._waiting: Any = None
+        self._io: Any = None
+
+    def __enter__(self) -> None:
+        if self.gone:
+            raise ClientGone
+        if self._io is None and self._sock is not None:
+            self._io = gevent.get_hub().loop.io(self._sock.fileno(), 1)
+            self._io.start(self._readable)
+        self._waiting = getcurrent()
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting = None
+
+    def _readable(self) -> None:
+        try:
+            gone = self._sock.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        self._io.stop()  # gone, or it has sent its next request early, which makes the socket readable for good
+        if gone:
+            self.gone = True
+            if self._waiting is not None:
+                self._waiting.throw(ClientGone())
+
+    def close(self) -> None:
+        if self._io is not None:
+            self._io.stop()
+            self._io.close()
+            self._io = self._sock = None

@@ -1,0 +1,88 @@
+"""Server-sent events as bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+`Splitter` cuts a stream of chunks into frames without changing a byte; `read` takes one frame apart; `write` makes
+one. A frame is everything up to and including its blank line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MAX_FRAME = 16 << 20
+"""Longest frame in bytes; a stream with a longer one is broken or hostile."""
+
+PING = b": ping\n\n"
+"""A comment frame: keeps proxies and clients awake and means nothing."""
+
+_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class Overlong(ValueError):
+    """A frame exceeds MAX_FRAME."""
+
+
+class Splitter:
+    """Cuts chunks into frames. The frames' bytes, in order, are the chunks' bytes, in order."""
+
+    __slots__ = ("_rest", "_scanned", "_after_cr")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._scanned = 0  # bytes of the rest in which no boundary begins
+        self._after_cr = False  # the last frame ended in CR: a LF that follows belongs to it
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The frames that are whole now. Raises Overlong."""
+        frames: list[bytes] = []
+        if self._after_cr and chunk:
+            self._after_cr = False
+            if chunk[:1] == b"\n":
+                frames.append(b"\n")
+                chunk = chunk[1:]
+        data = self._rest + chunk if self._rest else chunk
+        start = 0
+        for match in _BLANK.finditer(data, self._scanned):
+            frames.append(data[start : match.end()])
+            start = match.end()
+        self._rest = data[start:]
+        if not self._rest and data[-1:] == b"\r":
+            self._after_cr = True
+        self._scanned = max(0, len(self._rest) - 3)
+        if len(self._rest) > MAX_FRAME:
+            raise Overlong(f"a frame is longer than {MAX_FRAME} bytes")
+        return frames
+
+    def end(self) -> bytes:
+        """What is left when the stream has ended: a last frame without its blank line, or nothing."""
+        rest, self._rest, self._scanned = self._rest, b"", 0
+        return rest
+
+
+class Event(NamedTuple):
+    """One frame taken apart. data is None for a frame of comments or of fields that carry nothing."""
+
+    name: str
+    data: bytes | None
+
+
+def read(frame: bytes) -> Event:
+    """The event in a frame: its name (`message` where none is given) and its data lines joined by newlines."""
+    if frame.startswith(b"data: ") and frame.find(b"\n") >= len(frame) - 2 and b"\r" not in frame[:-4]:
+        return Event("message", frame[6:].rstrip(b"\r\n"))
+    name = "message"
+    data: list[bytes] = []
+    for line in _LINE.split(frame):
+        field, _, value = line.partition(b":")
+        value = value[1:] if value[:1] == b" " else value
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(data) if data else None)
+
+
+def write(data: bytes, name: str | None = None) -> bytes:
+    """A frame with one line of data (which holds no line break) and, for dialects that name them, its name."""
+    return (b"event: " + name.encode() + b"\n" if name else b"") + b"data: " + data + b"\n\n"

@@ -1,0 +1,164 @@
+"""The database: connecting, reading, and what differs between SQLite and Postgres.
+
+SQLite: one connection a process for reads and for the writer. A statement never waits inside SQLite while serving
+(the whole event loop would wait with it): a locked database is tried again after a cooperative sleep. Nobody
+checkpoints by himself (`checkpoint.py` says who does, and why). Postgres: psycopg 3, pooled.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import peewee
+from peewee import BigIntegerField, BlobField, BooleanField, CharField, DatabaseProxy, IntegerField, Model, TextField
+
+__all__ = [
+    "BigIntegerField",
+    "BlobField",
+    "BooleanField",
+    "CharField",
+    "IntegerField",
+    "TextField",
+    "DatabaseError",
+    "Row",
+    "connect",
+    "database",
+    "disconnect",
+    "is_postgres",
+    "rows",
+    "run",
+    "session",
+    "sqlite_path",
+    "sqlite_version",
+]
+
+database: Any = DatabaseProxy()
+
+DatabaseError = peewee.PeeweeException
+"""What any statement, and `connect`, may raise."""
+
+LOCKED_S = 2.0
+"""How long one statement is tried again while another process holds the write lock."""
+
+
+class Row(Model):
+    """What all tables share: the one database, and names as written."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class _Sqlite(peewee.SqliteDatabase):  # type: ignore[misc]
+    """SQLite that sleeps cooperatively while it is locked, instead of inside the library."""
+
+    def _execute_cursor(self, sql: str, params: Any, **options: Any) -> Any:
+        end = 0.0
+        while True:
+            try:
+                return super()._execute_cursor(sql, params, **options)  # type: ignore[misc]
+            except peewee.OperationalError as error:
+                now = time.monotonic()
+                end = end or now + LOCKED_S
+                if "locked" not in str(error) or now > end:
+                    raise
+                time.sleep(0.001)  # gevent's where the process serves
+
+
+def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
+    """Bind all models to the database at `url` (`sqlite:///FILE` or `postgresql://…`).
+
+    serving: this process runs an event loop that must not wait · most: connections of the Postgres pool.
+    Raises DatabaseError when the database cannot be reached.
+    """
+    parts = urlsplit(url)
+    made: Any
+    if parts.scheme == "sqlite":
+        path = unquote(parts.path[1:] if parts.netloc == "" else parts.netloc + parts.path)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        made = _Sqlite(
+            path,
+            thread_safe=False,
+            check_same_thread=False,
+            timeout=5,
+            pragmas=(
+                ("journal_mode", "wal"),
+                ("synchronous", "normal"),
+                ("wal_autocheckpoint", 0),
+                ("temp_store", "memory"),
+                ("cache_size", -16_000),
+                ("busy_timeout", 0 if serving else 5_000),
+            ),
+        )
+    else:
+        from playhouse.postgres_ext import PooledPsycopg3Database  # only here: SQLite needs no driver
+
+        made = PooledPsycopg3Database(
+            unquote(parts.path.lstrip("/")) or "postgres",
+            host=parts.hostname or None,
+            port=parts.port or None,
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            max_connections=most,
+            stale_timeout=300,
+            timeout=10,
+            connect_timeout=5,
+            options="-c statement_timeout=15000 -c lock_timeout=10000",
+            **dict(pair.split("=", 1) for pair in unquote(parts.query).split("&") if "=" in pair),
+        )
+    database.initialize(made)
+    made.connect()
+    if is_postgres():
+        made.close()
+
+
+def disconnect() -> None:
+    """Close every connection of this process."""
+    if database.obj is not None:
+        (database.close_all if is_postgres() else database.close)()
+
+
+def is_postgres() -> bool:
+    return not isinstance(database.obj, peewee.SqliteDatabase)
+
+
+def sqlite_version() -> tuple[int, ...] | None:
+    """Version of the SQLite library, or None on Postgres."""
+    return None if is_postgres() else sqlite3.sqlite_version_info
+
+
+def sqlite_path() -> str | None:
+    """The SQLite file, or None on Postgres."""
+    return None if is_postgres() else str(database.obj.database)
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """A connection for reads. Never open while a provider is awaited."""
+    if is_postgres():
+        with database.connection_context():
+            yield
+    else:
+        yield
+
+
+@lru_cache(maxsize=512)
+def _postgres(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def run(sql: str, *params: Any) -> Any:
+    """Execute one statement, written with `?`; its cursor."""
+    return database.execute_sql(_postgres(sql) if is_postgres() else sql, params)
+
+
+def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    """All rows of one query, written with `?`."""
+    return list(run(sql, *params).fetchall())

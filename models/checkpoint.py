@@ -1,0 +1,63 @@
+"""SQLite's write-ahead log is moved into the database by one process only, and never beside a writer.
+
+SQLite before 3.51.3 can corrupt a database when a checkpoint starts just as another connection restarts the log
+(https://sqlite.org/wal.html#walresetbug). So every connection has automatic checkpoints off, one process holds a file
+lock for the job, and it checkpoints in TRUNCATE mode, which keeps the write lock for its whole duration. It runs on a
+connection of its own in a thread, and writes a row right after: the fsync that the first write to a restarted log
+costs is paid there and not in an event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+
+from .base import sqlite_path
+
+LOG_BYTES = 8 << 20
+"""A log larger than this is checkpointed."""
+
+
+class Checkpointer:
+    """The job of one process. Give `tick` to a thread every second."""
+
+    def __init__(self) -> None:
+        self._lock: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def due(self) -> bool:
+        """Whether the log is long enough. Costs one stat call."""
+        path = sqlite_path()
+        try:
+            return path is not None and os.stat(path + "-wal").st_size > LOG_BYTES
+        except OSError:
+            return False
+
+    def tick(self) -> bool:
+        """Checkpoint, if this process has the job or can get it. True when the log was moved whole."""
+        path = sqlite_path()
+        if path is None or not self._take_job(path):
+            return False
+        if self._connection is None:
+            self._connection = sqlite3.connect(path, timeout=2, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA synchronous=normal")
+            self._connection.execute("PRAGMA wal_autocheckpoint=0")
+        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            return False
+        with contextlib.suppress(sqlite3.OperationalError):  # a writer was faster, and paid
+            self._connection.execute("UPDATE change SET n = n WHERE id = 1")
+        return True
+
+    def _take_job(self, path: str) -> bool:
+        if self._lock is None:
+            handle = os.open(path + ".checkpoint", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return False
+            self._lock = handle
+        return True

@@ -1,0 +1,62 @@
+"""API keys: stored as SHA-256, looked up by hash, shown once.
+
+A key may be narrower than its account's plan: model patterns, an expiry, a spending limit, a plan of its own.
+"""
+
+from typing import Any
+
+from .base import BigIntegerField, CharField, Row, TextField, rows, run
+from .change import touch
+
+
+class Key(Row):
+    id = CharField(primary_key=True)
+    account_id = CharField(index=True)
+    name = CharField()
+    hash = CharField(unique=True)
+    tail = CharField()
+    models = TextField(null=True)
+    plan = CharField(null=True)
+    limit_nanos = BigIntegerField(null=True)
+    spent_nanos = BigIntegerField(default=0)
+    held_nanos = BigIntegerField(default=0)
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+    revoked_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "api_key"
+
+
+def create(**fields: Any) -> None:
+    Key.create(**fields)
+    touch()
+
+
+def by_hash(digest: str) -> tuple[Any, ...] | None:
+    """The key with this hash and its account's plan: id, account_id, account name, name, models, plan, limit_nanos,
+    expires_at, revoked_at, account plan."""
+    found = rows(
+        "SELECT k.id, k.account_id, a.name, k.name, k.models, k.plan, k.limit_nanos, k.expires_at, k.revoked_at,"
+        " a.plan FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.hash = ?",
+        digest,
+    )
+    return found[0] if found else None
+
+
+def listed(account_id: str | None) -> list[tuple[Key, str]]:
+    """Keys with their accounts' names, oldest first."""
+    from .account import Account
+
+    names = {account.id: account.name for account in Account.select(Account.id, Account.name)}
+    query = Key.select().order_by(Key.created_at)
+    if account_id:
+        query = query.where(Key.account_id == account_id)
+    return [(key, names.get(key.account_id, "")) for key in query]
+
+
+def revoke(key_id: str, at: int) -> bool:
+    """True if there was such a key that was not revoked yet."""
+    done = run("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at, key_id).rowcount
+    touch()
+    return bool(done)

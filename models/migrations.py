@@ -1,0 +1,153 @@
+"""Migrations: an ordered list of (name, up, down); applied names are kept in the table `migration`.
+
+Each step is frozen SQL, written once and never changed after a release; what differs between the databases is filled
+in from `_WORDS`. A test holds the result against the models.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from .base import database, is_postgres, rows, run
+
+_WORDS = {
+    False: {"blob": "BLOB", "serial": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"},
+    True: {"blob": "BYTEA", "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
+}
+
+_LOCK = 7_301_927  # Postgres advisory lock: two gateways started at once migrate one after the other
+
+
+class Migration(NamedTuple):
+    name: str
+    up: str
+    down: str
+
+
+FIRST = """
+CREATE TABLE change (id INTEGER NOT NULL PRIMARY KEY, n BIGINT NOT NULL);
+INSERT INTO change (id, n) VALUES (1, 1);
+CREATE TABLE account (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, plan VARCHAR(255) NOT NULL,
+    granted_nanos BIGINT NOT NULL, spent_nanos BIGINT NOT NULL, held_nanos BIGINT NOT NULL, created_at BIGINT NOT NULL);
+CREATE UNIQUE INDEX account_name ON account (name);
+CREATE TABLE api_key (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL,
+    hash VARCHAR(255) NOT NULL, tail VARCHAR(255) NOT NULL, models TEXT, plan VARCHAR(255), limit_nanos BIGINT,
+    spent_nanos BIGINT NOT NULL, held_nanos BIGINT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,
+    revoked_at BIGINT);
+CREATE UNIQUE INDEX api_key_hash ON api_key (hash);
+CREATE INDEX api_key_account_id ON api_key (account_id);
+CREATE TABLE plan (
+    name VARCHAR(255) NOT NULL PRIMARY KEY, rpm BIGINT, tpm BIGINT, rpd BIGINT, parallel BIGINT, models TEXT);
+INSERT INTO plan (name) VALUES ('unlimited');
+INSERT INTO plan (name, rpm, rpd, parallel) VALUES ('free', 20, 500, 4);
+CREATE TABLE ledger (
+    id {serial}, account_id VARCHAR(255) NOT NULL, kind VARCHAR(255) NOT NULL, amount_nanos BIGINT NOT NULL,
+    ref VARCHAR(255) NOT NULL, note TEXT, at BIGINT NOT NULL);
+CREATE UNIQUE INDEX ledger_kind_ref ON ledger (kind, ref);
+CREATE INDEX ledger_account_id_id ON ledger (account_id, id);
+CREATE TABLE hold (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, key_id VARCHAR(255) NOT NULL,
+    amount_nanos BIGINT NOT NULL, worker VARCHAR(255) NOT NULL, at BIGINT NOT NULL, tokens BIGINT NOT NULL,
+    windows TEXT);
+CREATE INDEX hold_account_id ON hold (account_id);
+CREATE INDEX hold_key_id ON hold (key_id);
+CREATE INDEX hold_worker ON hold (worker);
+CREATE TABLE rate_window (
+    scope VARCHAR(255) NOT NULL, rule VARCHAR(255) NOT NULL, opened_at BIGINT NOT NULL, used BIGINT NOT NULL,
+    PRIMARY KEY (scope, rule));
+CREATE TABLE worker (id VARCHAR(255) NOT NULL PRIMARY KEY, beat BIGINT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE channel (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, provider VARCHAR(255) NOT NULL,
+    namespace VARCHAR(255) NOT NULL, base_url TEXT, secret {blob}, secret_env VARCHAR(255), models TEXT NOT NULL,
+    dialects TEXT, priority INTEGER NOT NULL, weight INTEGER NOT NULL, free BOOLEAN NOT NULL,
+    enabled BOOLEAN NOT NULL, source VARCHAR(255) NOT NULL, created_at BIGINT NOT NULL);
+CREATE UNIQUE INDEX channel_name ON channel (name);
+CREATE TABLE route (model VARCHAR(255) NOT NULL PRIMARY KEY, legs TEXT NOT NULL);
+CREATE TABLE price (model VARCHAR(255) NOT NULL PRIMARY KEY, facts TEXT NOT NULL, changed_at BIGINT NOT NULL);
+CREATE TABLE receipt (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, key_id VARCHAR(255) NOT NULL,
+    created_at BIGINT NOT NULL, surface VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, provider VARCHAR(255),
+    channel VARCHAR(255), upstream_model VARCHAR(255), upstream_id VARCHAR(255), streamed BOOLEAN NOT NULL,
+    status INTEGER NOT NULL, finish VARCHAR(255), cost_nanos BIGINT NOT NULL, reported BOOLEAN NOT NULL,
+    partial BOOLEAN NOT NULL, overrun BOOLEAN NOT NULL, price_version VARCHAR(255), latency_ms INTEGER NOT NULL,
+    first_event_ms INTEGER, detail TEXT NOT NULL);
+CREATE INDEX receipt_account_id_created_at ON receipt (account_id, created_at);
+CREATE TABLE daily (
+    account_id VARCHAR(255) NOT NULL, day VARCHAR(255) NOT NULL, key_id VARCHAR(255) NOT NULL,
+    model VARCHAR(255) NOT NULL, calls BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL,
+    cost_nanos BIGINT NOT NULL, PRIMARY KEY (account_id, day, key_id, model));
+CREATE TABLE pin (
+    account_id VARCHAR(255) NOT NULL, kind VARCHAR(255) NOT NULL, upstream_id VARCHAR(255) NOT NULL,
+    channel_id VARCHAR(255) NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (account_id, kind, upstream_id));
+CREATE TABLE tally (
+    account_id VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL, opened_at BIGINT NOT NULL, n BIGINT NOT NULL,
+    PRIMARY KEY (account_id, name))
+"""
+_FIRST_TABLES = (
+    "change", "account", "api_key", "plan", "ledger", "hold", "rate_window", "worker", "channel", "route", "price",
+    "receipt", "daily", "pin", "tally",
+)  # fmt: skip
+
+MIGRATIONS = (Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),)
+
+
+class UnknownMigration(LookupError):
+    """No applied migration has this name."""
+
+
+def applied() -> list[str]:
+    """Names of the applied migrations, in order."""
+    if not database.table_exists("migration"):
+        return []
+    return [row[0] for row in rows("SELECT name FROM migration ORDER BY name")]
+
+
+def up() -> list[str]:
+    """Apply what is missing, each step in a transaction of its own; the names applied now."""
+    run("CREATE TABLE IF NOT EXISTS migration (name VARCHAR(255) NOT NULL PRIMARY KEY, at BIGINT NOT NULL)")
+    done = []
+    for migration in MIGRATIONS:
+        with _transaction():
+            if migration.name in applied():
+                continue
+            _execute(migration.up)
+            run("INSERT INTO migration (name, at) VALUES (?, ?)", migration.name, time.time_ns() // 1_000_000)
+        done.append(migration.name)
+    return done
+
+
+def down(name: str) -> list[str]:
+    """Undo migrations from the newest down to and including `name`; the names undone. Raises UnknownMigration."""
+    if name not in applied():
+        raise UnknownMigration(name)
+    undone = []
+    for migration in reversed(MIGRATIONS):
+        if migration.name < name:
+            break
+        with _transaction():
+            if migration.name in applied():
+                _execute(migration.down)
+                run("DELETE FROM migration WHERE name = ?", migration.name)
+                undone.append(migration.name)
+    return undone
+
+
+def _execute(script: str) -> None:
+    for statement in script.format(**_WORDS[is_postgres()]).split(";"):
+        if statement.strip():
+            database.execute_sql(statement)
+
+
+class _transaction:
+    """One transaction that nobody else migrates beside."""
+
+    def __enter__(self) -> None:
+        run("BEGIN" if is_postgres() else "BEGIN IMMEDIATE")
+        if is_postgres():
+            run("SELECT pg_advisory_xact_lock(?)", _LOCK)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        run("ROLLBACK" if kind else "COMMIT")

@@ -1,0 +1,103 @@
+"""What all gates share: strict JSON types, how a wrong body is told, and `check`.
+
+A gate refuses only what the gateway reads and cannot use, the ranges that the reference names, and wrong JSON types of
+known fields; null is absent. What no provider would take may still be the provider's 400.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields
+
+_ROLE = re.compile(r"[a-z_]{1,32}")
+
+
+class Wrong(ValueError):
+    """A body does not fit: the field, as the caller would write it, and what it must be."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+        self.message = message
+
+
+class WireSchema(Schema):
+    """A gate for the vendors' bodies: unknown fields are none of our business."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+class OwnSchema(Schema):
+    """A gate for our own bodies: an unknown field is a mistake."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Json(fields.Field[Any]):
+    """A field of one JSON type, or of several; null is absent. test: further conditions, in `words` for the caller."""
+
+    def __init__(
+        self, *types: type, words: str, test: Callable[[Any], bool] | None = None, required: bool = False
+    ) -> None:
+        super().__init__(required=required, allow_none=not required)
+        self.types = types
+        self.words = words
+        self.test = test
+        self.error_messages.update(required=f"must be {words}", null=f"must be {words}")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(value) not in self.types or (self.test is not None and not self.test(value)):
+            raise ValidationError(f"must be {self.words}")
+        return value
+
+
+def whole(low: int, high: int | None = None) -> Json:
+    """A JSON integer in a range."""
+    words = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
+    return Json(int, words=words, test=lambda value: value >= low and (high is None or value <= high))
+
+
+def number(low: float, high: float) -> Json:
+    return Json(int, float, words=f"a number from {low:g} to {high:g}", test=lambda value: low <= value <= high)
+
+
+def text(*, required: bool = False) -> Json:
+    return Json(str, words="a string", test=(lambda value: value != "") if required else None, required=required)
+
+
+def flag() -> Json:
+    return Json(bool, words="true or false")
+
+
+def obj() -> Json:
+    return Json(dict, words="an object")
+
+
+def array(words: str = "an array", most: int | None = None) -> Json:
+    return Json(list, words=words, test=(lambda value: len(value) <= most) if most else None)
+
+
+def check(schema: Schema, values: Mapping[str, Any]) -> None:
+    """Hold a body against its gate. Raises Wrong for the first field that does not fit."""
+    errors = schema.validate(values)
+    if errors:
+        param, message = _first(errors)
+        raise Wrong(param, message)
+
+
+def _first(errors: Any, path: str = "") -> tuple[str, str]:
+    if isinstance(errors, dict):
+        name, inner = next(iter(errors.items()))
+        here = f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}" if path else str(name)
+        return _first(inner, here)
+    return path, str(errors[0] if isinstance(errors, list) else errors)
+
+
+def role(value: Any) -> bool:
+    """Whether a role is a word that a provider could know."""
+    return isinstance(value, str) and _ROLE.fullmatch(value) is not None
