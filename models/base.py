@@ -63,7 +63,7 @@ class _Sqlite(peewee.SqliteDatabase):  # type: ignore[misc]
         end = 0.0
         while True:
             try:
-                return super()._execute_cursor(sql, params, **options)  # type: ignore[misc]
+                return super()._execute_cursor(sql, params, **options)
             except peewee.OperationalError as error:
                 now = time.monotonic()
                 end = end or now + LOCKED_S

@@ -100,9 +100,7 @@ def channels_add(
     }  # fmt: skip
     write(lambda: models.channel.create(**fields))
     row = _row(name)
-    served = ", ".join(
-        f"{row['namespace']}/{'…' if listed_name == '*' else listed_name}" for listed_name in row["models"]
-    )
+    served = ", ".join(f"{row['namespace']}/{model}".replace("*", "…") for model in row["models"])
     say(row, f"Channel {name} ({channel_id}) serves {served}. Try it: python -m gateway channels test {name}")
 
 

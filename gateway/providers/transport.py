@@ -17,9 +17,9 @@ from collections import deque
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import certifi
 import httptools
 import requests
-from requests import certs
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager, ProxyManager
@@ -257,7 +257,7 @@ class Adapter(HTTPAdapter):
     def __init__(self, *, connect_s: float, ca_file: str | None, proxy: str | None) -> None:
         self._connect_s = connect_s
         self._proxy = proxy
-        context = ssl.create_default_context(cafile=ca_file or certs.where())
+        context = ssl.create_default_context(cafile=ca_file or certifi.where())
         options: dict[str, Any] = {"ssl_context": context, "maxsize": 1}
         self._proxy_headers: dict[str, str] = {}
         if proxy and "@" in proxy:

@@ -21,26 +21,7 @@ PIECE = re.compile(r"\s*(?:\w{1,24}|[^\w\s])|\s+$")
 
 _CALL_LINE = re.compile(r"^[ \t]*call ([A-Za-z0-9_.:-]+)[ \t]*(\{.*\})?[ \t]*$", re.MULTILINE)
 _WORDS = re.compile(r"[a-z]{3,}")
-_EMPTY_WORDS = frozenset(
-    (
-        "get",
-        "set",
-        "the",
-        "and",
-        "for",
-        "with",
-        "from",
-        "list",
-        "make",
-        "run",
-        "tool",
-        "use",
-        "all",
-        "new",
-        "are",
-        "can",
-    )
-)
+_EMPTY_WORDS = frozenset(_WORDS.findall("get set the and for with from list make run tool use all new can"))
 
 
 def pieces(text: str) -> Iterator[str]:
