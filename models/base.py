@@ -56,14 +56,14 @@ class Row(Model):
         legacy_table_names = False
 
 
-class _Sqlite(peewee.SqliteDatabase):  # type: ignore[misc]
+class _Sqlite(peewee.SqliteDatabase):
     """SQLite that sleeps cooperatively while it is locked, instead of inside the library."""
 
     def _execute_cursor(self, sql: str, params: Any, **options: Any) -> Any:
         end = 0.0
         while True:
             try:
-                return super()._execute_cursor(sql, params, **options)
+                return super()._execute_cursor(sql, params, **options)  # type: ignore[misc]
             except peewee.OperationalError as error:
                 now = time.monotonic()
                 end = end or now + LOCKED_S
