@@ -85,7 +85,8 @@ class Ask:
     """What the gateway must know of a request, whatever its dialect.
 
     n: choices · limit: most output tokens a choice, as asked · wants_usage: the client wants a usage frame ·
-    audio: sound is asked for or sent · hosted: kinds of tools that the provider runs and bills · tier: service tier.
+    audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and bills ·
+    tier: service tier.
     """
 
     model: str
@@ -93,7 +94,8 @@ class Ask:
     n: int = 1
     limit: int | None = None
     wants_usage: bool = False
-    audio: bool = False
+    audio_in: bool = False
+    audio_out: bool = False
     hosted: tuple[str, ...] = ()
     tier: str | None = None
     weight: Weight = Weight()

@@ -99,19 +99,15 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
         )
     else:
         from playhouse.postgres_ext import PooledPsycopg3Database  # only here: SQLite needs no driver
+        from psycopg.conninfo import conninfo_to_dict
 
+        options = conninfo_to_dict(url)
         made = PooledPsycopg3Database(
-            unquote(parts.path.lstrip("/")) or "postgres",
-            host=parts.hostname or None,
-            port=parts.port or None,
-            user=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
+            options.pop("dbname", "postgres"),
             max_connections=most,
             stale_timeout=300,
             timeout=10,
-            connect_timeout=5,
-            options="-c statement_timeout=15000 -c lock_timeout=10000",
-            **dict(pair.split("=", 1) for pair in unquote(parts.query).split("&") if "=" in pair),
+            **{"connect_timeout": 5, "options": "-c statement_timeout=15000 -c lock_timeout=10000", **options},
         )
     database.initialize(made)
     made.connect()

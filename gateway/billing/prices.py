@@ -155,11 +155,17 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask) -> GatewayError | None:
             400, f"The service tier {ask.tier[:40]!r} has no price for {ask.model!r}. Leave service_tier out.",
             param="service_tier",
         )  # fmt: skip
-    if ask.audio and not {"audio_in", "audio_out"} <= price.rates.keys():
-        return GatewayError(
-            400, f"Sound has no price for {ask.model!r}, so it cannot be sent or asked for. Use a model that has one.",
-            param="modalities",
-        )  # fmt: skip
+    for wanted, bucket, option, param in (
+        (ask.audio_in, "audio_in", "--audio-in-mtok", "messages"),
+        (ask.audio_out, "audio_out", "--audio-out-mtok", "modalities"),
+    ):
+        if wanted and bucket not in price.rates:
+            return GatewayError(
+                400,
+                f"Sound has no price for {ask.model!r}, so it cannot be used. The operator can set one: python -m"
+                f" gateway prices set {leg.name} … {option} USD",
+                param=param,
+            )
     return None
 
 

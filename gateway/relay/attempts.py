@@ -17,6 +17,9 @@ _MOST_ERROR_BODY = 1 << 16
 SETTLE_S = 60.0
 """How long an answer waits for its settlement when the database takes no writes."""
 
+ERROR_WAIT_S = 5.0
+"""How long an error waits for its settlement, so that who reads it finds the hold gone."""
+
 CLIENT_GONE = 499
 """Status on the receipt of a call whose client left; nobody is there to read it (nginx's number)."""
 
@@ -118,7 +121,7 @@ def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
             provider_code=journal.masked(last.code, *secrets) if last.code else None,
             headers=last.headers,
         )
-    if all(fault.cause == "limited" for fault in faults):
+    if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
         waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
         return GatewayError(
             429,
@@ -126,7 +129,7 @@ def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
             retry_after=min(waits) if waits else 1,
             headers=last.headers,
         )
-    last = next(fault for fault in reversed(faults) if fault.cause != "limited")
+    last = next(fault for fault in reversed(faults) if fault.cause != "limited" and fault.status != 429)
     if last.cause == "account":
         return GatewayError(
             503,

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import gevent
 
+from models.writer import Ticket
+
 from .. import config, journal
 from ..access import limits
 from ..billing import ledger, prices
@@ -20,7 +22,18 @@ from ..money import usd
 from ..providers import headers, pool
 from ..routing import plan
 from . import streams
-from .attempts import CLIENT_GONE, SETTLE_S, attempts, call_headers, noted, outbound, raise_for_status, read, verdict
+from .attempts import (
+    CLIENT_GONE,
+    ERROR_WAIT_S,
+    SETTLE_S,
+    attempts,
+    call_headers,
+    noted,
+    outbound,
+    raise_for_status,
+    read,
+    verdict,
+)
 from .load import load
 from .watch import ClientWatch
 
@@ -68,7 +81,7 @@ def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch
         ledger.release(call)
         raise
     error = verdict(faults, legs)
-    close_without_charge(call, error.status)
+    close_without_charge(call, error.status).wait(ERROR_WAIT_S)
     raise error
 
 
@@ -100,9 +113,10 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
     )  # fmt: skip
 
 
-def close_without_charge(call: Call, status: int) -> None:
+def close_without_charge(call: Call, status: int) -> Ticket:
     """End a call that delivered nothing: a receipt of zero, and the hold comes back."""
     settlement = ledger.reckon(call, None, Meter(), status=status, partial=False, first_event_ms=None)
-    ledger.settle(settlement)
+    ticket = ledger.settle(settlement)
     channel = call.attempts[-1].channel if call.attempts else None
     journal.write(call, status=status, channel=channel, tokens=(0, 0), cost=0)
+    return ticket

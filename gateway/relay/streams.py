@@ -23,6 +23,7 @@ from ..providers import pool
 from ..sse import PING
 from .attempts import (
     CLIENT_GONE,
+    ERROR_WAIT_S,
     SETTLE_S,
     attempts,
     call_headers,
@@ -123,7 +124,7 @@ class Stream:
                 if self._bound:
                     break
         error = verdict(faults, self._legs)
-        self._settle(error.status, partial=True)
+        self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
         yield self._dialect.error_frame(error, self._call.request_id)

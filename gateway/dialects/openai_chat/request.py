@@ -33,7 +33,8 @@ def ask(values: Mapping[str, Any]) -> Ask:
         n=values.get("n") or 1,
         limit=given[0] if given else None,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        audio=scale.audio_bytes > 0 or (isinstance(modalities, list) and "audio" in modalities),
+        audio_in=scale.audio_bytes > 0,
+        audio_out=isinstance(modalities, list) and "audio" in modalities,
         hosted=tuple(name for name in _HOSTED if values.get(name) is not None),
         tier=values.get("service_tier"),
         weight=Weight(

