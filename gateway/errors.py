@@ -73,3 +73,24 @@ class GatewayError(Exception):
     def type(self) -> str:
         """The error type by the reference's table; a status without a row takes its hundred's."""
         return _TYPES.get(self.status) or ("invalid_request_error" if self.status < 500 else "api_error")
+
+
+def as_markdown() -> str:
+    """The page `docs/errors.md`."""
+    lines = [
+        "# Errors",
+        "",
+        "Printed from the table in `gateway/errors.py` by `make docs`. Every error is JSON:",
+        "",
+        "```json",
+        '{"error": {"message": "…", "type": "…", "code": 400, "param": "…", "provider_code": "…", "request_id": "req_…"}}',
+        "```",
+        "",
+        "`code` mirrors the HTTP status; `param` names the field where one is at fault; `provider_code` is the provider's"
+        " own code where its words are kept.",
+        "",
+        "| status | type | meaning | what to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {kind.status} | `{kind.type}` | {kind.meaning} | {kind.advice} |" for kind in KINDS]
+    return "\n".join(lines) + "\n"

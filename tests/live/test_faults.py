@@ -1,0 +1,150 @@
+"""What happens to money when something dies: a worker, a client, the database's lock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.gateway import Gateway, frames
+
+
+def wait_until(check: Any, seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, what
+        time.sleep(0.2)
+
+
+def test_a_killed_worker_loses_no_receipt_and_keeps_no_hold(gateway: Gateway) -> None:
+    _, key = gateway.account("5")
+    lost: list[str] = []
+    whole: list[tuple[str, Any]] = []
+
+    def stream(place: int) -> None:
+        try:
+            model = "sandbox/slow-8000" if place % 4 == 0 else "sandbox/tokens-30"
+            answer = gateway.chat(model, "words " * 50, key, stream=True)
+            seen = frames(answer)
+            if seen and seen[-1] == "[DONE]":
+                whole.append((answer.headers["x-generation-id"], answer))
+            else:
+                lost.append("cut")
+        except requests.RequestException:
+            lost.append("gone")
+
+    with ThreadPoolExecutor(20) as threads:
+        running = [threads.submit(stream, place) for place in range(20)]
+        time.sleep(2)
+        busiest = max(gateway.worker_pids(), key=lambda pid: len(psutil.Process(pid).net_connections()))
+        os.kill(busiest, signal.SIGKILL)
+        killed = time.monotonic()
+        for one in running:
+            one.result()
+    assert lost and whole, "some must be hit and some must live for the test to mean something"
+    for identity, _ in whole:
+        receipt = gateway.get("/v1/generation", key, params={"id": identity})
+        assert receipt.status_code == 200 and receipt.json()["data"]["cost_usd"] > 0
+    wait_until(lambda: gateway.credits(key)["held"] == 0, 30 - (time.monotonic() - killed), "the holds came not back")
+    assert gateway.books()["ok"]
+    assert gateway.chat("sandbox/echo", key=key).status_code == 200
+
+
+def test_a_stopped_worker_keeps_its_holds(gateway: Gateway) -> None:
+    """A pause of ten seconds is no death."""
+    _, key = gateway.account("1")
+    with ThreadPoolExecutor(6) as threads:
+        running = [threads.submit(gateway.chat, "sandbox/slow-13000", "hi", key) for _ in range(6)]
+        wait_until(lambda: gateway.credits(key)["held"] > 0, 5, "no hold")
+        time.sleep(0.5)
+        held = gateway.credits(key)["held"]
+        stopped = gateway.worker_pids()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                try:
+                    headers = {"x-api-key": key}
+                    credits = requests.get(f"{gateway.url}/v1/credits", headers=headers, timeout=0.5).json()
+                    assert credits["data"]["held"] == pytest.approx(float(held))
+                except requests.Timeout:
+                    pass  # the stopped worker took the connection
+                time.sleep(0.3)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        assert [one.result().status_code for one in running] == [200] * 6
+    assert gateway.credits(key)["held"] == 0 and gateway.books()["ok"]
+
+
+def test_a_locked_database_stalls_no_stream(sqlite_gateway: Gateway) -> None:
+    """Another process holds SQLite's write lock: running streams go on, new calls wait or get 503."""
+    answer = sqlite_gateway.chat("sandbox/tokens-20", stream=True)
+    assert frames(answer)[-1] == "[DONE]"
+    other = sqlite3.connect(Path(sqlite_gateway.environ["GATEWAY_DATA"]) / "gateway.db", isolation_level=None)
+    gaps: list[float] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            requests.get(f"{sqlite_gateway.url}/healthz", timeout=10)
+            gaps.append(time.monotonic() - began)
+            time.sleep(0.01)
+
+    watcher = threading.Thread(target=watch)
+    other.execute("BEGIN IMMEDIATE")
+    watcher.start()
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            waiting = [threads.submit(sqlite_gateway.chat, "sandbox/echo") for _ in range(3)]
+            time.sleep(2)
+            assert not any(one.done() for one in waiting)
+            assert sqlite_gateway.get("/v1/models").status_code == 200, "reads go on"
+            other.execute("ROLLBACK")
+            assert [one.result().status_code for one in waiting] == [200] * 3
+            other.execute("BEGIN IMMEDIATE")
+            refused = sqlite_gateway.chat("sandbox/echo")
+            assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+            other.execute("ROLLBACK")
+    finally:
+        stop.set()
+        watcher.join()
+        other.close()
+    assert max(gaps) < 0.5, "the event loop waited with the lock"
+    assert sqlite_gateway.chat("sandbox/echo").status_code == 200
+    assert sqlite_gateway.books()["ok"]
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway:
+        answer = gateway.chat("sandbox/echo").json()
+        before = gateway.credits()
+        os.killpg(gateway.process.pid, signal.SIGKILL)
+        gateway.process.wait()
+        gateway.start()
+        assert gateway.get("/v1/generation", params={"id": answer["id"]}).status_code == 200
+        assert gateway.credits() == before and gateway.books()["ok"]
+
+
+def test_sigterm_ends_in_time_with_idle_connections(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway, requests.Session() as session:
+        session.get(f"{gateway.url}/healthz", timeout=5)  # stays open
+        running: list[requests.Response] = []
+        thread = threading.Thread(target=lambda: running.append(gateway.chat("sandbox/slow-2000")))
+        thread.start()
+        time.sleep(0.5)
+        gateway.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        gateway.process.wait(15)
+        assert time.monotonic() - began < 10
+        thread.join()
+        assert running[0].status_code == 200, "what runs may end"

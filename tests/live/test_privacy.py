@@ -1,0 +1,45 @@
+"""Law 6: bodies are nobody's business. A canary in every corner of a call, then a search of log and database."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.gateway import KEY, Gateway
+
+CANARY = "canary-7f3a9"
+
+
+def test_the_canary_is_nowhere(tmp_path: Path) -> None:
+    part = {"type": "file", "file": {"filename": f"{CANARY}.txt", "file_data": f"data:text/plain;base64,{CANARY}"}}
+    image = {"type": "image_url", "image_url": {"url": f"https://example.com/{CANARY}.png"}}
+    body = {
+        "messages": [
+            {"role": "system", "content": CANARY, "name": CANARY},
+            {"role": "user", "content": [{"type": "text", "text": f"{CANARY} 1 2"}, part, image]},
+        ],
+        "user": CANARY, "metadata": {"k": CANARY}, "stop": [CANARY[::-1]], "safety_identifier": CANARY,
+        "tools": [{"type": "function", "function": {"name": CANARY, "description": CANARY}}],
+        "prompt_cache_key": CANARY,
+    }  # fmt: skip
+    with Gateway(tmp_path, GATEWAY_LOG="json") as gateway:
+        for model in ("echo", "tool", "error-400", "error-500", "mid-stream-error", "cut", "json", "refusal"):
+            for stream in (False, True):
+                headers = {"User-Agent": CANARY, "X-Forwarded-For": "203.0.113.77", "Idempotency-Key": CANARY}
+                gateway.post(
+                    "/v1/chat/completions", {**body, "model": f"sandbox/{model}", "stream": stream}, headers=headers
+                )
+        gateway.post("/v1/chat/completions", b'{"model": "' + CANARY.encode() + b'", broken')
+        gateway.post("/v1/chat/completions", {**body, "model": "sandbox/echo", "temperature": CANARY})
+        gateway.post(f"/v1/chat/completions?key={CANARY}", {**body, "model": "sandbox/echo", "messages": CANARY})
+        gateway.get(f"/v1/{CANARY}")
+        time.sleep(0.5)
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert {"log.txt", "gateway.db"} <= {path.name for path in files}
+        assert b"generation" in gateway.log.read_bytes(), "the calls were logged"
+        for path in files:
+            data = path.read_bytes()
+            for secret in (CANARY, "203.0.113.77", KEY, "127.0.0.1:"):
+                if secret == "127.0.0.1:" and path.name == "log.txt":
+                    data = data.replace(f"127.0.0.1:{gateway.port} with".encode(), b"")
+                assert secret.encode() not in data, (path.name, secret)

@@ -1,0 +1,74 @@
+"""The house keeps its own rules: every route is admitted, tables are complete, printed pages are fresh."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from gateway import config, errors
+from gateway.api import _door
+from gateway.dialects.openai_chat.request import OWN
+from schemas.chat import ChatSchema
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def app(db: str, tmp_path: Path) -> Flask:
+    return create_app(config.load({"GATEWAY_DATA": str(tmp_path), "GATEWAY_DATABASE_URL": db}))
+
+
+def test_law_5_every_route_needs_a_key_but_the_public_ones(app: Flask) -> None:
+    client = app.test_client()
+    walked = 0
+    for rule in app.url_map.iter_rules():
+        path = rule.rule
+        for argument in rule.arguments:
+            path = path.replace(f"<path:{argument}>", "x/y").replace(f"<{argument}>", "x")
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            status = client.open(path, method=method, data=b"{}").status_code
+            if rule.endpoint in _door.PUBLIC:
+                assert status == 200, rule
+            else:
+                assert status == 401, f"{method} {path} answered {status} without a key"
+            walked += 1
+    assert walked >= 7
+    assert all(endpoint in app.view_functions for endpoint in _door.PUBLIC)
+
+
+def test_the_gateways_own_members_are_one_table() -> None:
+    assert set(OWN) <= set(ChatSchema().fields)
+
+
+def test_every_error_row_has_its_own_status() -> None:
+    statuses = [kind.status for kind in errors.KINDS]
+    assert len(set(statuses)) == len(statuses)
+    assert errors.GatewayError(418, "x").type == "invalid_request_error"
+    assert errors.GatewayError(599, "x").type == "api_error"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [("settings.md", config.as_markdown()), ("errors.md", errors.as_markdown())],
+    ids=["settings", "errors"],
+)
+def test_printed_pages_are_fresh(page: str, text: str) -> None:
+    assert (ROOT / "docs" / page).read_text() == text, "run `make docs`"
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    bare = [
+        str(path.relative_to(ROOT))
+        for folder in ("gateway", "models", "schemas")
+        for path in (ROOT / folder).rglob("*.py")
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert not bare
+
+
+def test_every_setting_is_in_the_table() -> None:
+    assert {row.field for row in config.ROWS} == set(config.Settings.__dataclass_fields__)
