@@ -83,11 +83,11 @@ def as_markdown() -> str:
         "Printed from the table in `gateway/errors.py` by `make docs`. Every error is JSON:",
         "",
         "```json",
-        '{"error": {"message": "…", "type": "…", "code": 400, "param": "…", "provider_code": "…", "request_id": "req_…"}}',
+        '{"error": {"message": "…", "type": "…", "code": 400, "param": "…", "provider_code": "…", "request_id": "…"}}',
         "```",
         "",
-        "`code` mirrors the HTTP status; `param` names the field where one is at fault; `provider_code` is the provider's"
-        " own code where its words are kept.",
+        "`code` mirrors the HTTP status; `param` names the field where one is at fault; `provider_code` is the"
+        " provider's own code where its words are kept.",
         "",
         "| status | type | meaning | what to do |",
         "|---|---|---|---|",

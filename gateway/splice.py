@@ -158,17 +158,18 @@ def guard(raw: bytes) -> Scan:
 
 
 _BRACKETS = re.compile(rb"[^\[\]{}]+")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _BYTE_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def _depth(raw: bytes) -> int:
     """How deep the brackets outside of strings nest; stops counting above MAX_DEPTH. Linear for flat bodies."""
-    marks = _BRACKETS.sub(b"", _BYTE_STRING.sub(b"", raw))
+    marks = _BRACKETS.sub(b"", _BYTE_STRING.sub(b"", raw)).translate(_ONE_KIND)
     depth = 0
     while marks and depth <= MAX_DEPTH:
-        inner = marks.replace(b"[]", b"").replace(b"{}", b"")
+        inner = marks.replace(b"[]", b"")
         if len(inner) == len(marks):  # unbalanced: the parser will say where, unless it is a tower of openings
-            return marks.count(b"[") + marks.count(b"{") if marks.strip(b"[{") == b"" else depth
+            return depth if b"]" in marks else depth + len(marks)
         marks = inner
         depth += 1
     return depth

@@ -99,9 +99,9 @@ class Writer:
             self._fdatasync()
 
     def _forever(self, body: Callable[[], None]) -> None:
-        while not self._closing:
+        while True:
             try:
-                body()
+                return body()
             except Exception:
                 _log.exception("the writer stumbled and goes on")
                 gevent.sleep(0.1)

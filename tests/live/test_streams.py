@@ -10,9 +10,9 @@ from tests.conftest import Lab
 from tests.gateway import KEY, frames
 from tests.upstream import Script
 
-ROLE = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'  # noqa: E501
-END = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'  # noqa: E501
-USAGE = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n\n'  # noqa: E501
+ROLE = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+END = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = b'data: {"id":"up-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
@@ -137,8 +137,9 @@ def test_without_usage_the_charge_is_estimated(lab: Lab) -> None:
 
 def test_streams_that_mean_nothing_are_502_before_they_begin(lab: Lab) -> None:
     for pieces in (
-        (b"<html>busy</html>",), (b"",), (b"data: [DONE]\n\n",), (b"data: null\n\n",), (b"data: {\n\n",), (b"data: []\n\n",),
-        (b'data: {"choices":null}\n\n',), (b": just a comment\n\n",), (b'{"choices":[]}',), (b'{"choices":[{"index":NaN}]}',),
+        (b"<html>busy</html>",), (b"",), (b"data: [DONE]\n\n",), (b"data: null\n\n",), (b"data: {\n\n",),
+        (b"data: []\n\n",), (b'data: {"choices":null}\n\n',), (b": just a comment\n\n",), (b'{"choices":[]}',),
+        (b'{"choices":[{"index":NaN}]}',),
         (b'data: {"error":{"message":"no","type":"server_error"}}\n\n',), (ROLE,), (b"x" * 100_000,),
     ):  # fmt: skip
         answer = lab.gateway.chat(lab.model(Script.sse(*pieces, framing="close")), stream=True)
@@ -179,7 +180,8 @@ def test_a_whole_answer_to_a_streamed_question_is_cut_into_frames(lab: Lab) -> N
 
 
 def test_comments_and_unknown_fields_pass(lab: Lab) -> None:
-    odd = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"x"},"x_new":1}],"id":"up-1","obfuscation":"ab"}\n\n'
+    choice = '{"index":0,"delta":{"content":"x"},"x_new":1}'
+    odd = f'data: {{"model":"m","choices":[{choice}],"id":"up-1","obfuscation":"ab"}}\n\n'.encode()
     answer = lab.gateway.chat(lab.model(Script.sse(b": PROCESSING\n\n", ROLE, odd, END, USAGE, DONE)), stream=True)
     text = answer.content.decode()
     assert text.startswith(": PROCESSING\n\n")

@@ -1,0 +1,69 @@
+"""sse: frames whatever the network does to them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import sse
+
+EOL = st.sampled_from(["\n", "\r\n", "\r"])
+LINE = st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
+NAME = st.sampled_from(["", "delta", "error"])
+EVENTS = st.lists(st.tuples(NAME, st.lists(LINE, min_size=1, max_size=3)), max_size=6)
+
+
+@given(EVENTS, EOL, st.data())
+def test_any_chunking_gives_the_same_frames_and_bytes(
+    events: list[tuple[str, list[str]]], eol: str, data: st.DataObject
+) -> None:
+    text = "".join(
+        (f"event: {name}{eol}" if name else "") + "".join(f"data: {line}{eol}" for line in lines) + eol
+        for name, lines in events
+    )
+    raw = text.encode()
+    splitter, frames, at = sse.Splitter(), [], 0
+    while at < len(raw):
+        size = data.draw(st.integers(1, 9))
+        frames += splitter.feed(raw[at : at + size])
+        at += size
+    frames.append(splitter.end())
+    assert b"".join(frames) == raw
+    read = [sse.read(frame) for frame in frames]
+    assert [(e.name, e.data) for e in read if e.data is not None] == [
+        (name or "message", "\n".join(lines).encode()) for name, lines in events
+    ]
+
+
+def test_frames_come_as_soon_as_they_are_whole() -> None:
+    splitter = sse.Splitter()
+    assert splitter.feed(b"data: a\n") == []
+    assert splitter.feed(b"\ndata: b\r\n\r") == [b"data: a\n\n", b"data: b\r\n\r"]
+    assert splitter.feed(b"\ndata: c\r\r") == [b"\n", b"data: c\r\r"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "event"),
+    [
+        (b": comment\n\n", ("message", None)), (b"data:x\n\n", ("message", b"x")),
+        (b"data:  x\n\n", ("message", b" x")), (b"data\n\n", ("message", b"")), (b"id: 7\nretry: 1\n\n", ("message", None)), (b"\n", ("message", None)),
+        (b"event: error\ndata: {}\n\n", ("error", b"{}")), (b"data: a\r\n\r\n", ("message", b"a")),
+        (b"data: a\r\ndata: b\r\n\r\n", ("message", b"a\nb")), (b"data: [DONE]", ("message", b"[DONE]")),
+    ],
+)  # fmt: skip
+def test_read(frame: bytes, event: tuple[str, bytes | None]) -> None:
+    assert tuple(sse.read(frame)) == event
+
+
+def test_a_frame_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_FRAME", 1000)
+    splitter = sse.Splitter()
+    splitter.feed(b"data: " + b"x" * 900)
+    with pytest.raises(sse.Overlong):
+        splitter.feed(b"x" * 200)
+
+
+def test_what_is_written_is_read() -> None:
+    assert sse.read(sse.write(b'{"a":1}', "delta")) == ("delta", b'{"a":1}')
+    assert sse.read(sse.PING).data is None
