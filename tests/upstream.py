@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -70,6 +71,8 @@ class Upstream:
         return self.scripts[asked.json["model"]]
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self._listener.close()
 
     def last(self) -> Asked:
@@ -122,6 +125,9 @@ class Upstream:
 
 def _wait(sock: socket.socket, seconds: float) -> None:
     """Wait, but not for a client that has left."""
+    if isinstance(sock, ssl.SSLSocket):
+        time.sleep(seconds)
+        return
     sock.settimeout(seconds)
     try:
         if sock.recv(1, socket.MSG_PEEK) == b"":

@@ -52,6 +52,7 @@ class Answer:
         self._parser = httptools.HttpResponseParser(self)
         self._headed = self._done = False
         self._bounded = False  # a length or chunks say where the body ends
+        self._keep_alive = False
         self._header_bytes = 0
         self._names: list[tuple[str, str]] = []
 
@@ -75,6 +76,7 @@ class Answer:
             or "chunked" in self.headers.get("transfer-encoding", "").lower()
             or status in (204, 304)
         )
+        self._keep_alive = self._bounded and self._parser.should_keep_alive()
         self._headed = True
 
     def on_body(self, data: bytes) -> None:
@@ -127,7 +129,7 @@ class Answer:
     def _release(self) -> None:
         connection, self._connection = self._connection, _CLOSED
         if connection is not _CLOSED:
-            if self._bounded and self._parser.should_keep_alive():
+            if self._keep_alive:
                 self._line.give_back(connection)
             else:
                 connection.close()

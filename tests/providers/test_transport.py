@@ -1,0 +1,337 @@
+"""The transport under requests: framing, reuse, interruption, TLS, proxies; and that mocks of requests still hold."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway import config
+from gateway.call import Channel, Fault, Outbound
+from gateway.providers import pool
+from gateway.providers.transport import Adapter
+from tests.gateway import ROOT
+from tests.upstream import Script, Upstream, upstream
+
+
+@pytest.fixture
+def provider() -> Iterator[Upstream]:
+    with upstream() as made:
+        yield made
+
+
+def channel(url: str, secret: str | None = "sk-secret-0123456789") -> Channel:
+    return Channel(
+        id="ch_1", name="lab", provider="openai-compatible", namespace="lab", base_url=url, secret=secret, models=None,
+        dialects=("chat",), priority=0, weight=1, free=True,
+    )  # fmt: skip
+
+
+def outbound(url: str, body: bytes = b"{}", stream: bool = False) -> Outbound:
+    return Outbound(
+        channel=channel(url), dialect="chat", path="/chat/completions", body=body, headers={"accept": "x/y"},
+        stream=stream, account_id="acc_1",
+    )  # fmt: skip
+
+
+def opened(**environ: str) -> None:
+    settings = config.load({f"GATEWAY_{name.upper()}": value for name, value in environ.items()})
+    config.use(settings)
+    pool.open(settings)
+
+
+def whole(wire: Any) -> bytes:
+    data = b""
+    while piece := wire.read():
+        data += piece
+    return data
+
+
+def fault_of(url: str, **options: Any) -> Fault:
+    with pytest.raises(Fault) as caught:
+        whole(pool.send(outbound(url, **options)))
+    return caught.value
+
+
+def test_what_goes_out(provider: Upstream) -> None:
+    opened()
+    provider.answer = lambda asked: Script.json({"ok": 1}, 201, x_a="b")
+    wire = pool.send(outbound(provider.base_url, b'{"model":"m"}'))
+    assert (wire.status, wire.headers["x-a"], whole(wire)) == (201, "b", b'{"ok": 1}')
+    asked = provider.last()
+    assert (asked.method, asked.path, asked.body) == ("POST", "/v1/chat/completions", b'{"model":"m"}')
+    assert asked.headers["authorization"] == "Bearer sk-secret-0123456789"
+    assert asked.headers["accept"] == "x/y" and asked.headers["accept-encoding"] == "identity"
+    assert asked.headers["host"] == f"127.0.0.1:{provider.port}"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_every_framing_in_every_piece(provider: Upstream, framing: str, size: int) -> None:
+    opened()
+    data = bytes(range(256)) * 20
+    pieces: list[bytes | float] = [data[at : at + size] for at in range(0, len(data), size)]
+    provider.answer = lambda asked: Script(pieces=pieces, framing=framing)
+    for _ in range(2):
+        assert whole(pool.send(outbound(provider.base_url))) == data
+
+
+def test_raw_answers_cut_at_every_byte(provider: Upstream) -> None:
+    opened()
+    told = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;x=y\r\nabc\r\n5\r\ndefgh\r\n0\r\nTrailer: z\r\n\r\n"
+    )
+    for cut in range(1, len(told), 3):
+        provider.answer = lambda asked, cut=cut: Script(pieces=[told[:cut], 0.002, told[cut:]], framing="raw")
+        wire = pool.send(outbound(provider.base_url))
+        assert (wire.status, wire.headers["content-type"], whole(wire)) == (200, "a/b", b"abcdefgh")
+
+
+def test_connections_are_kept_and_stale_ones_replaced(provider: Upstream) -> None:
+    opened()
+    provider.answer = lambda asked: Script.json({})
+    for _ in range(5):
+        whole(pool.send(outbound(provider.base_url)))
+    assert {asked.connection for asked in provider.asked} == {1}
+    provider.answer = lambda asked: Script(pieces=[b"{}"], ending="close")  # it hangs up after each answer from now on
+    for _ in range(5):
+        assert whole(pool.send(outbound(provider.base_url))) == b"{}"
+    assert len({asked.connection for asked in provider.asked}) == 5
+
+
+def test_a_kept_connection_that_closes_on_the_request_is_tried_once_more(provider: Upstream) -> None:
+    """The race of every keep-alive: the provider hangs up just as we send. Nothing was read, so it is sent again."""
+    opened()
+    provider.answer = lambda asked: (
+        Script(framing="raw", ending="close") if len(provider.asked) == 2 else Script.json({"n": len(provider.asked)})
+    )
+    whole(pool.send(outbound(provider.base_url)))
+    assert whole(pool.send(outbound(provider.base_url))) == b'{"n": 3}'
+    provider.answer = lambda asked: Script(framing="raw", ending="close")
+    before = len(provider.asked)
+    assert fault_of(provider.base_url).cause == "malformed"
+    assert len(provider.asked) - before <= 2, "never more than once"
+
+
+def test_reading_is_resumed_after_an_interruption(provider: Upstream) -> None:
+    """A timeout in the middle of anything, even of a chunk's size line, loses no byte."""
+    opened()
+    told = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
+        b"%x\r\n%s\r\n" % (len(word), word) for word in (b"one", b"twotwo", b"three" * 50)
+    )
+    pieces: list[bytes | float] = []
+    for at in range(0, len(told), 5):
+        pieces += [told[at : at + 5], 0.004]
+    provider.answer = lambda asked: Script(pieces=[*pieces, b"0\r\n\r\n"], framing="raw")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, provider.base_url], capture_output=True, timeout=60, check=True, cwd=ROOT
+    )
+    data, _, interrupted = done.stdout.rpartition(b" ")
+    assert data == b"one" + b"twotwo" + b"three" * 50 and int(interrupted) > 10
+
+
+INTERRUPTED = """
+import gevent.monkey; gevent.monkey.patch_all()
+import sys, gevent
+from tests.providers.test_transport import opened, outbound
+from gateway.providers import pool
+opened()
+wire = pool.send(outbound(sys.argv[1], stream=True))
+data, interrupted = b"", 0
+while True:
+    piece = None
+    with gevent.Timeout(0.003, False):
+        piece = wire.read()
+    if piece is None:
+        interrupted += 1
+    elif piece:
+        data += piece
+    else:
+        break
+sys.stdout.buffer.write(data + b" %d" % interrupted)
+"""
+
+
+def test_what_breaks_off_is_no_answer(provider: Upstream) -> None:
+    opened()
+    for script in (
+        Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"], ending="close"),
+        Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"], ending="close"),
+        Script(
+            framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n"], ending="close"
+        ),
+        Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nContent-Le"], ending="close"),
+        Script(framing="raw", pieces=[b"SSH-2.0-OpenSSH\r\n"], ending="close"),
+        Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n"], ending="close"),
+        Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"], ending="reset"),
+    ):
+        provider.answer = lambda asked, script=script: script
+        assert fault_of(provider.base_url).cause == "malformed", script
+
+
+def test_compressed_answers_are_refused(provider: Upstream) -> None:
+    opened()
+    provider.answer = lambda asked: Script(headers={"content-encoding": "gzip"}, pieces=[b"\x1f\x8b"])
+    assert fault_of(provider.base_url).cause == "malformed"
+
+
+def test_redirects_are_not_followed(provider: Upstream) -> None:
+    opened()
+    provider.answer = lambda asked: Script(302, {"location": f"{provider.base_url}/elsewhere"}, [b""])
+    wire = pool.send(outbound(provider.base_url))
+    assert wire.status == 302 and len(provider.asked) == 1
+    wire.close()
+
+
+def test_nobody_there(provider: Upstream) -> None:
+    opened(connect_s="0.5")
+    provider.close()
+    assert fault_of(provider.base_url).cause == "unreachable"
+    assert fault_of("http://nope.invalid/v1").cause == "unreachable"
+
+
+def test_an_early_refusal_is_read_although_the_body_was_not_taken(provider: Upstream) -> None:
+    opened()
+    provider.answer = lambda asked: Script.json({"error": {"message": "too big"}}, 413)
+    wire = pool.send(outbound(provider.base_url, b'{"a":"' + b"x" * 5_000_000 + b'"}'))
+    assert wire.status == 413 and b"too big" in whole(wire)
+
+
+@responses.activate
+def test_mocks_of_requests_hold() -> None:
+    opened()
+    responses.post("http://mocked.example/v1/chat/completions", json={"mocked": True}, status=200)
+    responses.post("http://broken.example/v1/chat/completions", body=requests.ConnectionError("gone"))
+    assert whole(pool.send(outbound("http://mocked.example/v1"))) == b'{"mocked": true}'
+    assert fault_of("http://broken.example/v1").cause == "malformed"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority and server in one, for 127.0.0.1, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def secure(provider: Upstream, certificate: Path) -> None:
+    """Make a provider speak TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    plain = provider._serve
+    provider._serve = lambda sock, number: plain(context.wrap_socket(sock, server_side=True), number)  # type: ignore[method-assign]
+
+
+def test_tls_is_verified(provider: Upstream, certificate: Path) -> None:
+    secure(provider, certificate)
+    provider.answer = lambda asked: Script.sse(b"data: 1\n\n", 0.05, b"data: 2\n\n")
+    url = f"https://127.0.0.1:{provider.port}/v1"
+    opened(ca_file=str(certificate))
+    for _ in range(3):
+        assert whole(pool.send(outbound(url))) == b"data: 1\n\ndata: 2\n\n"
+    assert {asked.connection for asked in provider.asked} == {1}
+    opened()
+    assert fault_of(url).cause == "unreachable", "an unknown authority"
+
+
+class Proxy(Upstream):
+    """A forward proxy: tunnels CONNECT, forwards the rest; keeps what it was asked."""
+
+    def _serve(self, sock: Any, number: int) -> None:
+        import socket
+
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(65536)
+        first, *lines = head.split(b"\r\n\r\n")[0].decode().split("\r\n")
+        self.heads.append([first, *lines])
+        method, target, _ = first.split(" ")
+        host = target if method == "CONNECT" else target.split("/")[2]
+        peer = socket.create_connection((host.split(":")[0], int(host.split(":")[1])))
+        if method == "CONNECT":
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            peer.sendall(head)
+
+        def pump(a: Any, b: Any) -> None:
+            try:
+                while data := a.recv(65536):
+                    b.sendall(data)
+            except OSError:
+                pass
+
+        threading.Thread(target=pump, args=(sock, peer), daemon=True).start()
+        pump(peer, sock)
+
+    heads: list[list[str]]
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    made = Proxy()
+    made.heads = []
+    yield made
+    made.close()
+
+
+def test_through_a_proxy(provider: Upstream, proxy: Proxy, certificate: Path) -> None:
+    provider.answer = lambda asked: Script.json({"via": "proxy"})
+    opened(proxy=f"http://user:pass%20word@127.0.0.1:{proxy.port}", ca_file=str(certificate))
+    assert whole(pool.send(outbound(provider.base_url))) == b'{"via": "proxy"}'
+    first, *headers = proxy.heads[-1]
+    assert first == f"POST {provider.base_url}/chat/completions HTTP/1.1"
+    assert any(line.lower() == "proxy-authorization: basic dxnlcjpwyxnzihdvcmq=" for line in headers)
+    secure(provider, certificate)
+    assert whole(pool.send(outbound(f"https://127.0.0.1:{provider.port}/v1"))) == b'{"via": "proxy"}'
+    first, *headers = proxy.heads[-1]
+    assert first.startswith(f"CONNECT 127.0.0.1:{provider.port} ")
+    assert not any("sk-secret" in line for head in proxy.heads[1:] for line in head), "the tunnel hides the key"
+
+
+def test_header_values_cannot_break_out() -> None:
+    opened()
+    with pytest.raises((ValueError, Fault)):
+        pool.send(
+            Outbound(
+                channel=channel("http://127.0.0.1:9/v1", "sk\r\nX-Evil: 1"), dialect="chat", path="/x", body=b"{}",
+                headers={}, stream=False, account_id="a",
+            )
+        )  # fmt: skip
+
+
+def test_adapters_close() -> None:
+    adapter = Adapter(connect_s=1, ca_file=None, proxy=None)
+    adapter.close()
