@@ -51,5 +51,5 @@ def _rounds() -> tuple[rounds.Round, ...]:
         rounds.Round("change poll", 0.3, poll),
         rounds.Round("beat", sweep.BEAT_S, sweeper.beat),
         rounds.Round("sweep", sweep.BEAT_S, sweeper.sweep),
-        rounds.Round("checkpoint", 1.0, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
+        rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )

@@ -16,12 +16,12 @@ import sqlite3
 
 from .base import sqlite_path
 
-LOG_BYTES = 8 << 20
+LOG_BYTES = 4 << 20
 """A log larger than this is checkpointed."""
 
 
 class Checkpointer:
-    """The job of one process. Give `tick` to a thread every second."""
+    """The job of one process. Give `tick` to a thread whenever it is `due`."""
 
     def __init__(self) -> None:
         self._lock: int | None = None
