@@ -1,4 +1,4 @@
-"""Settings: one table of name, type, default and help; read from the environment and `.env` by environs.
+"""Settings: one table of name, type, default and help; read from the environment and `.env`.
 
 `docs/settings.md` is printed from the same table. A wrong value stops the start with one clear line (`BadSetting`).
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from environs import Env
+from dotenv import load_dotenv
 
 CONNECTIONS = 5_000
 """Connections that one worker takes at once; what callers without limits are told as theirs."""
@@ -243,7 +243,7 @@ ROWS = (
 def read(environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
     """The settings of this process and one line for each wrong value (its default is taken then)."""
     if environ is None:
-        Env().read_env(str(Path.cwd() / ".env"), recurse=False)
+        load_dotenv(Path.cwd() / ".env")  # does not override what is set
         environ = dict(os.environ)
     values: dict[str, Any] = {}
     wrong = []

@@ -15,6 +15,12 @@ def usd(nanos: int) -> str:
     return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
 
 
+def plain(amount: Decimal) -> str:
+    """A decimal without exponent and idle zeros."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def nanos(text: str) -> int:
     """Dollars as the operator types them. Raises ValueError for what is no amount, or finer than a nano-dollar."""
     try:

@@ -20,7 +20,7 @@ from models import change
 from models.base import session
 from models.writer import write
 
-from .. import clock, ids
+from .. import clock, ids, money
 from ..billing import prices
 from ..call import Leg, Price
 from ..config import Settings
@@ -294,7 +294,7 @@ def models_list(search: str) -> None:
 def _shown(price: Price | None) -> dict[str, Any]:
     if price is None:
         return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
-    found: dict[str, Any] = {f"{bucket}_mtok": f"{rate / 1_000:f}" for bucket, rate in price.rates.items()}
+    found: dict[str, Any] = {f"{bucket}_mtok": money.plain(rate / 1_000) for bucket, rate in price.rates.items()}
     return {
         "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
         "version": price.version,

@@ -1,0 +1,56 @@
+# The verbs. `make` alone explains them.
+.DEFAULT_GOAL := help
+.PHONY: help serve test check docs clean
+SHELL := /bin/bash
+
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
+BIN := .venv/bin
+WORKERS ?= auto
+
+help:
+	@echo "make serve   install what runs the gateway, and run it on http://127.0.0.1:8080"
+	@echo "make test    install what tests it, and run all tests (make test ARGS='tests/live -k stream' for some)"
+	@echo "make check   lint, types and the floors of the house"
+	@echo "make docs    print docs/settings.md and docs/errors.md from the code's own tables"
+	@echo "make clean   remove the virtual environment and all caches; your data stay"
+
+serve: .venv/serve
+	$(BIN)/python -m gateway serve
+
+test: .venv/test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache | sed -n '/^Analyzed/,$$p'
+
+docs: .venv/serve
+	$(BIN)/python -c "from gateway import config, errors; \
+	open('docs/settings.md', 'w').write(config.as_markdown()); open('docs/errors.md', 'w').write(errors.as_markdown())"
+
+clean:
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. On Debian and Ubuntu: sudo apt-get install python3"; exit 1; }
+	@$(PYTHON) -m venv --help >/dev/null 2>&1 && $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq python3-venv python$$version-venv; \
+		else \
+			echo "The module venv of Python is missing. Type: sudo apt-get install python$$version-venv"; exit 1; \
+		fi; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/serve: .venv/made requirements.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/test: .venv/serve requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	touch $@
