@@ -49,7 +49,6 @@ def _rounds() -> tuple[rounds.Round, ...]:
 
     return (
         rounds.Round("change poll", 0.3, poll),
-        rounds.Round("beat", sweep.BEAT_S, sweeper.beat),
-        rounds.Round("sweep", sweep.BEAT_S, sweeper.sweep),
+        rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )

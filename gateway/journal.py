@@ -19,8 +19,8 @@ from .money import usd
 
 _calls = logging.getLogger("gateway.calls")
 _SECRETS = re.compile(
-    r"(?i)\b(sk|pk|rk|gsk|xai|key|hf|r8|nvapi|AIza)[-_][A-Za-z0-9_\-]{6,}[A-Za-z0-9_\-*.]*|\bAIza[A-Za-z0-9_\-]{8,}"
-    r"|(?<=bearer )[A-Za-z0-9._\-]{8,}|(?<=[?&]key=)[^&\s\"']+"
+    r"\b(?:sk|gsk|xai|hf|r8|nvapi|pplx)[-_][A-Za-z0-9_\-*.]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
+    r"|(?i:(?<=bearer ))[A-Za-z0-9._\-]{8,}|(?<=[?&]key=)[^&\s\"']+"
 )
 
 

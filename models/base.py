@@ -82,7 +82,7 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
     made: Any
     if parts.scheme == "sqlite":
         path = unquote(parts.path[1:] if parts.netloc == "" else parts.netloc + parts.path)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = _Sqlite(
             path,
             thread_safe=False,

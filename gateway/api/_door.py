@@ -31,6 +31,9 @@ from ..splice import BadJson, guard
 PUBLIC = ("health.alive", "health.ready")
 """Endpoints that need no key."""
 
+UNHEEDED = ("models", "provider")
+"""Members of the gateway's own that it knows and does not heed yet: dropped, and told as a loss."""
+
 _log = logging.getLogger("gateway.door")
 _MB = 1 << 20
 _PIECE = 1 << 16
@@ -80,6 +83,11 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
         raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
+    losses = [name for name in UNHEEDED if body.values.get(name) is not None]
+    if losses and request.headers.get("x-gateway-strict") == "1":
+        raise GatewayError(
+            400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
+        )
     ask = dialect.ask(body.values)
     keys.permit(g.caller, ask.model)
     call = Call(
@@ -93,7 +101,7 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
         created_ms=created,
         started=started,
         headers={name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None},
-        losses=[f"{name}=drop" for name in ("models", "provider") if body.values.get(name) is not None],
+        losses=[f"{name}=drop" for name in losses],
     )
     g.call = call
     return call

@@ -48,7 +48,8 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
         return done
     call.held = done.amount
     if done.amount < ceiling.want:
-        call.cap = prices.affordable_output(legs, call.ask, done.amount)
+        asked = call.ask.limit if call.ask.limit is not None else ceiling.default
+        call.cap = min(prices.affordable_output(legs, call.ask, done.amount), asked or prices.UNKNOWN_OUTPUT)
     elif ceiling.default is not None and not done.roomy:
         call.cap = ceiling.default
     return None

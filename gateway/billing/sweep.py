@@ -1,9 +1,9 @@
 """The sweeper: gives back the holds of processes that are gone.
 
-Each worker raises a number in the database every two seconds (`beat`); each worker also watches the others' numbers by
-its own monotonic clock. A number that has stood still for DEAD_S belongs to a dead process. No wall clock takes part,
-so a clock step frees nothing, and a worker that is stopped for ten seconds keeps its holds. To sweep twice is harmless,
-so every worker may.
+Each worker raises a number in the database every two seconds, and looks at the others' numbers. One that has stood
+still while this worker raised its own DEAD_BEATS times belongs to a dead process. No clock takes part: a clock step
+frees nothing, a worker that is stopped for ten seconds keeps its holds, and while the database takes no writes nobody
+seems dead. To sweep twice is harmless, so every worker may.
 """
 
 from __future__ import annotations
@@ -12,52 +12,41 @@ from models import ledger as book
 from models import worker, writer
 from models.base import session
 
-from ..clock import monotonic, now_ms
+from ..clock import now_ms
 from . import ledger
 
 BEAT_S = 2.0
-DEAD_S = 14.0
-FORGET_S = 600.0
+DEAD_BEATS = 7
 
 
 class Sweeper:
-    """One worker's view of all workers: name → (its number, since when it stands there)."""
+    """One worker's view of all workers: name → (its number, ours when we first saw it)."""
 
     def __init__(self) -> None:
-        self._beat = 0
-        self._seen: dict[str, tuple[int, float]] = {}
-        self._looked_at = monotonic()
+        self._beats = 0
+        self._seen: dict[str, tuple[int, int]] = {}
 
-    def beat(self) -> None:
-        """Say that this worker lives."""
-        self._beat += 1
-        writer.write(worker.beat, ledger.WORKER, self._beat, now_ms())
-
-    def sweep(self) -> int:
-        """Release the holds of dead workers; how many."""
+    def tick(self) -> int:
+        """Say that this worker lives, and release the holds of those that do not; how many."""
+        writer.write(worker.beat, ledger.WORKER, self._beats + 1, now_ms())
+        self._beats += 1
         with session():
             beats = worker.beats()
-            holders = book.hold_workers()
-        now = monotonic()
-        asleep, self._looked_at = now - self._looked_at > DEAD_S / 2, now
-        for name in beats.keys() | holders:
-            number = beats.get(name, -1)
-            if asleep or self._seen.get(name, (None, 0.0))[0] != number:
-                self._seen[name] = (number, now)  # it moved, or we could not have seen it move
+            names = beats.keys() | book.hold_workers()
         released = 0
-        for name, (_, since) in list(self._seen.items()):
-            if name == ledger.WORKER:
-                continue
-            if name in holders and now - since > DEAD_S:
-                released += self._release(name)
-            if now - since > FORGET_S:
-                writer.write(worker.forget, name)
-                del self._seen[name]
+        for name in names - {ledger.WORKER}:
+            number = beats.get(name, 0)
+            if self._seen.get(name, (None, 0))[0] != number:
+                self._seen[name] = (number, self._beats)
+            elif self._beats - self._seen[name][1] >= DEAD_BEATS:
+                released += self._bury(name)
+        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
         return released
 
-    def _release(self, name: str) -> int:
+    def _bury(self, name: str) -> int:
         with session():
             orphans = book.orphans(name)
         for hold_id in orphans:
             writer.write(book.release, hold_id)
+        writer.write(worker.forget, name)
         return len(orphans)

@@ -79,7 +79,7 @@ def _look(url: str | None) -> Iterator[Finding]:
 
 def _folder(settings: Settings) -> Finding | None:
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=settings.data):
             pass
         if not os.access(settings.data, os.W_OK):

@@ -81,7 +81,7 @@ def prepare(settings: Settings) -> None:
     from .channels import keep_env_channels
 
     config.use(settings)
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     base.connect(settings.database_url)
     with base.session():
         migrations.up()

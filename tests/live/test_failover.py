@@ -1,0 +1,101 @@
+"""Several legs for one model: which failures move on, which do not, and where it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Lab
+from tests.gateway import frames
+from tests.live.test_streams import DONE, END, ROLE, USAGE, word
+from tests.upstream import Script
+
+REPLY = {
+    "id": "up", "object": "chat.completion", "model": "m", "created": 1,
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "good"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}  # fmt: skip
+GOOD = Script.json(REPLY)
+STREAM = Script.sse(ROLE, word("good"), END, USAGE, DONE)
+
+
+def error(status: int, **headers: str) -> Script:
+    return Script.json({"error": {"message": "no", "code": None}}, status, **headers)
+
+
+def route(lab: Lab, *scripts: Script) -> str:
+    """A route over legs that answer by these scripts, in order."""
+    legs = [f"{lab.name}:{lab.model(script).split('/')[1]}" for script in scripts]
+    name = f"route-{len(lab.provider.scripts)}"
+    lab.gateway.cli("routes", "set", name, *legs)
+    lab.gateway.settle_in()
+    return name
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_moves_on(lab: Lab, stream: bool) -> None:
+    broken = Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ending="close")
+    for bad in (
+        error(500), error(503), error(429), error(529), error(401), error(403), error(402), error(504), error(302),
+        broken, Script(framing="raw", ending="close"), Script(framing="raw", ending="reset"),
+        Script.json("nonsense"), Script(pieces=[b"<html>"]), Script.json({"error": {"message": "in a 200"}}),
+    ):  # fmt: skip
+        answer = lab.gateway.chat(route(lab, bad, STREAM if stream else GOOD), stream=stream)
+        assert answer.status_code == 200, (bad, answer.text)
+        assert answer.headers["x-gateway-attempts"] == "2" and b"good" in answer.content
+        receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
+        assert len(receipt["attempts"]) == 2 and receipt["attempts"][1]["status"] == 200
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_what_is_the_callers_own_fault_stays(lab: Lab, status: int) -> None:
+    model = route(lab, error(status), GOOD)
+    before = len(lab.provider.asked)
+    assert lab.gateway.chat(model).status_code == status
+    assert len(lab.provider.asked) - before == 1
+
+
+def test_three_attempts_at_most(lab: Lab) -> None:
+    model = route(lab, error(500), error(502), error(503), GOOD)
+    before = len(lab.provider.asked)
+    assert lab.gateway.chat(model).status_code == 503
+    assert len(lab.provider.asked) - before == 3
+
+
+def test_all_limited_is_429_with_the_soonest_wait(lab: Lab) -> None:
+    answer = lab.gateway.chat(route(lab, error(429, retry_after="30"), error(429, retry_after="4")))
+    assert answer.status_code == 429 and answer.headers["retry-after"] == "4"
+    assert lab.gateway.chat(route(lab, error(429), error(500))).status_code == 500
+
+
+def test_a_stream_changes_its_leg_until_a_real_frame(lab: Lab) -> None:
+    """Comments and a role alone bind nobody; a word does."""
+    for pieces in ((b": working\n\n",), (ROLE,), (b": working\n\n", ROLE, b'data: {"error":{"message":"x"}}\n\n')):
+        answer = lab.gateway.chat(route(lab, Script.sse(*pieces, framing="close"), STREAM), stream=True)
+        seen = frames(answer)
+        assert seen[-1] == "[DONE]" and sum('"role"' in data for data in seen) == 1, "nothing of the first leg came out"
+    answer = lab.gateway.chat(route(lab, Script.sse(ROLE, word("half"), framing="close"), STREAM), stream=True)
+    seen = frames(answer)
+    assert "half" in seen[1] and json.loads(seen[-1])["error"]["code"] == 502 and "good" not in answer.text
+
+
+def test_a_ping_does_not_end_failover(lab: Lab) -> None:
+    answer = lab.gateway.chat(route(lab, Script.sse(6.0, framing="close"), STREAM), stream=True)
+    assert answer.content.startswith(b": ping") and frames(answer)[-1] == "[DONE]"
+    answer = lab.gateway.chat(route(lab, Script.sse(6.0, framing="close"), error(503)), stream=True)
+    assert answer.status_code == 200 and json.loads(frames(answer)[-1])["error"]["code"] == 503
+
+
+def test_channels_of_one_namespace_pool_by_priority(lab: Lab) -> None:
+    gateway = lab.gateway
+    for name, priority in (("first", "0"), ("second", "5")):
+        gateway.cli("channels", "add", "--provider", "openai-compatible", "--name", f"{lab.name}-{name}", "--namespace",
+                    f"{lab.name}-pool", "--base-url", lab.provider.base_url, "--priority", priority, "--free")  # fmt: skip
+    lab.provider.scripts["pooled"] = GOOD
+    gateway.settle_in()
+    for _ in range(5):
+        assert gateway.chat(f"{lab.name}-pool/pooled").headers["x-gateway-channel"] == f"{lab.name}-first"
+    gateway.cli("channels", "disable", f"{lab.name}-first")
+    gateway.settle_in()
+    assert gateway.chat(f"{lab.name}-pool/pooled").headers["x-gateway-channel"] == f"{lab.name}-second"
