@@ -7,6 +7,7 @@ leg (Law 7); the terminal frame waits for the settlement (Law 4); whichever way 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Sequence
 
 import gevent
@@ -91,7 +92,7 @@ class Stream:
         self.leg: Leg | None = None
         self._call, self._dialect, self._legs, self._watch = call, dialect, legs, watch
         self._feed: Feed | None = None
-        self._settled = False
+        self._settled: Ticket | None = None
         self._sent_at = monotonic()
         self._begun = False  # something was sent: the status is 200 for good
         self._bound = False  # a real frame was sent: failover has ended
@@ -99,6 +100,7 @@ class Stream:
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The bytes for the client, as they come."""
+        self._watch.hurry(config.current().idle_s)
         try:
             yield from self._tries()
         except ClientGone:
@@ -107,8 +109,7 @@ class Stream:
             self._settle(CLIENT_GONE, partial=True)
             raise
         finally:
-            if not self._settled:
-                self._settle(500, partial=True)
+            self._settle(500, partial=True)  # a crash of ours; else it is settled already
             self._watch.close()
 
     def _tries(self) -> Iterator[bytes]:
@@ -138,7 +139,7 @@ class Stream:
             self._feed = feed = self._dialect.feed(self._call)
             yield from self._pass_on(wire, feed, began, deadline)
             yield from self._finish(feed)
-            with gevent.Timeout(_DRAIN_S, False):
+            with gevent.Timeout(_DRAIN_S, False), contextlib.suppress(Fault):
                 while wire.read():  # to the end of the body, so that the connection can be used again
                     pass
         finally:
@@ -231,7 +232,8 @@ class Stream:
 
     def _settle(self, status: int, *, partial: bool) -> Ticket:
         """Settle the call, once. Nothing is charged when no real frame was sent."""
-        self._settled = True
+        if self._settled is not None:
+            return self._settled
         meter = Meter()
         if self._bound and self._feed is not None:
             self._feed.measure()
@@ -240,7 +242,7 @@ class Stream:
         settlement = ledger.reckon(
             self._call, leg, meter, status=status, partial=partial, first_event_ms=self._first_event_ms
         )
-        ticket = ledger.settle(settlement)
+        self._settled = ledger.settle(settlement)
         journal.write(
             self._call,
             status=status,
@@ -249,7 +251,7 @@ class Stream:
             cost=settlement.cost,
             note="partial" if partial and settlement.cost else "",
         )
-        return ticket
+        return self._settled
 
 
 def _send(request: Outbound) -> Wire | Fault:

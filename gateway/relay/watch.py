@@ -21,6 +21,7 @@ class ClientWatch:
 
     def __init__(self, sock: Any) -> None:
         self.gone = False
+        self._client = sock
         self._sock: Any = getattr(sock, "_sock", None)
         self._waiting: Any = None
         self._io: Any = None
@@ -35,6 +36,11 @@ class ClientWatch:
 
     def __exit__(self, *_: object) -> None:
         self._waiting = None
+
+    def hurry(self, seconds: float) -> None:
+        """Give up on a client that takes nothing for so long: writing to it then fails, as if it had left."""
+        if self._client is not None:
+            self._client.settimeout(seconds)
 
     def _readable(self) -> None:
         try:
@@ -54,3 +60,5 @@ class ClientWatch:
             self._io.stop()
             self._io.close()
             self._io = self._sock = None
+        if self._client is not None:
+            self._client.settimeout(None)

@@ -148,3 +148,16 @@ def test_sigterm_ends_in_time_with_idle_connections(tmp_path: Path) -> None:
         assert time.monotonic() - began < 10
         thread.join()
         assert running[0].status_code == 200, "what runs may end"
+
+
+def test_a_client_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
+    with Gateway(tmp_path, GATEWAY_IDLE_S="2") as gateway:
+        body = {"model": "sandbox/tokens-200000", "stream": True, "messages": [{"role": "user", "content": "go"}]}
+        answer = gateway.post("/v1/chat/completions", {**body, "max_tokens": 200_000}, stream=True)
+        wait_until(lambda: gateway.credits()["held"] > 0, 2, "no hold")
+        before = psutil.Process(gateway.worker_pids()[0]).memory_info().rss
+        wait_until(lambda: gateway.credits()["held"] == 0, 15, "the hold stays with a client that reads nothing")
+        assert psutil.Process(gateway.worker_pids()[0]).memory_info().rss - before < 50e6
+        receipt = gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
+        assert receipt["partial"] and receipt["cost_usd"] > 0
+        answer.close()

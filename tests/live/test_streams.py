@@ -186,3 +186,15 @@ def test_comments_and_unknown_fields_pass(lab: Lab) -> None:
     text = answer.content.decode()
     assert text.startswith(": PROCESSING\n\n")
     assert '"x_new":1}],"id":"chatcmpl-' in text and '"obfuscation":"ab"}\n\n' in text
+
+
+def test_what_a_provider_does_after_the_end_means_nothing(lab: Lab) -> None:
+    for more in ((), (0.01, b"data: {broken\n\n"), (b'data: {"error":{"message":"late"}}\n\n',)):
+        for ending in ("close", "reset", "keep"):
+            script = Script.sse(ROLE, word("one"), END, USAGE, DONE, *more, ending=ending)
+            answer = lab.gateway.chat(lab.model(script), stream=True)
+            assert answer.content.endswith(b"data: [DONE]\n\n") and b"error" not in answer.content
+            identity = answer.headers["x-generation-id"]
+            receipt = lab.gateway.get("/v1/generation", params={"id": identity}).json()["data"]
+            assert receipt["status"] == 200 and not receipt["partial"]
+            assert lab.gateway.log.read_text().count(f"generation={identity}") == 1
