@@ -262,11 +262,13 @@ class ClientGone(BaseException):
 class Meter:
     """What a reply said and took, as far as it has come.
 
-    usage: as reported, None until then · out_bytes: UTF-8 bytes of output delivered · finish: the choices' reasons ·
-    upstream_id: the provider's id for it · made: (kind, id) of objects that the caller may refer to later.
+    usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
+    bytes of output delivered · finish: the choices' reasons · upstream_id: the provider's id for it · made: (kind, id)
+    of objects that the caller may refer to later.
     """
 
     usage: Usage | None = None
+    final: bool = True
     out_bytes: int = 0
     finish: str | None = None
     upstream_id: str | None = None

@@ -25,14 +25,14 @@ def iso(at_ms: int) -> str:
 
 
 def seconds_to_wait(retry_after: str | None) -> float | None:
-    """A Retry-After header (RFC 9110 §10.2.3: seconds or a date) as seconds from now, never below 0."""
+    """A Retry-After header (RFC 9110 §10.2.3: seconds or a date) as seconds from now, from 0 to a day."""
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return min(max(0.0, seconds), 86_400.0) if seconds == seconds else None

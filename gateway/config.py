@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dotenv import load_dotenv
 
@@ -264,7 +264,7 @@ def read(environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
                 wrong.append(f"{row.name}{shown} must be {row.words}.")
         values[row.field] = None if row.default is None else row.read(row.default)
     values["data"] = values["data"].absolute()
-    values["database_url"] = values["database_url"] or f"sqlite:///{values['data'] / 'gateway.db'}"
+    values["database_url"] = values["database_url"] or f"sqlite:///{quote(str(values['data'] / 'gateway.db'))}"
     values["workers"] = values["workers"] or min(8, max(2, os.cpu_count() or 2))
     values["public_url"] = values["public_url"] or f"http://{values['host']}:{values['port']}"
     return Settings(**values), wrong

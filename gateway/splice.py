@@ -16,6 +16,10 @@ from typing import Any, NoReturn
 MAX_DEPTH = 128
 """Deepest nesting of arrays and objects in a caller's body."""
 
+MAX_BRACKETS = 500_000
+MAX_COMMAS = 5_000_000
+"""Most brackets and commas: bounds how long the parser holds the event loop. No real body comes near."""
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -144,8 +148,10 @@ def guard(raw: bytes) -> Scan:
     Refused beyond what `scan` refuses: a name twice in one object at any depth, numbers that overflow, nesting over
     MAX_DEPTH, and escapes that make lone surrogates (RFC 8259 §8.2: their meaning differs between readers).
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
-        raise BadJson(f"it is nested deeper than {MAX_DEPTH} levels")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _check_brackets(raw)
+    if raw.count(b",") > MAX_COMMAS:
+        raise BadJson("it holds too many values")
     found = _parse(raw, _scan_caller)
     if len(found.members) != len(found.values):
         _no_twins([(member.name, None) for member in found.members])
@@ -157,22 +163,23 @@ def guard(raw: bytes) -> Scan:
     return found
 
 
-_BRACKETS = re.compile(rb"[^\[\]{}]+")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that does not end runs to the end
+_NO_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
-_BYTE_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
-def _depth(raw: bytes) -> int:
-    """How deep the brackets outside of strings nest; stops counting above MAX_DEPTH. Linear for flat bodies."""
-    marks = _BRACKETS.sub(b"", _BYTE_STRING.sub(b"", raw)).translate(_ONE_KIND)
-    depth = 0
-    while marks and depth <= MAX_DEPTH:
+def _check_brackets(raw: bytes) -> None:
+    """Raises BadJson when the brackets outside of strings nest too deep or are too many. Linear in the body."""
+    marks = _NO_BRACKETS.sub(b"", _STRING.sub(b"", raw)).translate(_ONE_KIND)
+    if len(marks) > MAX_BRACKETS:
+        raise BadJson("it holds too many arrays and objects")
+    for _ in range(MAX_DEPTH):
         inner = marks.replace(b"[]", b"")
-        if len(inner) == len(marks):  # unbalanced: the parser will say where, unless it is a tower of openings
-            return depth if b"]" in marks else depth + len(marks)
+        if len(inner) == len(marks):
+            break
         marks = inner
-        depth += 1
-    return depth
+    if marks.startswith(b"[" * (MAX_DEPTH + 1)) or (marks and b"[]" in marks):
+        raise BadJson(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
 def edit(found: Scan, changes: dict[str, str | None]) -> bytes:

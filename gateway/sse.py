@@ -29,7 +29,7 @@ class Splitter:
     __slots__ = ("_rest", "_scanned", "_after_cr")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._scanned = 0  # bytes of the rest in which no boundary begins
         self._after_cr = False  # the last frame ended in CR: a LF that follows belongs to it
 
@@ -41,14 +41,15 @@ class Splitter:
             if chunk[:1] == b"\n":
                 frames.append(b"\n")
                 chunk = chunk[1:]
-        data = self._rest + chunk if self._rest else chunk
+        rest = self._rest
+        rest += chunk
         start = 0
-        for match in _BLANK.finditer(data, self._scanned):
-            frames.append(data[start : match.end()])
+        for match in _BLANK.finditer(rest, self._scanned):
+            frames.append(bytes(rest[start : match.end()]))
             start = match.end()
-        self._rest = data[start:]
-        if not self._rest and data[-1:] == b"\r":
-            self._after_cr = True
+        if start:
+            self._after_cr = start == len(rest) and rest[-1] == 13
+            self._rest = rest[start:]
         self._scanned = max(0, len(self._rest) - 3)
         if len(self._rest) > MAX_FRAME:
             raise Overlong(f"a frame is longer than {MAX_FRAME} bytes")
@@ -56,7 +57,7 @@ class Splitter:
 
     def end(self) -> bytes:
         """What is left when the stream has ended: a last frame without its blank line, or nothing."""
-        rest, self._rest, self._scanned = self._rest, b"", 0
+        rest, self._rest, self._scanned = bytes(self._rest), bytearray(), 0
         return rest
 
 

@@ -6,7 +6,7 @@ still be held is granted − spent − held. They move only in `ledger.py`.
 
 from typing import Any
 
-from .base import BigIntegerField, CharField, Row, rows, run
+from .base import BigIntegerField, CharField, Row, rows
 from .change import touch
 
 
@@ -41,16 +41,6 @@ def wallet(account_id: str) -> tuple[int, int, int]:
         raise LookupError(account_id)
     granted, spent, held = found[0]
     return int(granted), int(spent), int(held)
-
-
-def on_plan(plan: str) -> int:
-    """How many accounts have this plan."""
-    return int(rows("SELECT count(*) FROM account WHERE plan = ?", plan)[0][0])
-
-
-def set_plan(account_id: str, plan: str) -> None:
-    run("UPDATE account SET plan = ? WHERE id = ?", plan, account_id)
-    touch()
 
 
 def row(account: Account) -> dict[str, Any]:

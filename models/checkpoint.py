@@ -13,11 +13,18 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from time import monotonic
 
 from .base import sqlite_path
 
 LOG_BYTES = 4 << 20
 """A log larger than this is checkpointed."""
+
+WAIT_S = 0.03
+"""How long a checkpoint waits for readers, and all writers with it."""
+
+PAUSE_S = 1.0
+"""Pause after one that waited in vain; doubled each time."""
 
 
 class Checkpointer:
@@ -26,12 +33,14 @@ class Checkpointer:
     def __init__(self) -> None:
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
+        self._again_at = 0.0
+        self._pause = PAUSE_S
 
     def due(self) -> bool:
         """Whether the log is long enough. Costs one stat call."""
         path = sqlite_path()
         try:
-            return path is not None and os.stat(path + "-wal").st_size > LOG_BYTES
+            return path is not None and monotonic() >= self._again_at and os.stat(path + "-wal").st_size > LOG_BYTES
         except OSError:
             return False
 
@@ -41,12 +50,14 @@ class Checkpointer:
         if path is None or not self._take_job(path):
             return False
         if self._connection is None:
-            self._connection = sqlite3.connect(path, timeout=2, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA synchronous=normal")
             self._connection.execute("PRAGMA wal_autocheckpoint=0")
         busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
+        if busy:  # somebody reads an old state, and writers would wait with us: leave them in peace for a while
+            self._again_at, self._pause = monotonic() + self._pause, min(2 * self._pause, 60.0)
             return False
+        self._pause = PAUSE_S
         with contextlib.suppress(sqlite3.OperationalError):  # a writer was faster, and paid
             self._connection.execute("UPDATE change SET n = n WHERE id = 1")
         return True

@@ -80,11 +80,12 @@ def place(
 ) -> Held | Short | Limited:
     """Hold `want`, or all that is free if that is at least `floor`, if every rule admits the call.
 
-    One conditional statement decides, so that parallel calls cannot overspend.
+    One conditional statement decides, so that parallel calls cannot overspend. at: when the call came, Unix ms; the
+    windows go by their own clock, read here, where calls stand in line.
     """
     if rules and is_postgres():  # elsewhere the write lock already keeps others out between look and take
         rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
-    looks = [window.look(rule, at) for rule in rules]
+    looks = [window.look(rule, window.now()) for rule in rules]
     uses = tuple(use for use, _ in looks)
     for use in uses:
         if use.left < use.rule.amount:
@@ -194,9 +195,11 @@ def _enter(account_id: str, kind: str, amount: int, ref: str, note: str | None, 
     )
 
 
-def orphans(worker: str) -> list[str]:
-    """Ids of the open holds of a worker."""
-    return [str(row[0]) for row in rows("SELECT id FROM hold WHERE worker = ?", worker)]
+def orphans(worker: str) -> list[tuple[str, str]]:
+    """(id, account id) of the open holds of a worker."""
+    return [
+        (str(hold), str(account)) for hold, account in rows("SELECT id, account_id FROM hold WHERE worker = ?", worker)
+    ]
 
 
 def hold_workers() -> set[str]:

@@ -4,11 +4,12 @@ A window opens at the first call that it counts and closes `seconds` later; it n
 inside the write that places a hold, so all workers and machines share it exactly.
 """
 
+import time
 from typing import NamedTuple
 
 from peewee import CompositeKey
 
-from .base import BigIntegerField, CharField, Row, rows, run
+from .base import BigIntegerField, CharField, Row, is_postgres, rows, run
 
 
 class Window(Row):
@@ -40,13 +41,20 @@ class Use(NamedTuple):
     resets_at: int
 
 
+def now() -> int:
+    """Unix milliseconds by the one clock that all who share the windows have: on Postgres the database's."""
+    if is_postgres():
+        return int(rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")[0][0])
+    return time.time_ns() // 1_000_000
+
+
 def look(rule: Rule, at: int) -> tuple[Use, int]:
-    """Where the rule stands before this call, and when its window opened (`at` if it opens now)."""
+    """Where the rule stands at a moment, and when its window opened (`at` if it opens now)."""
     if rule.ms == 0:
         running = rows("SELECT count(*) FROM hold WHERE account_id = ? OR key_id = ?", rule.scope, rule.scope)[0][0]
         return Use(rule, rule.limit - int(running), at), at
     found = rows("SELECT opened_at, used FROM rate_window WHERE scope = ? AND rule = ?", rule.scope, rule.name)
-    if not found or not found[0][0] <= at < found[0][0] + rule.ms:  # closed, or the clock went back
+    if not found or not found[0][0] - rule.ms < at < found[0][0] + rule.ms:  # closed, or the clock went far back
         return Use(rule, rule.limit, at + rule.ms), at
     opened, used = found[0]
     return Use(rule, rule.limit - int(used), int(opened) + rule.ms), int(opened)

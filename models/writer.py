@@ -37,6 +37,10 @@ _log = logging.getLogger("gateway.writer")
 _STORAGE = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
+Write = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function that issues SQL, and its arguments."""
+
+
 class Busy(Exception):
     """The database took no write in time: it is locked, full or gone."""
 
@@ -44,10 +48,12 @@ class Busy(Exception):
 class Ticket:
     """One write that was handed over."""
 
-    __slots__ = ("fn", "args", "order", "durable", "started", "abandoned", "_result")
+    __slots__ = ("fn", "args", "order", "durable", "otherwise", "started", "abandoned", "_result")
 
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], order: str, durable: bool) -> None:
-        self.fn, self.args, self.order, self.durable = fn, args, order, durable
+    def __init__(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], order: str, durable: bool, otherwise: Write | None
+    ) -> None:
+        self.fn, self.args, self.order, self.durable, self.otherwise = fn, args, order, durable, otherwise
         self.started = self.abandoned = False
         self._result: AsyncResult = AsyncResult()
 
@@ -59,6 +65,10 @@ class Ticket:
     def result(self) -> Any:
         """What `fn` returned; raises what it raised."""
         return self._result.get()
+
+    def written(self) -> bool:
+        """Whether the write, which is done, was made."""
+        return bool(self._result.successful())
 
     def abandon(self) -> bool:
         """Drop the write if it has not begun. True if it will never run."""
@@ -142,7 +152,7 @@ class Writer:
                     ticket.started = False
                 return False
             if len(group) == 1:
-                group[0].fail(error)
+                self._fail(group[0], error)
                 return True
             for ticket in group:
                 if not self._commit([ticket]):
@@ -156,6 +166,12 @@ class Writer:
         for ticket, result in zip(group, results, strict=True):
             ticket.finish(result)
         return True
+
+    def _fail(self, ticket: Ticket, error: Exception) -> None:
+        ticket.fail(error)
+        if ticket.otherwise is not None:
+            _log.error("a write cannot be made: %s: %s", type(error).__name__, error)
+            self.submit(Ticket(*ticket.otherwise, ticket.order, True, None))
 
     def _sync(self) -> None:
         while True:
@@ -208,12 +224,15 @@ def stop(seconds: float = 10) -> None:
         _writer = None
 
 
-def submit(fn: Callable[..., Any], *args: Any, order: str = "", durable: bool = False) -> Ticket:
+def submit(
+    fn: Callable[..., Any], *args: Any, order: str = "", durable: bool = False, otherwise: Write | None = None
+) -> Ticket:
     """Hand over a write and go on. It is tried until the database takes it.
 
-    order: the account it touches · durable: to be synced to disk (settlements), not just committed (holds).
+    order: the account it touches · durable: to be synced to disk (settlements), not just committed (holds) ·
+    otherwise: what to write instead should `fn` raise.
     """
-    ticket = Ticket(fn, args, order, durable)
+    ticket = Ticket(fn, args, order, durable, otherwise)
     if _writer is not None:
         _writer.submit(ticket)
         return ticket

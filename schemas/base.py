@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields
+from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 _ROLE = re.compile(r"[a-z_]{1,32}")
 
@@ -29,13 +29,6 @@ class WireSchema(Schema):
 
     class Meta:
         unknown = INCLUDE
-
-
-class OwnSchema(Schema):
-    """A gate for our own bodies: an unknown field is a mistake."""
-
-    class Meta:
-        unknown = RAISE
 
 
 class Json(fields.Field[Any]):

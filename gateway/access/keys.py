@@ -36,16 +36,18 @@ def identify(key: str | None) -> Caller:
     if not key:
         raise GatewayError(401, f"No API key was sent. {ADVICE}")
     global _kept_at
-    if change.seen() != _kept_at:
+    version = change.seen()
+    if version != _kept_at:
         _kept.clear()
-        _kept_at = change.seen()
+        _kept_at = version
     hashed = digest(key)
     caller = _kept.get(hashed)
     if caller is None:
         caller = _look_up(hashed)
-        if len(_kept) >= MOST_KEPT:
-            _kept.clear()
-        _kept[hashed] = caller
+        if version == _kept_at:  # else a change was seen while the database was asked, and this may be older
+            if len(_kept) >= MOST_KEPT:
+                _kept.clear()
+            _kept[hashed] = caller
     if caller.expires_at is not None and caller.expires_at <= now_ms():
         raise GatewayError(401, "This API key has expired. Create a new one: python -m gateway keys create.")
     return caller

@@ -7,7 +7,7 @@ exactly. An account without limits is told the installation's ceiling: the calls
 from __future__ import annotations
 
 from models.base import session
-from models.window import Rule, Use, look
+from models.window import Rule, Use, look, now
 
 from ..call import Caller
 from ..clock import now_ms
@@ -54,9 +54,9 @@ def standing(caller: Caller) -> tuple[Use, ...]:
     wanted = rules(caller, 0)
     if not wanted:
         return ()
-    now = now_ms()
     with session():
-        return tuple(look(rule, now)[0] for rule in wanted)
+        at = now()
+        return tuple(look(rule, at)[0] for rule in wanted)
 
 
 def headers(uses: tuple[Use, ...], ceiling: int, running: int) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ import gevent
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from models.base import DatabaseError
 from schemas.base import WireSchema, Wrong, check
 
 from .. import config, ids
@@ -31,9 +32,6 @@ from ..splice import BadJson, guard
 PUBLIC = ("health.alive", "health.ready")
 """Endpoints that need no key."""
 
-UNHEEDED = ("models", "provider")
-"""Members of the gateway's own that it knows and does not heed yet: dropped, and told as a loss."""
-
 _log = logging.getLogger("gateway.door")
 _MB = 1 << 20
 _PIECE = 1 << 16
@@ -44,6 +42,7 @@ def install(app: Flask) -> None:
     app.before_request(admit)
     app.after_request(dress)
     app.register_error_handler(GatewayError, answer_error)
+    app.register_error_handler(DatabaseError, _answer_no_database)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_crash)
 
@@ -83,7 +82,7 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
         raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
-    losses = [name for name in UNHEEDED if body.values.get(name) is not None]
+    losses = [name for name in openai_chat.OWN if body.values.get(name) is not None]  # none of them is heeded yet
     if losses and request.headers.get("x-gateway-strict") == "1":
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
@@ -131,18 +130,33 @@ def read_body() -> bytes:
         with gevent.Timeout(whole_s, late):
             while length is None or total < length:
                 with gevent.Timeout(settings.body_s, late):
-                    piece = stream.read(_PIECE if length is None else min(_PIECE, length - total))
+                    piece = _arrived(stream)
                 if not piece:
                     break
                 total += len(piece)
                 if total > settings.max_body:
                     raise _too_large(settings.max_body)
                 pieces.append(piece)
-    except (OSError, ValueError) as error:
-        raise GatewayError(400, "The body could not be read. Send it again.") from error
+    except GatewayError:
+        stream.failed = True  # gunicorn's mark that the connection cannot be used again
+        raise
+    except Exception as error:  # whatever gunicorn says of chunks that are none
+        stream.failed = True
+        raise GatewayError(400, "The body could not be read: it ends early, or its chunks are broken.") from error
     if length is not None and total < length:
         raise GatewayError(400, f"The body ended after {total} of {length} bytes. Send all of it.")
     return b"".join(pieces)
+
+
+def _arrived(stream: Any) -> bytes:
+    """What has come of a body, at least a byte; b"" at its end. gunicorn's own `read` waits until it has all it was
+    asked for, so a slow client and a silent one look the same to it; its reader below takes what there is."""
+    reader = getattr(stream, "reader", None)
+    if reader is None:  # a test client's body is all there
+        return bytes(stream.read(_PIECE))
+    first: bytes = reader.read(1)
+    more = getattr(reader, "unreader", reader).buf.tell() if first else 0
+    return first + reader.read(more) if more else first
 
 
 def _too_large(most: int) -> GatewayError:
@@ -184,6 +198,13 @@ def _answer_http(error: HTTPException) -> Response:
     allow = error.get_headers() if status == 405 else []
     return answer_error(
         GatewayError(status, message, headers=tuple((name, value) for name, value in allow if name == "Allow"))
+    )
+
+
+def _answer_no_database(error: Exception) -> Response:
+    _log.warning("request %s: the database does not answer: %s", g.get("request_id"), type(error).__name__)
+    return answer_error(
+        GatewayError(503, "The gateway's database does not answer now. Retry in a moment.", retry_after=2)
     )
 
 

@@ -40,8 +40,10 @@ def generation() -> Response:
     wanted = request.args.get("id", "")
     if not wanted:
         raise GatewayError(400, "id must be the id of a generation, as in ?id=chatcmpl-….", param="id")
-    with session():
-        found = models.receipt.find(g.caller.account_id, wanted[:255])
+    found = None
+    if wanted.isprintable() and len(wanted) < 256:
+        with session():
+            found = models.receipt.find(g.caller.account_id, wanted)
     if found is None:
         raise GatewayError(404, f"There is no generation {wanted[:80]!r} in this account.", param="id")
     return Response(orjson.dumps({"data": _shown(found)}), content_type="application/json")

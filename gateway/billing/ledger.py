@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -89,11 +90,11 @@ def reckon(
     """What a call used and cost.
 
     leg: the one that answered; None when none did, and nothing is charged. partial: it broke after output. A reply
-    without usage that can be believed is estimated: four bytes a token. What delivered no output costs nothing.
+    without usage that can be believed is estimated, at four bytes a token; usage that came before the end counts if it
+    is more. What delivered no output costs nothing.
     """
     price = leg.price if leg is not None else None
-    reported = meter.usage is not None
-    used = meter.usage or _estimate(call, meter)
+    used, reported = _used(call, meter, whole=not partial)
     if price is None or not (meter.out_bytes or (reported and used.output)):
         used, reported = Usage(), True
     elif reported:
@@ -123,7 +124,7 @@ def reckon(
         "finish": meter.finish[:255] if meter.finish else None,
         "cost_nanos": total,
         "reported": reported,
-        "partial": partial and total > 0,
+        "partial": partial and leg is not None,
         "overrun": total > call.held,
         "price_version": price.version if price else None,
         "latency_ms": int((monotonic() - call.started) * 1000),
@@ -132,6 +133,16 @@ def reckon(
     }
     pins = [(kind, made, leg.channel.id) for kind, made in meter.made] if leg else []
     return Settlement(values, used.input or 0, used.output or 0, pins)
+
+
+def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
+    """What to charge for, and whether the provider said so."""
+    if meter.usage is None:
+        return _estimate(call, meter), False
+    guess = math.ceil(meter.out_bytes / 4)
+    if (whole and meter.final) or guess <= (meter.usage.output or 0):
+        return meter.usage, True
+    return dataclasses.replace(meter.usage, output=guess), False
 
 
 def _estimate(call: Call, meter: Meter) -> Usage:
@@ -144,24 +155,18 @@ def _clamped(used: Usage, price: Price, n: int) -> Usage:
     """No provider counts more than window and maximum allow."""
     if (used.input or 0) <= price.context and (used.output or 0) <= price.max_output * n:
         return used
-    return Usage(
-        input=min(used.input or 0, price.context),
-        cached=used.cached,
-        cache_written=used.cache_written,
-        cache_written_1h=used.cache_written_1h,
-        audio_in=used.audio_in,
-        output=min(used.output or 0, price.max_output * n),
-        reasoning=used.reasoning,
-        audio_out=used.audio_out,
+    return dataclasses.replace(
+        used, input=min(used.input or 0, price.context), output=min(used.output or 0, price.max_output * n)
     )
 
 
 def settle(settlement: Settlement) -> writer.Ticket:
-    """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written."""
+    """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written;
+    should it be impossible to write, the hold at least comes back."""
     values = settlement.values
     return writer.submit(
         book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
-        order=values["account_id"], durable=True,
+        order=values["account_id"], durable=True, otherwise=(book.release, (values["id"],)),
     )  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from ..errors import GatewayError
 VERSION = "2026-11-22"
 
 PARENT = {
-    "input": "input", "output": "output", "cached_read": "input", "cache_write": "input", "cache_write_1h": "input",
-    "audio_in": "input", "reasoning": "output", "audio_out": "output",
+    "input": "input", "cached_read": "input", "cache_write": "input", "cache_write_1h": "cache_write",
+    "audio_in": "input", "output": "output", "reasoning": "output", "audio_out": "output",
 }  # fmt: skip
-"""Every class of tokens and the class whose rate it takes where it has none."""
+"""Every class of tokens and the class whose rate it takes where it has none of its own."""
 
 UNKNOWN_OUTPUT = 131_072
 UNKNOWN_CONTEXT = 1_048_576
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
-    Row("sandbox/*", "0.15", "0.075", "0.60", 131_072, 16_384, "made up: a small real model's"),
+    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4-turbo", "10.00", None, "30.00", 128_000, 4_096, _OPENAI),
@@ -171,8 +171,9 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask) -> GatewayError | None:
 
 def rate(price: Price, bucket: str) -> Decimal:
     """Nano-dollars for one token of a class."""
-    found = price.rates.get(bucket)
-    return found if found is not None else price.rates.get(PARENT[bucket], Decimal(0))
+    while bucket not in price.rates and PARENT[bucket] != bucket:
+        bucket = PARENT[bucket]
+    return price.rates.get(bucket, Decimal(0))
 
 
 def cost(price: Price, counts: Mapping[str, int]) -> tuple[int, dict[str, int]]:
@@ -232,6 +233,10 @@ def bound_input(price: Price, ask: Ask) -> int:
     return price.context if ask.weight.unseen else min(ask.weight.bound(price.image_tokens), price.context)
 
 
+_OUTPUTS = ("output", "reasoning", "audio_out")
+_INPUTS = tuple(bucket for bucket in PARENT if bucket not in _OUTPUTS)
+
+
 def most(price: Price, ask: Ask, output: int) -> int:
     """The dearest outcome with so many output tokens a choice."""
     exact = _dearest(price, "input") * bound_input(price, ask) + _dearest(price, "output") * ask.n * output
@@ -239,7 +244,7 @@ def most(price: Price, ask: Ask, output: int) -> int:
 
 
 def _dearest(price: Price, side: str) -> Decimal:
-    return max(rate(price, bucket) for bucket, parent in PARENT.items() if parent == side)
+    return max(rate(price, bucket) for bucket in (_INPUTS if side == "input" else _OUTPUTS))
 
 
 def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:

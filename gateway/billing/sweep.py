@@ -46,7 +46,7 @@ class Sweeper:
     def _bury(self, name: str) -> int:
         with session():
             orphans = book.orphans(name)
-        for hold_id in orphans:
-            writer.write(book.release, hold_id)
+        for hold_id, account_id in orphans:
+            writer.write(book.release, hold_id, order=account_id)
         writer.write(worker.forget, name)
         return len(orphans)

@@ -6,7 +6,9 @@ import os
 from typing import NamedTuple
 
 from ..call import Channel, Fault
+from ..dialects import openai_chat
 from ..providers import pool
+from ..providers.registry import KINDS
 
 
 class Problem(NamedTuple):
@@ -23,9 +25,9 @@ def problem(channel: Channel, secret_env: str | None) -> Problem | None:
     if secret_env and not os.environ.get(secret_env):
         return Problem(f"Its key's variable {secret_env} is not set.", f"Set {secret_env} where the gateway starts.")
     try:
-        status, _, _ = pool.probe(channel, "/models")
+        status, _, _ = pool.probe(channel, KINDS[channel.provider].probe)
         if status in (404, 405):  # some servers list nothing; an empty chat is refused, but only after the key
-            status, _, _ = pool.probe(channel, "/chat/completions", b"{}")
+            status, _, _ = pool.probe(channel, openai_chat.path, b"{}")
             status = 200 if status in (400, 422) else status
     except Fault as fault:
         detail = fault.message or {"timeout": "it does not answer in time"}.get(fault.cause, "it speaks no HTTP")

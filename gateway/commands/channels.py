@@ -36,7 +36,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _DIALECTS = ("chat", "responses", "messages", "gemini")
 
 
-def _open(settings: Settings) -> None:
+def open_rooms(settings: Settings) -> None:
     """Make channels and providers usable in this process."""
     live.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
@@ -166,7 +166,7 @@ def channels_test(name: str) -> None:
     """Ask a channel's provider, and say in words what works."""
     settings = house()
     _row(name)
-    _open(settings)
+    open_rooms(settings)
     with session():
         found = models.channel.find(name)
     assert found is not None
@@ -280,7 +280,7 @@ def model_names() -> None:
 @verb
 def models_list(search: str) -> None:
     """All models that an enabled channel serves, with their prices."""
-    _open(house())
+    open_rooms(house())
     snapshot = live.current()
     rows = []
     for model, owner in catalogue.listed(snapshot):
@@ -359,7 +359,7 @@ def _decimal(option: str, value: str) -> str:
 @verb
 def prices_show(model: str) -> None:
     """What MODEL costs, and who says so."""
-    _open(house())
+    open_rooms(house())
     legs = catalogue.legs(live.current(), model)
     found = (prices.of_leg(Leg(channel=channel, model=name, dialect="chat"), model) for channel, name in legs)
     price = next((one for one in found if one is not None), None) or prices.find(model)
@@ -372,28 +372,26 @@ def prices_show(model: str) -> None:
     say(shown, f"{model}: {', '.join(rates)} a million tokens ({shown['version']}).")
 
 
-def keep_env_channels() -> None:
+def keep_channels(sandbox: bool) -> None:
     """Upsert a channel for each provider whose key is in the environment; disable those whose key is gone.
 
-    The sandbox is kept in the same way, by its setting. Part of the start.
+    The sandbox is kept in the same way, by its setting. What the operator disabled stays disabled. Part of the start.
     """
-    from .. import config
-
     for provider in PROVIDERS:
-        wanted: bool | None = None
-        source, variable = "env", provider.key_env
         if provider.kind == "sandbox":
-            wanted, source = config.current().sandbox, "built-in"
-        elif variable:
-            wanted = bool(os.environ.get(variable))
-        if wanted is None:
+            source, there = "built-in", sandbox
+        elif provider.key_env:
+            source, there = "env", bool(os.environ.get(provider.key_env))
+        else:
             continue
         with session():
             row = models.channel.find(provider.kind)
-        if row is None and wanted:
-            write(_create_kept, provider.kind, source, variable)
-        elif row is not None and row.source == source and row.enabled != wanted:
-            write(lambda row=row, wanted=wanted: models.channel.change(row.id, enabled=wanted))
+        if row is None and there:
+            write(_create_kept, provider.kind, source, provider.key_env)
+        elif row is not None and row.source == source and not there and row.enabled:
+            write(lambda row=row, source=source: models.channel.change(row.id, enabled=False, source=f"{source}, gone"))
+        elif row is not None and row.source == f"{source}, gone" and there:
+            write(lambda row=row, source=source: models.channel.change(row.id, enabled=True, source=source))
 
 
 def _create_kept(kind: str, source: str, variable: str | None) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -27,7 +30,7 @@ from ..routing import catalogue
 from ..routing import channels as live
 from . import _probe
 from ._say import Failure, house, say, verb, wants_json
-from .channels import _open
+from .channels import open_rooms
 
 SOUND_SQLITE = (3, 51, 3)
 
@@ -67,9 +70,10 @@ def _look(url: str | None) -> Iterator[Finding]:
     if problem is not None:
         yield problem
         return
-    yield from _database(settings)
-    if base.database.obj is not None:
-        _open(settings)
+    ready: list[bool] = []
+    yield from _database(settings, ready)
+    if ready:
+        open_rooms(settings)
         yield from _channels()
         yield from _models()
         yield from _money()
@@ -78,6 +82,7 @@ def _look(url: str | None) -> Iterator[Finding]:
 
 
 def _folder(settings: Settings) -> Finding | None:
+    made = [folder for folder in (settings.data, *settings.data.parents) if not folder.exists()]
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=settings.data):
@@ -90,16 +95,24 @@ def _folder(settings: Settings) -> Finding | None:
             f"The data folder {settings.data} cannot be written: {error.strerror}.",
             "Give this user the right to write there, or set GATEWAY_DATA to another folder.",
         )
+    finally:
+        for folder in made:  # the doctor leaves nothing behind
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     return None
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
+    """Looks at the database without changing it; `ready` gets an entry when it can be asked further."""
+    path = unquote(urlsplit(settings.database_url).path)[1:]
+    if settings.database_url.startswith("sqlite:") and not Path(path).exists():
+        yield Finding("warning", f"There is no database at {path} yet.", "Start the gateway: it makes one.")
+        return
     try:
         base.connect(settings.database_url)
         with session():
             applied = migrations.applied()
     except (base.DatabaseError, OSError) as error:
-        base.database.initialize(None)
         yield Finding(
             "error",
             f"The database cannot be used: {str(error).strip().splitlines()[0]}.",
@@ -107,9 +120,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
         )
         return
     if len(applied) < len(migrations.MIGRATIONS):
-        yield Finding("warning", "The database is not up to date.", "Run: python -m gateway migrate")
-        with session():
-            migrations.up()
+        yield Finding("error", "The database is not up to date.", "Run: python -m gateway migrate")
+    else:
+        ready.append(True)
     version = base.sqlite_version()
     if version is not None and version < SOUND_SQLITE:
         yield Finding(

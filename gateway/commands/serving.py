@@ -78,7 +78,7 @@ def prepare(settings: Settings) -> None:
     """Migrate, keep the channels of the environment, and on an empty database make and print the first key."""
     from models import base, change, migrations
 
-    from .channels import keep_env_channels
+    from .channels import keep_channels
 
     config.use(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +86,7 @@ def prepare(settings: Settings) -> None:
     with base.session():
         migrations.up()
         change.poll()
-    keep_env_channels()
+    keep_channels(settings.sandbox)
     _first_account(settings)
     base.disconnect()
 

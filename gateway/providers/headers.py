@@ -8,9 +8,7 @@ TO_PROVIDER = ("accept", "anthropic-version", "anthropic-beta", "openai-beta")
 """The client's headers that go upstream."""
 
 TO_CLIENT = ("openai-processing-ms",)
-"""The provider's headers that come back with a reply; of an error also those of ON_ERROR. Its content type is ours."""
-
-ON_ERROR = ("retry-after", "retry-after-ms", "x-should-retry")
+"""The provider's headers that come back with a reply. Of an error its dialect keeps what tells when to retry."""
 
 
 def for_client(headers: Mapping[str, str]) -> list[tuple[str, str]]:

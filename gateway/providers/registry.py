@@ -14,7 +14,8 @@ class Provider:
     kind: what `channels add --provider` takes · base_url: as the vendor's own SDK takes it; None where each channel
     has its own · dialects: spoken natively, the preferred first · key_env: the usual variable of its key · keyless:
     works without a key · generic: no vendor but a wire format; a channel's name is its namespace · limit_name: how
-    its Chat calls an output limit · source: the page that these facts are from.
+    its Chat calls an output limit · probe: a path that costs nothing and needs the key · source: the page that these
+    facts are from.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Provider:
     keyless: bool = False
     generic: bool = False
     limit_name: str = "max_tokens"
+    probe: str = "/models"
     source: str = ""
 
 

@@ -14,6 +14,7 @@ import select
 import socket
 import ssl
 from collections import deque
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,18 @@ READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16
 MOST_IDLE = 256
 """Connections kept alive to one origin."""
+
+MOST_IDLE_S = 50.0
+"""Longest that one is kept idle: less than what servers and address translators commonly allow."""
+
+KEEPALIVE = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+"""A provider that vanishes without a word is noticed within a minute, also in the middle of a long silence."""
 
 
 class Broken(ProtocolError):
@@ -163,14 +176,13 @@ class Line:
         self._pool = pool  # urllib3's, which knows how to open one: TLS, proxy tunnel, socket options
         self._connect_s = connect_s
         self._headers = headers  # for a proxy that forwards
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[tuple[HTTPConnection, float]] = []  # and since when
 
     def urlopen(self, method: str, url: str, body: Any, headers: Any, timeout: Any = None, **_: Any) -> Answer:
         """Send one request and wait for the head of its answer. Raises Broken, OSError, urllib3's errors."""
         request = _request(method, url, body, {**headers, **self._headers} if self._headers else headers)
         read_s = getattr(timeout, "read_timeout", None)
-        while True:
-            connection = self._take()
+        for connection in (self._take(), None):  # a kept one, and should it prove stale, a new one
             fresh = connection is None
             connection = connection or self._open()
             answer = Answer(self, connection)
@@ -184,15 +196,16 @@ class Line:
                 connection.close()
                 if fresh or answer.touched:
                     raise
-                # the peer had closed a kept connection just as we took it, and has read nothing: once more
+                # the peer had closed it just as we took it, and has said nothing
             except BaseException:
                 connection.close()
                 raise
+        raise AssertionError("the second connection is always new")
 
     def _take(self) -> HTTPConnection | None:
         while self._idle:
-            connection = self._idle.pop()
-            if connection.sock is not None and _is_quiet(connection.sock):
+            connection, since = self._idle.pop()
+            if monotonic() - since < MOST_IDLE_S and connection.sock is not None and _is_quiet(connection.sock):
                 return connection
             connection.close()
         return None
@@ -212,13 +225,13 @@ class Line:
 
     def give_back(self, connection: HTTPConnection) -> None:
         if len(self._idle) < MOST_IDLE:
-            self._idle.append(connection)
+            self._idle.append((connection, monotonic()))
         else:
             connection.close()
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
 
 def _is_quiet(sock: socket.socket) -> bool:
@@ -260,7 +273,7 @@ class Adapter(HTTPAdapter):
         self._connect_s = connect_s
         self._proxy = proxy
         context = ssl.create_default_context(cafile=ca_file or certifi.where())
-        options: dict[str, Any] = {"ssl_context": context, "maxsize": 1}
+        options: dict[str, Any] = {"ssl_context": context, "maxsize": 1, "socket_options": KEEPALIVE}
         self._proxy_headers: dict[str, str] = {}
         if proxy and "@" in proxy:
             user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])

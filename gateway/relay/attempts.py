@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import gevent
 
@@ -12,6 +15,7 @@ from ..clock import monotonic
 from ..dialects.base import Dialect
 from ..errors import GatewayError
 
+_log = logging.getLogger("gateway.relay")
 MOST_ATTEMPTS = 3
 _MOST_ERROR_BODY = 1 << 16
 SETTLE_S = 60.0
@@ -53,6 +57,22 @@ class noted:
             self._attempt.status = "abandoned"
 
 
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Around the reading of a provider's words: what no reader foresaw is a malformed answer, not a crash of ours."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        _log.error("a provider's answer was read wrong: %s at %s", type(error).__name__, _place(error))
+        raise Fault("malformed") from error
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised: file and line, and nothing of what was being read."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
+
+
 def outbound(call: Call, dialect: Dialect, leg: Leg) -> Outbound:
     return Outbound(
         channel=leg.channel,
@@ -75,7 +95,8 @@ def raise_for_status(wire: Wire, dialect: Dialect) -> None:
                 body = read(wire, _MOST_ERROR_BODY)
         except Fault:
             body = b""
-        raise dialect.fault(wire.status, wire.headers, body)
+        with sensible():
+            raise dialect.fault(wire.status, wire.headers, body)
 
 
 def read(wire: Wire, most: int) -> bytes:
@@ -117,7 +138,7 @@ def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
         return GatewayError(
             last.status or 400,
             journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
-            param=last.param,
+            param=journal.masked(last.param, *secrets) if last.param else None,
             provider_code=journal.masked(last.code, *secrets) if last.code else None,
             headers=last.headers,
         )

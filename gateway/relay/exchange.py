@@ -32,6 +32,7 @@ from .attempts import (
     outbound,
     raise_for_status,
     read,
+    sensible,
     verdict,
 )
 from .load import load
@@ -67,7 +68,9 @@ def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch
                 with noted(call, leg), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
                     wire = pool.send(outbound(call, dialect, leg))
                     try:
-                        body = dialect.whole(call, _read_success(wire, dialect), meter)
+                        raw = _read_success(wire, dialect)
+                        with sensible():
+                            body = dialect.whole(call, raw, meter)
                     finally:
                         wire.close()
             except Fault as fault:

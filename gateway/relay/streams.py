@@ -31,6 +31,7 @@ from .attempts import (
     noted,
     outbound,
     raise_for_status,
+    sensible,
     verdict,
 )  # fmt: skip
 from .load import load
@@ -41,6 +42,9 @@ PING_S = 5.0
 
 HELD_S = 2.0
 """How long frames that say nothing yet are held back, so that failover stays possible."""
+
+BREATH_S = 0.01
+"""How long one stream may hold the event loop."""
 
 _DRAIN_S = 0.05
 
@@ -133,7 +137,7 @@ class Stream:
     def _attempt(self, leg: Leg, deadline: float) -> Iterator[bytes]:
         """One leg, to its terminal frame. Raises Fault."""
         began = monotonic()
-        wire = yield from self._open(leg)
+        wire = yield from self._open(leg, deadline)
         try:
             raise_for_status(wire, self._dialect)
             self._feed = feed = self._dialect.feed(self._call)
@@ -145,15 +149,18 @@ class Stream:
         finally:
             wire.close()
 
-    def _open(self, leg: Leg) -> Generator[bytes, None, Wire]:
+    def _open(self, leg: Leg, deadline: float) -> Generator[bytes, None, Wire]:
         """Send the request and wait for its status, with pings; in a greenlet, so that waiting can be interrupted."""
         opening = gevent.spawn(_send, outbound(self._call, self._dialect, leg))
         try:
             while not opening.ready():
                 with self._watch:
-                    opening.join(max(0.0, self._sent_at + PING_S - monotonic()))
-                if not opening.ready():
-                    yield self._sent(PING)
+                    opening.join(max(0.0, min(deadline, self._sent_at + PING_S) - monotonic()))
+                if opening.ready():
+                    break
+                if monotonic() >= deadline:
+                    raise Fault("timeout")
+                yield self._sent(PING)
             result: Wire | Fault | None = opening.value
             if result is not None and not isinstance(result, Fault):
                 return result
@@ -168,6 +175,7 @@ class Stream:
         settings = config.current()
         read_by = began + settings.first_byte_s
         held_since: float | None = None
+        breath = began
         while feed.tail is None:
             ping_at = self._sent_at + PING_S
             wake = min(read_by, deadline, ping_at if held_since is None else held_since + HELD_S)
@@ -184,11 +192,13 @@ class Stream:
                 else:
                     yield self._comments(feed)
                 continue
-            if chunk:
-                read_by = monotonic() + settings.idle_s
-                feed.push(chunk)
-            else:
-                feed.end()
+            now = monotonic()
+            if now - breath > BREATH_S:
+                gevent.sleep(0)  # a provider and a client that are always ready would keep all others waiting
+                breath = now
+            read_by = now + settings.idle_s
+            with sensible():
+                feed.push(chunk) if chunk else feed.end()
             if feed.out and (feed.bound or self._bound):
                 held_since = None
                 yield self._frames(feed)
@@ -209,8 +219,10 @@ class Stream:
                 yield self._dialect.error_frame(error, self._call.request_id)
                 return
             yield self._sent(PING)
-        ticket.result()
-        if feed.tail:
+        if not ticket.written():
+            error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
+            yield self._dialect.error_frame(error, self._call.request_id)
+        elif feed.tail:
             yield self._sent(feed.tail)
 
     def _frames(self, feed: Feed) -> bytes:

@@ -16,8 +16,10 @@ def bound_to(call: Call) -> str | None:
     """
     channels: set[str] = set()
     for reference in call.ask.references:
-        with session():
-            channel = models.pin.channel(call.caller.account_id, reference.kind, reference.id)
+        channel = None
+        if reference.id.isprintable() and len(reference.id) < 256:
+            with session():
+                channel = models.pin.channel(call.caller.account_id, reference.kind, reference.id)
         if channel is None:
             raise GatewayError(
                 404,

@@ -14,7 +14,7 @@ import models.account
 import models.key
 from gateway.billing import books
 from gateway.clock import now_ms
-from models import ledger, receipt
+from models import ledger, receipt, window
 from models.base import rows, session
 from models.window import Rule
 from models.writer import write
@@ -35,7 +35,7 @@ class Money(RuleBasedStateMachine):
             )
         )
         self.limit = limit
-        self.granted = self.spent = 0
+        self.granted = self.spent = self.made = 0
         self.holds: dict[str, int] = {}
         self.closed: list[str] = []
 
@@ -55,7 +55,8 @@ class Money(RuleBasedStateMachine):
 
     @rule(want=AMOUNT, part=st.integers(0, 100), again=st.booleans())
     def hold(self, want: int, part: int, again: bool) -> None:
-        hold_id, floor, free = uuid.uuid4().hex, want * part // 100, self.free()
+        self.made += 1
+        hold_id, floor, free = f"{self.account}-{self.made:04d}", want * part // 100, self.free()
         done: Any = None
         for _ in range(1 + again):
             done = write(ledger.place, hold_id, self.account, self.key, "wk_1", now_ms(), want, floor, want, 5, ())
@@ -72,7 +73,7 @@ class Money(RuleBasedStateMachine):
     def settle(self, data: st.DataObject, cost: int, again: bool) -> None:
         if not self.holds:
             return
-        hold_id = data.draw(st.sampled_from(sorted(self.holds)))
+        hold_id = sorted(self.holds)[data.draw(st.integers(0, len(self.holds) - 1))]
         cost = min(cost, self.holds.pop(hold_id))
         for _ in range(1 + again):
             write(ledger.settle, self.values(hold_id, cost), "2026-01-01", 3, 2, [("audio", hold_id, "ch_1")])
@@ -83,7 +84,7 @@ class Money(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         if not self.holds:
             return
-        hold_id = data.draw(st.sampled_from(sorted(self.holds)))
+        hold_id = sorted(self.holds)[data.draw(st.integers(0, len(self.holds) - 1))]
         assert write(ledger.release, hold_id) == self.holds.pop(hold_id)
         assert write(ledger.release, hold_id) is None
         self.closed.append(hold_id)
@@ -128,7 +129,10 @@ def purse(db: str) -> tuple[str, str]:
 
 
 def place(hold_id: str, at: int, *rules: Rule, tokens: int = 10) -> Any:
-    return write(ledger.place, hold_id, "acc_1", "key_1", "wk", at, 1, 1, 1, tokens, rules)
+    """A hold placed at a moment of the windows' clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "now", lambda: at)
+        return write(ledger.place, hold_id, "acc_1", "key_1", "wk", at, 1, 1, 1, tokens, rules)
 
 
 def test_windows_open_at_the_first_call_and_never_admit_more(purse: tuple[str, str]) -> None:
@@ -141,10 +145,11 @@ def test_windows_open_at_the_first_call_and_never_admit_more(purse: tuple[str, s
     assert isinstance(place("h7", 61_000, rule), ledger.Held), "a minute after the first call"
 
 
-def test_a_clock_that_goes_back_freezes_nobody(purse: tuple[str, str]) -> None:
+def test_a_clock_that_goes_back_frees_and_freezes_nobody(purse: tuple[str, str]) -> None:
     rule = Rule("acc_1", "rpm", 1, 1, 60_000)
     assert isinstance(place("h1", 10_000_000, rule), ledger.Held)
-    assert isinstance(place("h2", 5_000_000, rule), ledger.Held)
+    assert isinstance(place("h2", 9_990_000, rule), ledger.Limited), "ten seconds back: still the same window"
+    assert isinstance(place("h3", 5_000_000, rule), ledger.Held), "far back: no window lasts for ever"
 
 
 def test_reserved_tokens_come_back(purse: tuple[str, str]) -> None:
@@ -157,10 +162,19 @@ def test_reserved_tokens_come_back(purse: tuple[str, str]) -> None:
 
 def test_books_find_what_is_wrong(purse: tuple[str, str]) -> None:
     assert books.check(60)[1] == []
+    values = {
+        **dict.fromkeys(receipt.COLUMNS), "id": "r", "account_id": "acc_1", "key_id": "key_1", "created_at": now_ms(),
+        "surface": "chat", "model": "m", "streamed": False, "status": 200, "cost_nanos": 4, "reported": True,
+        "partial": False, "overrun": False, "latency_ms": 1, "detail": "{}",
+    }  # fmt: skip
+    write(ledger.settle, values, "2026-01-01", 1, 1, [])
+    assert books.check(60)[1] == []
     for damage, mark in (
-        ("UPDATE account SET granted_nanos = granted_nanos + 1", "I1"),
-        ("UPDATE account SET held_nanos = 7", "I2"),
-        ("UPDATE api_key SET held_nanos = 7", "I2"),
+        ("UPDATE account SET granted_nanos = granted_nanos + 1", "I1 acc_1: granted"),
+        ("UPDATE account SET spent_nanos = spent_nanos + 1", "I1 acc_1: spent"),
+        ("UPDATE account SET held_nanos = 7", "I2 acc_1"),
+        ("UPDATE api_key SET held_nanos = 7", "I2 key_1"),
+        ("UPDATE receipt SET cost_nanos = 5", "I3 r"),
         (
             "INSERT INTO ledger (account_id, kind, amount_nanos, ref, at) VALUES ('acc_1', 'charge', -5, 'none', 1)",
             "I6",
@@ -171,6 +185,7 @@ def test_books_find_what_is_wrong(purse: tuple[str, str]) -> None:
             "I5",
         ),
     ):
+        assert not any(line.startswith(mark) for line in books.check(60)[1]), "not yet"
         write(_damage, damage)
         assert any(line.startswith(mark) for line in books.check(60)[1]), damage
 

@@ -24,25 +24,33 @@ def error(status: int, **headers: str) -> Script:
     return Script.json({"error": {"message": "no", "code": None}}, status, **headers)
 
 
-def route(lab: Lab, *scripts: Script) -> str:
-    """A route over legs that answer by these scripts, in order."""
-    legs = [f"{lab.name}:{lab.model(script).split('/')[1]}" for script in scripts]
-    name = f"route-{len(lab.provider.scripts)}"
-    lab.gateway.cli("routes", "set", name, *legs)
+def routes(lab: Lab, *several: tuple[Script, ...]) -> list[str]:
+    """Routes over legs that answer by these scripts, in order."""
+    names = []
+    for scripts in several:
+        legs = [f"{lab.name}:{lab.model(script).split('/')[1]}" for script in scripts]
+        names.append(f"route-{len(lab.provider.scripts)}")
+        lab.gateway.cli("routes", "set", names[-1], *legs)
     lab.gateway.settle_in()
-    return name
+    return names
+
+
+def route(lab: Lab, *scripts: Script) -> str:
+    return routes(lab, scripts)[0]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_moves_on(lab: Lab, stream: bool) -> None:
     broken = Script(framing="raw", pieces=[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ending="close")
-    for bad in (
+    bad = (
         error(500), error(503), error(429), error(529), error(401), error(403), error(402), error(504), error(302),
         broken, Script(framing="raw", ending="close"), Script(framing="raw", ending="reset"),
         Script.json("nonsense"), Script(pieces=[b"<html>"]), Script.json({"error": {"message": "in a 200"}}),
-    ):  # fmt: skip
-        answer = lab.gateway.chat(route(lab, bad, STREAM if stream else GOOD), stream=stream)
-        assert answer.status_code == 200, (bad, answer.text)
+    )  # fmt: skip
+    good = STREAM if stream else GOOD
+    for model, script in zip(routes(lab, *((one, good) for one in bad)), bad, strict=True):
+        answer = lab.gateway.chat(model, stream=stream)
+        assert answer.status_code == 200, (script, answer.text)
         assert answer.headers["x-gateway-attempts"] == "2" and b"good" in answer.content
         receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
         assert len(receipt["attempts"]) == 2 and receipt["attempts"][1]["status"] == 200

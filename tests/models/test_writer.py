@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -76,6 +78,34 @@ def test_busy_means_not_written_and_never_will_be(running: str) -> None:
     assert not kept.wait(0.1)
     other.execute("ROLLBACK")
     assert kept.wait(5) and notes() == [1]
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_settlements_are_synced_and_holds_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str
+) -> None:
+    base.connect(f"sqlite:///{tmp_path / 'test.db'}", serving=True)
+    run("CREATE TABLE note (n BIGINT NOT NULL PRIMARY KEY)")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda handle: synced.append(len(notes())))
+    writer.start(durability)
+    writer.write(add, 1)
+    gevent.sleep(0.1)
+    assert not synced
+    writer.write(add, 2, durable=True)
+    assert synced == ([2] if durability == "power" else []), "power: before the caller goes on"
+    gevent.sleep(0.2)
+    assert synced == [2]
+    monkeypatch.undo()
+    writer.stop()
+    base.disconnect()
+
+
+def test_what_cannot_be_written_is_replaced(running: str) -> None:
+    ticket = writer.submit(fail_after, 1, otherwise=(add, (7,)))
+    assert ticket.wait(5) and not ticket.written()
+    gevent.sleep(0.1)
+    assert notes() == [7]
 
 
 def test_power_durability_and_the_end(db: str) -> None:

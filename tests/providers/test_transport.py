@@ -9,7 +9,9 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from cryptography.x509.oid import NameOID
 from gateway import config
 from gateway.call import Channel, Fault, Outbound
 from gateway.providers import pool
-from gateway.providers.transport import Adapter
 from tests.gateway import ROOT
 from tests.upstream import Script, Upstream, upstream
 
@@ -123,10 +124,15 @@ def test_a_kept_connection_that_closes_on_the_request_is_tried_once_more(provide
     )
     whole(pool.send(outbound(provider.base_url)))
     assert whole(pool.send(outbound(provider.base_url))) == b'{"n": 3}'
-    provider.answer = lambda asked: Script(framing="raw", ending="close")
+    provider.answer = lambda asked: (
+        Script.json({}) if len(provider.asked) <= 11 else Script(framing="raw", ending="close")
+    )
+    wires = [pool.send(outbound(provider.base_url)) for _ in range(8)]  # eight connections, kept after this
+    for wire in wires:
+        whole(wire)
     before = len(provider.asked)
     assert fault_of(provider.base_url).cause == "malformed"
-    assert len(provider.asked) - before <= 2, "never more than once"
+    assert len(provider.asked) - before == 2, "once more, however many are kept"
 
 
 def test_reading_is_resumed_after_an_interruption(provider: Upstream) -> None:
@@ -327,17 +333,19 @@ def test_through_a_proxy(provider: Upstream, proxy: Proxy, certificate: Path) ->
     assert not any("sk-secret" in line for head in proxy.heads[1:] for line in head), "the tunnel hides the key"
 
 
-def test_header_values_cannot_break_out() -> None:
+def test_header_values_cannot_break_out(provider: Upstream) -> None:
     opened()
-    with pytest.raises((ValueError, Fault)):
-        pool.send(
-            Outbound(
-                channel=channel("http://127.0.0.1:9/v1", "sk\r\nX-Evil: 1"), dialect="chat", path="/x", body=b"{}",
-                headers={}, stream=False, account_id="a",
-            )
-        )  # fmt: skip
+    provider.answer = lambda asked: Script.json({})
+    evil = replace(outbound(provider.base_url), channel=channel(provider.base_url, "sk\r\nX-Evil: 1"))
+    with pytest.raises(Fault):
+        pool.send(evil)
+    assert not provider.asked
 
 
-def test_adapters_close() -> None:
-    adapter = Adapter(connect_s=1, ca_file=None, proxy=None)
-    adapter.close()
+def test_a_provider_that_says_nothing(provider: Upstream) -> None:
+    opened(first_byte_s="0.3", whole_s="0.6", connect_s="0.2")
+    provider.answer = lambda asked: Script(framing="raw", ending="hang")
+    for stream, least in ((True, 0.3), (False, 0.6)):
+        began = time.monotonic()
+        assert fault_of(provider.base_url, stream=stream).cause == "timeout"
+        assert time.monotonic() - began >= least

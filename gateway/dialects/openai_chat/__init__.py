@@ -6,11 +6,11 @@ what goes wrong. Nearly every provider speaks it, each with an accent.
 
 from .errors import error, error_frame, fault
 from .reply import whole
-from .request import ask, encode
+from .request import OWN, ask, encode
 from .stream import feed
 
 name = "chat"
 id_prefix = "chatcmpl-"
 path = "/chat/completions"
 
-__all__ = ["ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name", "path", "whole"]
+__all__ = ["OWN", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name", "path", "whole"]

@@ -7,6 +7,7 @@ OpenAI: https://platform.openai.com/docs/guides/error-codes. Others put the text
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ _ACCOUNT = frozenset({401, 402, 403})
 _OUR_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
 _BY_TYPE = {"invalid_request_error": 400, "rate_limit_error": 429, "rate_limit_exceeded": 429, "overloaded_error": 529}
 _TEXT_BYTES = 2048
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
@@ -34,7 +36,7 @@ def fault_in_reply(found: Any) -> Fault:
     """What an error inside an HTTP 200 means: `found` is the value of a top-level `error`."""
     words = _from(found)
     code = words["code"] or ""
-    status = int(code) if code.isdigit() and 400 <= int(code) <= 599 else 0
+    status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 0
     if not status and isinstance(found, dict):
         status = _BY_TYPE.get(str(found.get("type")), 0) or _BY_TYPE.get(code, 0)
     return _fault(status, words, None, ())
@@ -79,7 +81,7 @@ def _words(body: bytes) -> dict[str, str | None]:
 
 def _from(found: Any) -> dict[str, str | None]:
     if isinstance(found, str):
-        return {"message": found[:_TEXT_BYTES], "param": None, "code": None}
+        return {"message": clean(found, _TEXT_BYTES), "param": None, "code": None}
     if not isinstance(found, dict):
         return {"message": None, "param": None, "code": None}
     message = found.get("message") or found.get("detail") or found.get("error")
@@ -88,10 +90,16 @@ def _from(found: Any) -> dict[str, str | None]:
     code = found.get("code") if found.get("code") is not None else found.get("type")
     param = found.get("param")
     return {
-        "message": message.encode()[:_TEXT_BYTES].decode("utf-8", "ignore") if message else None,
-        "param": param if isinstance(param, str) else None,
-        "code": str(code)[:64] if isinstance(code, str | int) else None,
+        "message": clean(message, _TEXT_BYTES) if message else None,
+        "param": clean(param, 256) if isinstance(param, str) else None,
+        "code": clean(str(code), 64) if isinstance(code, str | int) else None,
     }
+
+
+def clean(text: str, most: int) -> str:
+    """A provider's text that can be stored and sent: no half and no control characters, at most so many bytes."""
+    text = _CONTROL.sub(" ", text[:most])
+    return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
 
 
 def _kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
@@ -11,9 +12,10 @@ from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, Tool
 from ...neutral.reply import ChatReply, Choice, Finish, Usage
 from ...splice import BadJson, edit, scan
 from ...sse import write
-from .errors import fault_in_reply
+from .errors import clean, fault_in_reply
 
 DONE = b"data: [DONE]\n\n"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
@@ -35,7 +37,7 @@ def read(values: Mapping[str, Any], meter: Meter) -> None:
         raise Fault("malformed")
     meter.upstream_id = text_or_none(values.get("id"))
     meter.usage = usage(values)
-    meter.finish = ",".join(str(choice.get("finish_reason")) for choice in choices)
+    meter.finish = ",".join(finish_or_none(choice.get("finish_reason")) or "none" for choice in choices)
     for choice in choices:
         message = choice.get("message")
         if isinstance(message, dict):
@@ -44,7 +46,13 @@ def read(values: Mapping[str, Any], meter: Meter) -> None:
 
 
 def text_or_none(value: Any) -> str | None:
-    return value[:255] if isinstance(value, str) else None
+    """A provider's short text, such as an id, as it can be stored."""
+    return clean(value, 255) if isinstance(value, str) else None
+
+
+def finish_or_none(value: Any) -> str | None:
+    """A finish reason: a word, whatever it is, and nothing else."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 _SAID = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio", "images")
@@ -72,7 +80,7 @@ def made(message: Mapping[str, Any], meter: Meter) -> None:
     """Note what a later request may refer to: the id of spoken audio."""
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("id"), str):
-        meter.made.append(("audio", audio["id"][:255]))
+        meter.made.append(("audio", clean(audio["id"], 255)))
 
 
 def usage(values: Mapping[str, Any]) -> Usage | None:
@@ -112,9 +120,11 @@ def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
     head = {name: value for name, value in values.items() if name not in ("choices", "usage", "object")}
     head["object"] = "chat.completion.chunk"
     for choice in values["choices"]:
-        index, delta = choice.get("index", 0), dict(choice.get("message") or {})
+        message, index = choice.get("message"), choice.get("index", 0)
+        delta = dict(message) if isinstance(message, dict) else {}
         if isinstance(delta.get("tool_calls"), list):
-            delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(delta["tool_calls"])]
+            calls = [call for call in delta["tool_calls"] if isinstance(call, dict)]
+            delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
         rest = {name: value for name, value in choice.items() if name not in ("index", "message", "finish_reason")}
         yield _frame({**head, "choices": [{"index": index, "delta": delta, **rest, "finish_reason": None}]})
         last = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}

@@ -17,7 +17,15 @@ LIMITS = ("max_completion_tokens", "max_tokens")
 OWN = ("models", "provider", "computer_id", "max_steps")
 """Members that are the gateway's and never go upstream."""
 
+UPSTREAM = {
+    "file_id": "file", "file_ids": "file", "vector_store_ids": "vector store", "container": "container",
+    "container_id": "container", "conversation": "conversation", "previous_response_id": "response",
+}  # fmt: skip
+"""Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
+
 _HOSTED = ("web_search_options",)
+_OURS = frozenset({"function", "custom"})
+"""Types of tools that the caller runs; all others are the provider's, and billed by it."""
 
 
 def ask(values: Mapping[str, Any]) -> Ask:
@@ -35,7 +43,10 @@ def ask(values: Mapping[str, Any]) -> Ask:
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         audio_in=scale.audio_bytes > 0,
         audio_out=isinstance(modalities, list) and "audio" in modalities,
-        hosted=tuple(name for name in _HOSTED if values.get(name) is not None),
+        hosted=(
+            *(name for name in _HOSTED if values.get(name) is not None),
+            *(f"tools[{place}]" for place, tool in enumerate(values.get("tools") or ()) if tool["type"] not in _OURS),
+        ),
         tier=values.get("service_tier"),
         weight=Weight(
             text=scale.text, messages=scale.messages, tools=scale.tools, images=scale.images,
@@ -56,21 +67,25 @@ class _Scale:
         self.references: list[Reference] = []
 
     def request(self, values: Mapping[str, Any]) -> None:
+        for name in UPSTREAM:
+            if name in values:
+                self._refer(name, values[name], name)
         for index, message in enumerate(values["messages"]):
             self.messages += 1
             for name, value in message.items():
                 if name == "content" and isinstance(value, list):
                     for place, part in enumerate(value):
                         self._part(part, f"messages[{index}].content[{place}]")
-                elif name == "audio" and isinstance(value, dict) and isinstance(value.get("id"), str):
-                    self.unseen = True
-                    self.references.append(Reference(kind="audio", id=value["id"], param=f"messages[{index}].audio.id"))
+                elif name == "audio" and isinstance(value, dict) and "id" in value:
+                    self._refer("audio", value["id"], f"messages[{index}].audio.id")
                 else:
                     self.text += _size(value)
         for name in ("tools", "functions"):
-            for tool in values.get(name) or ():
+            for place, tool in enumerate(values.get(name) or ()):
                 self.tools += 1
                 self.text += _size(tool)
+                if isinstance(tool, dict) and tool.get("type") not in _OURS and name == "tools":
+                    self._search(tool, f"tools[{place}]")
         for name in ("response_format", "tool_choice", "prediction"):
             self.text += _size(values.get(name))
 
@@ -83,14 +98,34 @@ class _Scale:
         elif kind == "input_audio" and isinstance(inner, dict):
             self.audio_bytes += _decoded(inner.get("data"))
         elif kind == "file" and isinstance(inner, dict):
-            if isinstance(inner.get("file_id"), str):
-                self.unseen = True
-                self.references.append(Reference(kind="file", id=inner["file_id"], param=f"{where}.file.file_id"))
             self.file_bytes += _decoded(inner.get("file_data"))
         elif kind in ("video_url", "document_url", "file_url"):
             self.unseen = True
         else:
             self.text += _size(part)
+        if kind != "text":
+            self._search(part, where)
+
+    def _search(self, value: Any, where: str) -> None:
+        """Find names of upstream objects, at any depth."""
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in UPSTREAM:
+                    self._refer(name, inner, f"{where}.{name}")
+                else:
+                    self._search(inner, f"{where}.{name}")
+        elif isinstance(value, list):
+            for place, inner in enumerate(value):
+                self._search(inner, f"{where}[{place}]")
+
+    def _refer(self, name: str, value: Any, param: str) -> None:
+        kind = UPSTREAM.get(name, name)
+        for identity in value if isinstance(value, list) else [value]:
+            if isinstance(identity, dict):
+                identity = identity.get("id")
+            if isinstance(identity, str):
+                self.unseen = True
+                self.references.append(Reference(kind=kind, id=identity, param=param))
 
 
 def _decoded(data: Any) -> int:

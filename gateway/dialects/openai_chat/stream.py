@@ -20,7 +20,7 @@ from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, Tool
 from ...splice import BadJson, edit, scan
 from ...sse import MAX_FRAME, Overlong, Splitter, read, write
 from .errors import fault_in_reply
-from .reply import DONE, finish_word, frames, made, render_usage, text_or_none, usage
+from .reply import DONE, finish_or_none, finish_word, frames, made, render_usage, text_or_none, usage
 from .reply import read as read_whole
 
 _OUTPUT = re.compile(
@@ -49,6 +49,8 @@ class ChatFeed:
         self._from = self._to = b""
         self._carry: str | None = None  # Azure's filter results, for the next frame
         self._finished: dict[int, str] = {}
+        self._seen: set[int] = set()
+        self._swaps = call.ask.n == 1  # with several choices each frame is read, to know whose it is
         self._unmeasured: list[bytes] = []
         self._unmeasured_bytes = 0
 
@@ -88,7 +90,7 @@ class ChatFeed:
             if last:
                 self._take(last)
         if self.tail is None and self.fault is None:
-            if self._finished:  # some providers close the stream instead of sending [DONE]
+            if self._finished.keys() >= self._seen:  # some providers close the stream instead of sending [DONE]
                 self._finish(b"")
             else:
                 self.fault = Fault("malformed")
@@ -110,6 +112,7 @@ class ChatFeed:
     def _take(self, frame: bytes) -> None:
         if (
             self._from
+            and self._swaps
             and frame.startswith(self._from)
             and frame.endswith((b"}\n\n", b"}\r\n\r\n"))
             and not self._carry
@@ -142,26 +145,28 @@ class ChatFeed:
             return
         if self.meter.upstream_id is None:
             self.meter.upstream_id = text_or_none(values.get("id")) or None
-        seen = usage(values)
-        if seen is not None:
-            self.meter.usage = seen
         empty = True
         for choice in choices:
             if isinstance(choice, dict):
                 empty &= self._look(choice)
+        seen = usage(values)
+        if seen is not None:
+            self.meter.usage, self.meter.final = seen, bool(self._finished)
         if not choices and not self._call.ask.wants_usage:
             if values.get("prompt_filter_results") is not None:
                 self._carry = json.dumps(values["prompt_filter_results"], ensure_ascii=False, separators=(",", ":"))
             return
         bound = self.bound
-        self._put(self._renamed(frame, data))
+        self._put(self._renamed(frame, name, data))
         self.bound = bound or not (empty or not choices)
 
     def _look(self, choice: dict[str, Any]) -> bool:
         """Note what a parsed choice tells; True if it says nothing yet (a role, an empty text)."""
+        index = choice.get("index", 0)
+        index = index if isinstance(index, int) else 0
+        self._seen.add(index)
         if choice.get("finish_reason"):
-            index = choice.get("index", 0)
-            self._finished[index if isinstance(index, int) else 0] = str(choice["finish_reason"])[:32]
+            self._finished[index] = finish_or_none(choice["finish_reason"]) or "other"
             return False
         delta = choice.get("delta")
         if not isinstance(delta, dict):
@@ -169,7 +174,7 @@ class ChatFeed:
         made(delta, self.meter)
         return not any(value for name, value in delta.items() if name != "role")
 
-    def _renamed(self, frame: bytes, data: bytes) -> bytes:
+    def _renamed(self, frame: bytes, name: str, data: bytes) -> bytes:
         try:
             found = scan(data)
         except BadJson:  # orjson took it: it differs only where a lone surrogate or the like is escaped
@@ -179,8 +184,8 @@ class ChatFeed:
             changes["prompt_filter_results"], self._carry = self._carry, None
         changed = edit(found, changes)
         at = frame.find(data)
-        if at < 0:
-            return write(changed)
+        if at < 0:  # data over several lines: a line break in JSON is a space
+            return write(changed.replace(b"\n", b" "), None if name == "message" else name)
         if not self._from and at == 6 and "id" in found.values and "model" in found.values:
             end = max(member.end for member in found.members if member.name in self._names)
             head = found.text[:end].encode()
@@ -225,7 +230,7 @@ def _plain(frame: bytes) -> bool:
     """Whether a frame holds nothing that the meter must read: no usage, error, finish reason or empty choices."""
     return (
         (b'"usage"' not in frame or b'"usage":null' in frame)
-        and (b'"finish_reason":null' in frame or b'"finish_reason"' not in frame)
+        and frame.count(b'"finish_reason":null') == frame.count(b'"finish_reason"')
         and b'"error"' not in frame
         and b'"choices":[]' not in frame
         and b'"choices": []' not in frame

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from .fill import Prompt, fill
 PIECE = re.compile(r"\s*(?:\w{1,24}|[^\w\s])|\s+$")
 """The sandbox's token: a word or mark with the space before it."""
 
-_CALL_LINE = re.compile(r"^[ \t]*call ([A-Za-z0-9_.:-]+)[ \t]*(\{.*\})?[ \t]*$", re.MULTILINE)
+_CALL_LINE = re.compile(r"call ([A-Za-z0-9_.:-]{1,128})(?:\s+(\{.*\}))?", re.DOTALL)
 _WORDS = re.compile(r"[a-z]{3,}")
 _EMPTY_WORDS = frozenset(_WORDS.findall("get set the and for with from list make run tool use all new can"))
 
@@ -126,9 +127,11 @@ def tool_calls(request: ChatRequest) -> tuple[ToolCall, ...]:
         return ()
     text = question(request)
     if last.role != "tool":
-        lines = [(name, text) for name, text in _CALL_LINE.findall(text) if any(tool.name == name for tool in offered)]
+        names = {tool.name for tool in offered}
+        found = (_CALL_LINE.fullmatch(line.strip()) for line in text.split("\n") if line.lstrip().startswith("call "))
+        lines = [match for match in found if match and match[1] in names]
         if lines:
-            return tuple(_call(place, name, arguments or "{}") for place, (name, arguments) in enumerate(lines))
+            return tuple(_call(place, match[1], match[2] or "{}") for place, match in enumerate(lines))
     allowed = [tool for tool in offered if not choice.names or tool.name in choice.names]
     if choice.mode == "required" and allowed:
         return (forced(0, allowed[0], text),)
@@ -144,15 +147,8 @@ def forced(place: int, tool: FunctionTool, text: str) -> ToolCall:
 
 
 def _call(place: int, name: str, arguments: str) -> ToolCall:
-    return ToolCall(id=f"call_sandbox_{place}_{abs(hash_of(name + arguments)):08x}", name=name, arguments=arguments)
-
-
-def hash_of(text: str) -> int:
-    """A number that is the same in every process."""
-    value = 2_166_136_261
-    for byte in text.encode("utf-8", "replace"):
-        value = (value ^ byte) * 16_777_619 & 0xFFFFFFFF
-    return value
+    mark = zlib.crc32((name + arguments).encode("utf-8", "replace"))
+    return ToolCall(id=f"call_sandbox_{place}_{mark:08x}", name=name, arguments=arguments)
 
 
 def _fits(tool: FunctionTool, text: str) -> bool:

@@ -1,6 +1,7 @@
 """JSON that fits a JSON Schema (draft 2020-12, the part that tools and output formats use), drawn from a prompt.
 
 Numbers and quoted or capitalised words of the prompt are used in order, so that arguments look like what was asked.
+A schema may ask for more than anybody wants to wait for: there is a budget.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _DEEPEST = 24
+_MOST_VALUES = 5_000
+_MOST_CHARACTERS = 200_000
 _FORMATS = {
     "date": "2026-01-31", "time": "12:00:00Z", "date-time": "2026-01-31T12:00:00Z", "email": "user@example.com",
     "uri": "https://example.com/", "uuid": "00000000-0000-4000-8000-000000000000", "hostname": "example.com",
@@ -18,15 +21,27 @@ _FORMATS = {
 }  # fmt: skip
 
 
+class TooMuch(ValueError):
+    """The smallest value that fits the schema is too large."""
+
+
 class Prompt:
-    """What a prompt offers to copy."""
+    """What a prompt offers to copy, and how much may still be made of it."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self._numbers = [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", text)][:64]
+        self.text = text = text[:10_000]
+        self._numbers = [float(found) for found in re.findall(r"-?\d{1,15}(?:\.\d{1,9})?", text)][:64]
         quoted = re.findall(r'"([^"\n]{1,200})"|“([^”\n]{1,200})”', text)
-        names = re.findall(r"(?<=[a-z,:;] )[A-Z]\w+(?: [A-Z]\w+)*", text)
+        names = re.findall(r"(?<=[a-z,:;] )[A-Z]\w{1,30}(?: [A-Z]\w{1,30}){0,5}", text)
         self._words = [a or b for a, b in quoted] + names
+        self._values, self._characters = _MOST_VALUES, _MOST_CHARACTERS
+
+    def spend(self, characters: int = 0) -> None:
+        """Count one more value, or so many characters of one. Raises TooMuch."""
+        self._values -= not characters
+        self._characters -= characters
+        if self._values < 0 or self._characters < 0:
+            raise TooMuch
 
     def number(self) -> float | None:
         return self._numbers.pop(0) if self._numbers else None
@@ -36,11 +51,12 @@ class Prompt:
 
 
 def fill(schema: Mapping[str, Any] | bool, prompt: Prompt) -> Any:
-    """A value that fits `schema`."""
+    """A value that fits `schema`. Raises TooMuch."""
     return _fill(schema, schema if isinstance(schema, dict) else {}, prompt, 0)
 
 
 def _fill(schema: Any, root: Mapping[str, Any], prompt: Prompt, depth: int) -> Any:
+    prompt.spend()
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return {} if schema is True else None
     schema = _resolved(schema, root)
@@ -85,7 +101,8 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, A
         elif isinstance(found.get("anyOf"), list) or isinstance(found.get("oneOf"), list):
             branches = found.pop("anyOf", None) or found.pop("oneOf", None) or []
             found.pop("oneOf", None)
-            branch = next((b for b in branches if isinstance(b, dict) and b.get("type") != "null"), {})
+            branches = [branch for branch in branches if isinstance(branch, dict)]
+            branch = next((branch for branch in branches if branch.get("type") != "null"), (branches or [{}])[0])
             found = {**found, **branch}
         else:
             break
@@ -148,14 +165,15 @@ def _string(schema: Mapping[str, Any], prompt: Prompt) -> str:
     if schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]]
     if isinstance(schema.get("pattern"), str):
-        return _matching(schema["pattern"])
+        return _matching(schema["pattern"], prompt)
     text = prompt.word() or prompt.text.strip().split("\n")[0][:80] or "text"
     least, most = schema.get("minLength") or 0, schema.get("maxLength")
+    prompt.spend(int(least) + len(text))
     text = text.ljust(int(least), ".")
     return text[: int(most)] if isinstance(most, int) else text
 
 
-def _matching(pattern: str) -> str:
+def _matching(pattern: str, prompt: Prompt) -> str:
     """A string for a simple pattern: literals, classes, groups and counts; for others the best that was found."""
     import re._parser as parser  # type: ignore[import-not-found]  # the standard library's own reading of patterns
 
@@ -168,7 +186,9 @@ def _matching(pattern: str) -> str:
             elif name == "IN":
                 out += _one_of(value)
             elif name in ("MAX_REPEAT", "MIN_REPEAT"):
-                out += walk(value[2]) * max(value[0], min(1, value[1]))
+                once, times = walk(value[2]), max(value[0], min(1, value[1]))
+                prompt.spend(1 + len(once) * times)
+                out += once * times
             elif name == "SUBPATTERN":
                 out += walk(value[3])
             elif name == "BRANCH":
@@ -178,8 +198,8 @@ def _matching(pattern: str) -> str:
         return out
 
     try:
-        return walk(parser.parse(pattern))
-    except (re.error, OverflowError, ValueError):
+        return walk(parser.parse(pattern[:1_000]))
+    except (re.error, OverflowError):
         return "text"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Finish
 from ...neutral.request import ChatRequest, FunctionTool
 from ...sse import write
-from .answer import answer, as_json, choice, forced, hash_of, pieces, prompt_tokens, question, tokens, usage
+from .answer import answer, as_json, choice, forced, pieces, prompt_tokens, question, tokens, usage
+from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
@@ -35,6 +37,8 @@ _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
 _ONCE_MS = 3_600_000
+MOST_OUTPUT, MOST_INPUT = 131_072, 1_048_576
+"""Tokens of one answer over all its choices, and bytes of text that are read."""
 _LIMIT, _LIMIT_MS = 5, 10_000
 
 Ending = Literal["end", "cut"]
@@ -76,7 +80,7 @@ def knows(model: str) -> bool:
     if numbered is None:
         return model in FIXED
     kind, number, once = numbered[1], int(numbered[2]), bool(numbered[3])
-    low, high = {"error": (400, 599), "flaky": (0, 100), "tokens": (1, 999_999)}.get(kind, (0, 999_999))
+    low, high = {"error": (400, 599), "flaky": (0, 100), "tokens": (1, MOST_OUTPUT)}.get(kind, (0, 999_999))
     return low <= number <= high and (kind == "error" or not once)
 
 
@@ -101,12 +105,20 @@ def send(outbound: Outbound) -> Wire:
         return _error(429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
     if kind == "mid-stream-error" and not outbound.stream:
         return _error(500, "The sandbox model mid-stream-error fails.")
+    weight = ask(values).weight
+    if weight.text > MOST_INPUT:
+        return _error(400, f"The sandbox reads at most {MOST_INPUT} bytes of text, not {weight.text}.", "messages")
     request = parse(values)
+    if number * request.sampling.n > MOST_OUTPUT and kind == "tokens":
+        return _error(400, f"The sandbox says at most {MOST_OUTPUT} tokens over all choices.", "n")
     offered = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
     missing = [name for name in request.tool_choice.names if name not in offered]
     if missing:
         return _error(400, f"tool_choice names {missing[0]!r}, which is not among the tools.", "tool_choice")
-    reply = _reply(kind, number, request, values, outbound)
+    try:
+        reply = _reply(kind, number, request, values, outbound)
+    except TooMuch:
+        return _error(400, "The sandbox will not make a value that large. Ask for less in the schema.", "tools")
     delay = number / 1000 if kind == "slow" else 0.0
     if not outbound.stream:
         return _whole(kind, reply, delay)
@@ -130,13 +142,14 @@ def _unlucky(percent: int) -> bool:
 
 def _reply(kind: str, number: int, request: ChatRequest, values: Mapping[str, Any], outbound: Outbound) -> ChatReply:
     parts, finish = _parts(kind, number, request)
-    limit, stop = request.sampling.limit, request.sampling.stop
+    limit = min(request.sampling.limit or MOST_OUTPUT, MOST_OUTPUT // request.sampling.n)
+    stop = request.sampling.stop
     if kind == "length":
-        limit = min(limit or 1 << 30, tokens(_LONG))
+        limit = min(limit, tokens(_LONG))
     one = choice(parts, limit, stop, finish)
     choices = (one,) * request.sampling.n
     taken = ask(values).weight.bound(1_600) if kind == "tokens" else prompt_tokens(request)
-    digest = hash_of(outbound.body.decode("utf-8", "replace"))
+    digest = zlib.crc32(outbound.body)
     return ChatReply(
         id=f"chatcmpl-sandbox{digest:08x}",
         model=request.model,

@@ -1,0 +1,148 @@
+"""Law 4 in the corners: odd usage, limits that the wallet forces, what is held for, and what may be referred to."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.conftest import Lab
+from tests.live.test_failover import REPLY
+from tests.upstream import Script
+
+
+def receipt(lab: Lab, answer: Any, key: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = lab.gateway.get(
+        "/v1/generation", key, params={"id": answer.headers["x-generation-id"]}
+    ).json()["data"]
+    return found
+
+
+def reply(**usage: Any) -> Script:
+    return Script.json({**REPLY, "usage": usage or None})
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {}, {"prompt_tokens": -5, "completion_tokens": 5}, {"prompt_tokens": "7", "completion_tokens": "8"},
+        {"prompt_tokens": 1.5, "completion_tokens": 2}, {"total_tokens": 9}, {"prompt_tokens": 5},
+    ],
+)  # fmt: skip
+def test_usage_that_cannot_be_believed_is_estimated(lab: Lab, usage: dict[str, Any]) -> None:
+    found = receipt(lab, lab.gateway.chat(lab.model(reply(**usage))))
+    assert found["usage_source"] == "estimated" and found["cost_usd"] > 0 and found["tokens"]["output"] == 1
+
+
+def test_usage_beyond_all_bounds_is_clamped(lab: Lab) -> None:
+    _, key = lab.gateway.account("1000")
+    lab.gateway.cli("prices", "set", f"{lab.name}/clamped", "--input-mtok", "1", "--output-mtok", "1", "--context", "1000",
+                    "--max-output", "100")  # fmt: skip
+    lab.gateway.settle_in()
+    lab.provider.scripts["clamped"] = reply(prompt_tokens=10**18, completion_tokens=10**18)
+    answer = lab.gateway.chat(f"{lab.name}/clamped", key=key)
+    found = receipt(lab, answer, key)
+    assert (found["tokens"]["input"], found["tokens"]["output"]) == (1000, 100)
+    assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal("0.0011") and found["overrun"]
+    assert lab.gateway.books()["ok"]
+
+
+def test_without_a_limit_one_is_sent_only_if_the_wallet_is_light(lab: Lab) -> None:
+    lab.gateway.cli(
+        "prices", "set", f"{lab.name}/limits", "--input-mtok", "1", "--output-mtok", "10", "--max-output", "50000"
+    )
+    lab.gateway.settle_in()
+    lab.provider.scripts["limits"] = reply(prompt_tokens=1, completion_tokens=1)
+    for usd, sent in (("10", None), ("0.3", 16384), ("0.1", None)):
+        _, key = lab.gateway.account(usd)
+        assert lab.gateway.chat(f"{lab.name}/limits", key=key).status_code == 200
+        limit = lab.provider.last().json.get("max_tokens")
+        if usd == "0.1":
+            assert 9_000 < limit < 10_000, "all that the wallet can pay"
+        else:
+            assert limit == sent
+    _, key = lab.gateway.account("0.1")
+    lab.gateway.chat(f"{lab.name}/limits", key=key, max_completion_tokens=40_000)
+    assert 9_000 < lab.provider.last().json["max_completion_tokens"] < 10_000
+    assert lab.gateway.chat(f"{lab.name}/limits", key=key, max_tokens=77).status_code == 200
+    assert lab.provider.last().json["max_tokens"] == 77, "a limit that can be paid is the caller's own"
+
+
+def test_an_answer_that_says_nothing_costs_nothing(lab: Lab) -> None:
+    empty = {
+        **REPLY,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}],
+    }
+    _, key = lab.gateway.account("1")
+    free = lab.gateway.chat(
+        lab.model(Script.json({**empty, "usage": {"prompt_tokens": 9, "completion_tokens": 0}})), key=key
+    )
+    assert free.status_code == 200 and Decimal(free.headers["x-gateway-cost-usd"]) == 0
+    thought = {"prompt_tokens": 9, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 50}}
+    paid = lab.gateway.chat(lab.model(Script.json({**empty, "usage": thought})), key=key)
+    assert Decimal(paid.headers["x-gateway-cost-usd"]) == Decimal("0.00003135"), "it thought, and that was reported"
+
+
+def test_classes_of_tokens_have_their_own_rates(lab: Lab) -> None:
+    lab.gateway.cli("prices", "set", f"{lab.name}/classes", "--input-mtok", "1", "--output-mtok", "4", "--cached-mtok", "0.1",
+                    "--reasoning-mtok", "8")  # fmt: skip
+    lab.gateway.settle_in()
+    lab.provider.scripts["classes"] = reply(
+        prompt_tokens=100, completion_tokens=50, prompt_tokens_details={"cached_tokens": 60},
+        completion_tokens_details={"reasoning_tokens": 20},
+    )  # fmt: skip
+    found = receipt(lab, lab.gateway.chat(f"{lab.name}/classes"))
+    assert found["tokens"] == {"input": 40, "cached_read": 60, "cache_write": 0, "output": 30, "reasoning": 20}
+    assert found["cost"] == {"cached_read": 0.000006, "input": 0.00004, "reasoning": 0.00016, "output": 0.00012}
+    assert found["cost_usd"] == 0.000326 and found["price_version"].startswith("operator-")
+
+
+def test_prices_change_at_once_and_only_for_later_calls(lab: Lab) -> None:
+    lab.provider.scripts["dearer"] = reply(prompt_tokens=1000, completion_tokens=0)
+    lab.provider.scripts["dearer"] = reply(prompt_tokens=1000, completion_tokens=1)
+    for price, cost in (("1", 0.001001), ("2", 0.002001)):
+        lab.gateway.cli("prices", "set", f"{lab.name}/dearer", "--input-mtok", price, "--output-mtok", "1")
+        lab.gateway.settle_in()
+        assert receipt(lab, lab.gateway.chat(f"{lab.name}/dearer"))["cost_usd"] == cost
+
+
+def test_spoken_replies_can_be_referred_to_by_their_owner_only(free_lab: Lab) -> None:
+    """Law 8: an id made upstream is pinned to the account and the channel that got it."""
+    lab = free_lab
+    spoken = {"id": "audio_abc", "data": "AAAA", "transcript": "hi"}
+    choice = {"index": 0, "message": {"role": "assistant", "content": None, "audio": spoken}, "finish_reason": "stop"}
+    model = lab.model(Script.json({**REPLY, "choices": [choice]}))
+    _, mine = lab.gateway.account("1")
+    _, yours = lab.gateway.account("1")
+    again = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "audio": {"id": "audio_abc"}},
+        {"role": "user", "content": "b"},
+    ]
+    ask = {"model": model, "messages": again}
+    before = lab.gateway.post("/v1/chat/completions", ask, mine)
+    assert before.status_code == 404 and before.json()["error"]["param"] == "messages[1].audio.id"
+    assert lab.gateway.chat(model, key=mine).status_code == 200
+    assert lab.gateway.post("/v1/chat/completions", ask, mine).status_code == 200
+    foreign = lab.gateway.post("/v1/chat/completions", ask, yours)
+    assert foreign.status_code == 404 and foreign.json()["error"]["message"] == before.json()["error"]["message"]
+    elsewhere = lab.gateway.post("/v1/chat/completions", {**ask, "model": "sandbox/echo"}, mine)
+    assert elsewhere.status_code == 400 and elsewhere.json()["error"]["param"] == "messages[1].audio.id"
+
+
+def test_expired_keys(lab: Lab) -> None:
+    name, key = lab.gateway.account("1", expires="1m")
+    assert lab.gateway.get("/v1/models", key).status_code == 200
+    import sqlite3
+    from pathlib import Path
+
+    row = next(row for row in lab.gateway.cli("keys", "list", "--account", name))
+    with sqlite3.connect(Path(lab.gateway.environ["GATEWAY_DATA"]) / "gateway.db") as other:
+        other.execute("UPDATE api_key SET expires_at = ? WHERE id = ?", (int(time.time() * 1000) - 1, row["id"]))
+        other.execute("UPDATE change SET n = n + 1")
+    lab.gateway.settle_in()
+    refused = lab.gateway.get("/v1/models", key)
+    assert refused.status_code == 401 and "expired" in refused.json()["error"]["message"]
+    assert lab.gateway.cli("keys", "list", "--account", name)[0]["state"] == "expired"
