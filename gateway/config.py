@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from dotenv import load_dotenv
+from dotenv.parser import parse_stream
 
 CONNECTIONS = 5_000
 """Connections that one worker takes at once; what callers without limits are told as theirs."""
@@ -195,7 +195,8 @@ ROWS = (
         "at least 16 characters",
         _secret,
         None,
-        "Secret that seals provider keys in the database. Default: the file `secret.key` in GATEWAY_DATA, made once.",
+        "Secret that seals provider keys in the database; machines that share a database must share it. Default: the"
+        " file `secret.key` in GATEWAY_DATA, made once.",
     ),
     Row(
         "durability",
@@ -248,11 +249,11 @@ ROWS = (
 
 def read(environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
     """The settings of this process and one line for each wrong value (its default is taken then)."""
+    wrong = []
     if environ is None:
-        load_dotenv(Path.cwd() / ".env")  # does not override what is set
+        wrong = _take_env_file(Path.cwd() / ".env")
         environ = dict(os.environ)
     values: dict[str, Any] = {}
-    wrong = []
     for row in ROWS:
         given = environ.get(row.name)
         if given is not None and (given.strip() or row.default == ""):
@@ -266,8 +267,28 @@ def read(environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
     values["data"] = values["data"].absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{quote(str(values['data'] / 'gateway.db'))}"
     values["workers"] = values["workers"] or min(8, max(2, os.cpu_count() or 2))
-    values["public_url"] = values["public_url"] or f"http://{values['host']}:{values['port']}"
+    host = f"[{values['host']}]" if ":" in values["host"] else values["host"]
+    values["public_url"] = values["public_url"] or f"http://{host}:{values['port']}"
     return Settings(**values), wrong
+
+
+def _take_env_file(path: Path) -> list[str]:
+    """Put what a `.env` file says into the environment where it is not set yet; one line for each wrong line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"The file {path} cannot be read ({type(error).__name__}). Mend or remove it."]
+    for binding in bindings:
+        if not binding.error and binding.key and binding.value is not None:
+            os.environ.setdefault(binding.key, binding.value)
+    return [
+        f"Line {binding.original.line} of {path} says nothing. Write it as NAME=value."
+        for binding in bindings
+        if binding.error or (binding.key and binding.value is None)
+    ]
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:

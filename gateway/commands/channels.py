@@ -394,6 +394,13 @@ def keep_channels(sandbox: bool) -> None:
             write(lambda row=row, source=source: models.channel.change(row.id, enabled=True, source=source))
 
 
+def sealed_elsewhere() -> list[str]:
+    """Names of the channels whose stored key this installation's secret does not open."""
+    with session():
+        rows = [row for row in models.channel.everyone() if row.secret and row.provider in KINDS]
+    return [row.name for row in rows if live.thaw(row).secret is None]
+
+
 def _create_kept(kind: str, source: str, variable: str | None) -> None:
     models.channel.create(
         id=ids.new("ch_"), name=kind, provider=kind, namespace=kind, models=json.dumps(["*"]),

@@ -1,11 +1,14 @@
-"""`serve` and `migrate`."""
+"""`serve` and `migrate`, and what happens before the port opens.
+
+Nothing here imports a database when it is loaded: gunicorn's master must leave that to its workers, which patch for
+gevent first.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from ._say import Failure, fail, say, verb
 
 FIRST_CREDITS = 100
 """Dollars of the first account."""
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.command()
@@ -34,25 +39,33 @@ def serve(host: str | None, port: int | None, workers: int | None, as_json: bool
     except BadSetting as error:
         fail(str(error))
     _need_port(settings)
-    _prepare_apart(settings)
-    _serve(settings)
+    sys.path.insert(0, str(ROOT))
+    from ..server import Server
+
+    Server(ROOT, _app).run()
+
+
+def _app() -> Any:
+    import wsgi
+
+    return wsgi.app
 
 
 def _need_port(settings: Settings) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
-        except OSError as error:
-            fail(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what uses it, or set"
-                " GATEWAY_HOST and GATEWAY_PORT."
-            )
+    except OSError as error:
+        fail(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what uses it, or set"
+            " GATEWAY_HOST and GATEWAY_PORT."
+        )
 
 
-def _prepare_apart(settings: Settings) -> None:
-    """Prepare in a process of its own: this one must load no database before its workers patch it for gevent."""
+def prepare_apart(settings: Settings) -> None:
+    """Prepare in a process of its own; ends this one if that fails."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -78,7 +91,7 @@ def prepare(settings: Settings) -> None:
     """Migrate, keep the channels of the environment, and on an empty database make and print the first key."""
     from models import base, change, migrations
 
-    from .channels import keep_channels
+    from .channels import keep_channels, open_rooms, sealed_elsewhere
 
     config.use(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +99,14 @@ def prepare(settings: Settings) -> None:
     with base.session():
         migrations.up()
         change.poll()
+    open_rooms(settings)
     keep_channels(settings.sandbox)
+    for name in sealed_elsewhere():
+        click.echo(
+            f"Channel {name}: its key was sealed under another GATEWAY_SECRET, so it cannot be called. Machines that"
+            " share a database must share the secret.",
+            err=True,
+        )
     _first_account(settings)
     base.disconnect()
 
@@ -118,35 +138,8 @@ def _first_account(settings: Settings) -> None:
     )
 
 
-def _serve(settings: Settings) -> None:
-    from gunicorn.app.base import BaseApplication
-
-    root = Path(__file__).resolve().parents[2]
-
-    class Server(BaseApplication):  # type: ignore[misc]
-        """gunicorn with the settings of `gunicorn.conf.py`."""
-
-        def load_config(self) -> None:
-            spec = spec_from_file_location("gunicorn_conf", root / "gunicorn.conf.py")
-            assert spec is not None and spec.loader is not None
-            conf = module_from_spec(spec)
-            spec.loader.exec_module(conf)
-            for name, value in vars(conf).items():
-                if name in self.cfg.settings:
-                    self.cfg.set(name, value)
-
-        def load(self) -> Any:
-            import wsgi
-
-            return wsgi.app
-
-    sys.path.insert(0, str(root))
-    click.echo(f"Serving on {settings.public_url} with {settings.workers} workers. Stop with Ctrl-C.", err=True)
-    Server().run()
-
-
 @click.command()
-@click.option("--down", metavar="NAME", help="Undo migrations down to and including this one.")
+@click.option("--down", metavar="NAME", help="Undo migrations down to and including this one; their tables are lost.")
 @verb
 def migrate(down: str | None) -> None:
     """Bring the database up to date."""
@@ -154,13 +147,18 @@ def migrate(down: str | None) -> None:
 
     settings = config.load()
     base.connect(settings.database_url)
+    if down is not None and sys.stdin.isatty():
+        click.confirm(f"Undo down to {down}? What its tables hold is lost.", abort=True)
     with base.session():
         if down is None:
-            done = migrations.up()
+            done, undone = migrations.up(), []
         else:
             try:
-                done = migrations.down(down)
+                done, undone = [], migrations.down(down)
             except migrations.UnknownMigration:
                 names = ", ".join(migrations.applied()) or "none"
                 raise Failure(f"No migration {down!r} is applied. Applied: {names}.") from None
-    say({"applied": done} if down is None else {"undone": done}, "\n".join(done) or "Nothing to do.")
+    say(
+        {"applied": done, "undone": undone},
+        "\n".join([*done, *(f"undone: {name}" for name in undone)]) or "Nothing to do.",
+    )

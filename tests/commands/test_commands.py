@@ -82,7 +82,7 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     )
     assert told(tmp_path, "books") == {"ok": True, "accounts": 1, "wrong": []}
     assert verb(tmp_path, "credits", "show", "ops").stdout == "ops: $12.5 left of $12.5, $0 held.\n"
-    assert told(tmp_path, "migrate", "--down", "0001_first") == {"undone": ["0001_first"]}
+    assert told(tmp_path, "migrate", "--down", "0001_first") == {"applied": [], "undone": ["0001_first"]}
 
 
 @pytest.mark.parametrize(
