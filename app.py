@@ -20,7 +20,8 @@ BLUEPRINTS = (account.blueprint, chat.blueprint, health.blueprint, model_list.bl
 def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     """The gateway as a WSGI app. serving: in a worker with an event loop, with its writer and its rounds."""
     config.use(settings)
-    journal.open(settings.log)
+    if serving:
+        journal.open(settings.log)
     base.connect(settings.database_url, serving=serving)
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)

@@ -93,6 +93,7 @@ class Writer:
         self._unsynced = Event()
         self._wal: int | None = None
         self._closing = False
+        self._refused = False  # the database has taken nothing since
         self._greenlets = [gevent.spawn(self._forever, self._work), gevent.spawn(self._forever, self._sync)]
 
     def submit(self, ticket: Ticket) -> None:
@@ -147,7 +148,9 @@ class Writer:
         except Exception as error:
             _rollback()
             if isinstance(error, _STORAGE):
-                _log.warning("the database takes no writes: %s", str(error).strip().splitlines()[0])
+                if not self._refused:
+                    self._refused = True
+                    _log.warning("the database takes no writes: %s", str(error).strip().splitlines()[0])
                 for ticket in group:
                     ticket.started = False
                 return False
@@ -158,6 +161,9 @@ class Writer:
                 if not self._commit([ticket]):
                     self._queue.appendleft(ticket)
             return True
+        if self._refused:
+            self._refused = False
+            _log.warning("the database takes writes again")
         if durable and not is_postgres():
             if self._power:
                 gevent.get_hub().threadpool.apply(self._fdatasync)

@@ -44,8 +44,10 @@ def refuse(use: Use) -> GatewayError:
     limit = _WORDS[use.rule.name].format(limit=use.rule.limit)
     if use.rule.amount > use.rule.limit:
         advice = f"This call alone may take {use.rule.amount}: lower its output limit or shorten it."
-    else:
-        advice = f"Wait {wait} seconds, or ask the operator for a wider plan."
+        return GatewayError(
+            429, f"The limit is {limit}. {advice}", headers=(("x-should-retry", "false"),)
+        )  # no wait helps
+    advice = f"Wait {wait} seconds, or ask the operator for a wider plan."
     return GatewayError(429, f"The limit of {limit} is reached. {advice}", retry_after=wait)
 
 

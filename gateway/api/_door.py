@@ -72,6 +72,8 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
     Raises GatewayError, which names the field.
     """
     started, created = monotonic(), now_ms()
+    if request.headers.get("x-gateway-dry-run") == "1":
+        raise GatewayError(400, "Dry runs are not offered yet. Leave x-gateway-dry-run out to make the call.")
     try:
         body = guard(read_body())
     except BadJson as error:

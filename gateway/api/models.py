@@ -18,7 +18,7 @@ _CREATED = 1_763_769_600
 @blueprint.get("/v1/models")
 def index() -> Response:
     """All models by name, as OpenAI lists them."""
-    found = [_shown(model, owner) for model, owner in catalogue.listed(channels.current()) if may_use(g.caller, model)]
+    found = [_shown(model) for model in catalogue.listed(channels.current()) if may_use(g.caller, model)]
     return _json({"object": "list", "data": found})
 
 
@@ -26,16 +26,15 @@ def index() -> Response:
 def one(model: str) -> Response:
     """One model, raw or percent-encoded."""
     permit(g.caller, model)
-    legs = catalogue.legs(channels.current(), model)
-    if not legs:
+    if not catalogue.legs(channels.current(), model):
         raise GatewayError(
             404, f"The model {model[:200]!r} does not exist here. GET /v1/models lists what does.", param="model"
         )
-    return _json(_shown(model, legs[0][0].namespace))
+    return _json(_shown(model))
 
 
-def _shown(model: str, owner: str) -> dict[str, str | int]:
-    return {"id": model, "object": "model", "created": _CREATED, "owned_by": owner}
+def _shown(model: str) -> dict[str, str | int]:
+    return {"id": model, "object": "model", "created": _CREATED, "owned_by": catalogue.owner(model)}
 
 
 def _json(values: object) -> Response:

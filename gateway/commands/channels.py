@@ -283,11 +283,11 @@ def models_list(search: str) -> None:
     open_rooms(house())
     snapshot = live.current()
     rows = []
-    for model, owner in catalogue.listed(snapshot):
+    for model in catalogue.listed(snapshot):
         if search.lower() in model.lower():
             channel, upstream = catalogue.legs(snapshot, model)[0]
             price = prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
-            rows.append({"id": model, "owned_by": owner, **_shown(price)})
+            rows.append({"id": model, "owned_by": catalogue.owner(model), **_shown(price)})
     table(rows, ("id", "input_mtok", "output_mtok", "context", "max_output"), "No such model.")
 
 

@@ -163,7 +163,7 @@ def _channels() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     snapshot = live.current()
-    for model, _ in catalogue.listed(snapshot):
+    for model in catalogue.listed(snapshot):
         for channel, upstream in catalogue.legs(snapshot, model):
             leg = Leg(channel=channel, model=upstream, dialect="chat")
             if prices.of_leg(leg, model) is None:

