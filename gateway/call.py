@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from .neutral.parts import Media
 from .neutral.reply import Usage
+from .neutral.request import ChatRequest
 from .splice import Scan
 
 
@@ -86,7 +88,7 @@ class Ask:
 
     n: choices · limit: most output tokens a choice, as asked · wants_usage: the client wants a usage frame ·
     audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and bills ·
-    tier: service tier.
+    tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
     """
 
     model: str
@@ -100,6 +102,7 @@ class Ask:
     tier: str | None = None
     weight: Weight = Weight()
     references: tuple[Reference, ...] = ()
+    urls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +147,14 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One way to serve a call: channel, upstream model, dialect. price: attached by billing."""
+    """One way to serve a call: channel, upstream model, dialect. price: attached by billing · losses: `field=verdict`
+    of what this leg's dialect cannot say."""
 
     channel: Channel
     model: str
     dialect: str
     price: Price | None = None
+    losses: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -171,8 +176,9 @@ class Call:
     """One inbound exchange, from admission to receipt.
 
     id: the generation's, made by us · model: as the caller wrote it · headers: the few of the client's that may go
-    upstream · held: nano-dollars set aside · cap: the output limit that the wallet forces, if it forces one · rates:
-    where the caller's limits stand.
+    upstream · strict: what would be lost is refused instead · held: nano-dollars set aside · cap: the output limit that
+    the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
+    fetched: media behind addresses, once they were fetched · rates: where the caller's limits stand.
     """
 
     id: str
@@ -185,8 +191,11 @@ class Call:
     created_ms: int
     started: float
     headers: Mapping[str, str]
+    strict: bool = False
     held: int = 0
     cap: int | None = None
+    request: ChatRequest | None = None
+    fetched: dict[str, Media] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
@@ -194,6 +203,10 @@ class Call:
     @property
     def model(self) -> str:
         return self.ask.model
+
+    def lost(self, leg: Leg | None) -> list[str]:
+        """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""
+        return [*self.losses, *(leg.losses if leg is not None else ())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

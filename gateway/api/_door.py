@@ -8,6 +8,7 @@ default; `open_call` reads and checks a body and makes a `Call` of it; `deliver`
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
@@ -21,8 +22,8 @@ from .. import config, ids
 from ..access import keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
-from ..dialects import openai_chat
 from ..dialects.base import Dialect
+from ..dialects.bridge import NAMED
 from ..errors import GatewayError
 from ..providers.headers import TO_PROVIDER
 from ..relay.load import load
@@ -66,10 +67,11 @@ def _key() -> str | None:
     return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
 
 
-def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
+def open_call(dialect: Dialect, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
     """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
 
-    Raises GatewayError, which names the field.
+    said: what the path says as if the body did (Gemini's `model` and `stream`). Raises GatewayError, which names the
+    field.
     """
     started, created = monotonic(), now_ms()
     if request.headers.get("x-gateway-dry-run") == "1":
@@ -84,12 +86,13 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
         raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
-    losses = [name for name in openai_chat.OWN if body.values.get(name) is not None]  # none of them is heeded yet
-    if losses and request.headers.get("x-gateway-strict") == "1":
+    strict = request.headers.get("x-gateway-strict") == "1"
+    losses = [name for name in dialect.OWN if body.values.get(name) is not None]  # none of them is heeded yet
+    if losses and strict:
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
         )
-    ask = dialect.ask(body.values)
+    ask = dialect.ask({**body.values, **said} if said else body.values)
     keys.permit(g.caller, ask.model)
     call = Call(
         id=ids.new(dialect.id_prefix),
@@ -102,6 +105,7 @@ def open_call(dialect: Dialect, schema: WireSchema, surface: str) -> Call:
         created_ms=created,
         started=started,
         headers={name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None},
+        strict=strict,
         losses=[f"{name}=drop" for name in losses],
     )
     g.call = call
@@ -175,7 +179,7 @@ def deliver(reply: Reply) -> Response:
 
 def answer_error(error: GatewayError) -> Response:
     """An error in the shape of the surface that was called."""
-    response = Response(openai_chat.error(error, g.request_id), status=error.status, content_type="application/json")
+    response = Response(_shape().error(error, g.request_id), status=error.status, content_type="application/json")
     for name, value in error.headers:
         response.headers[name] = value
     if error.retry_after is not None:
@@ -185,6 +189,14 @@ def answer_error(error: GatewayError) -> Response:
         response.headers["x-generation-id"] = call.id
         response.headers["x-gateway-attempts"] = str(len(call.attempts))
     return response
+
+
+_SHAPES: dict[str, str] = {}
+"""Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
+
+
+def _shape() -> Dialect:
+    return NAMED[_SHAPES.get(request.blueprint or "", "chat")]
 
 
 def _answer_http(error: HTTPException) -> Response:

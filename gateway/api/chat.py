@@ -18,4 +18,4 @@ _schema = ChatSchema()
 def create() -> Response:
     """One chat completion, whole or streamed."""
     call = open_call(openai_chat, _schema, "chat")
-    return deliver(exchange.run(call, openai_chat, watch()))
+    return deliver(exchange.run(call, watch()))

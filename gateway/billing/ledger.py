@@ -106,7 +106,7 @@ def reckon(
         "tokens": counts,
         "units": {},
         "cost": parts,
-        "losses": call.losses,
+        "losses": call.lost(leg),
     }
     values = {
         "id": call.id,

@@ -27,7 +27,7 @@ def problem(channel: Channel, secret_env: str | None) -> Problem | None:
     try:
         status, _, _ = pool.probe(channel, KINDS[channel.provider].probe)
         if status in (404, 405):  # some servers list nothing; an empty chat is refused, but only after the key
-            status, _, _ = pool.probe(channel, openai_chat.path, b"{}")
+            status, _, _ = pool.probe(channel, openai_chat.path("", False), b"{}")
             status = 200 if status in (400, 422) else status
     except Fault as fault:
         detail = fault.message or {"timeout": "it does not answer in time"}.get(fault.cause, "it speaks no HTTP")

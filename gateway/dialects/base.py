@@ -1,15 +1,21 @@
-"""What a dialect offers to the rooms above.
+"""What a dialect offers to the rooms above: a package with these names.
 
-For now a leg always speaks the caller's own dialect, so that bytes pass through (Law 1).
+Between equal dialects bytes pass (`ask`, `encode`, `whole`, `feed`); between different ones a request is parsed and
+rendered, and a reply is parsed and rendered back (`bridge`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ..call import Ask, Call, Fault, Leg, Meter
 from ..errors import GatewayError
+from ..neutral.events import Event
+from ..neutral.features import Verdict
+from ..neutral.reply import ChatReply
+from ..neutral.request import ChatRequest
+from ..sse import Event as Frame
 
 
 class Feed(Protocol):
@@ -41,31 +47,89 @@ class Feed(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """A provider's stream as neutral events. Raises Fault for an error in the stream and for frames that mean nothing.
+
+    What a dialect leaves open at its end (parts, choices) is closed by `end`; every reply ends with one ReplyEnd, and
+    each part that starts ends before its choice does.
+    """
+
+    def push(self, frame: Frame) -> Iterable[Event]:
+        """The events in one frame that has data."""
+        ...
+
+    def end(self) -> Iterable[Event]:
+        """The body has ended. Raises Fault when the reply is not whole; nothing if ReplyEnd was given already."""
+        ...
+
+
+class Writer(Protocol):
+    """Neutral events as a client's stream."""
+
+    def write(self, event: Event) -> bytes:
+        """The frames for one event, or b"". Those for ReplyEnd are the terminal ones."""
+        ...
+
+
 class Dialect(Protocol):
-    """One wire format, as client surface and as provider language."""
+    """One wire format, as client surface and as provider language.
+
+    name: as `channels add --dialects` takes it · id_prefix: of the replies' ids · PING: what fills silence in a stream
+    and means nothing · OWN: members of a body that are the gateway's · CAN: what it can say, for each feature of
+    `neutral.features` · FIELD: its own field for each feature, for messages and losses.
+    """
 
     name: str
     id_prefix: str
-    path: str
+    PING: bytes
+    OWN: tuple[str, ...]
+    CAN: Mapping[str, Verdict]
+    FIELD: Mapping[str, str]
+
+    def path(self, model: str, stream: bool) -> str:
+        """Where a provider takes it, below the channel's base URL."""
+        ...
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         """What the gateway must know of a request that the schema gate has passed."""
         ...
 
     def encode(self, call: Call, leg: Leg) -> bytes:
-        """The body for this leg."""
+        """The caller's bytes for a leg of the same dialect (Law 1)."""
         ...
 
     def whole(self, call: Call, body: bytes, meter: Meter) -> bytes:
-        """A whole reply for the client; fills the meter. Raises Fault."""
+        """A whole reply of the same dialect for the client; fills the meter. Raises Fault."""
         ...
 
     def feed(self, call: Call) -> Feed:
-        """A streamed reply for the client."""
+        """A streamed reply of the same dialect for the client."""
+        ...
+
+    def parse(self, values: Mapping[str, Any]) -> ChatRequest:
+        """A request in neutral words. Reads leniently: what has the wrong shape is left for a provider to refuse."""
+        ...
+
+    def render(self, request: ChatRequest, leg: Leg) -> dict[str, Any]:
+        """A request from neutral words, `request.model` being the leg's. What CAN drops is left out."""
+        ...
+
+    def parse_reply(self, values: Mapping[str, Any]) -> ChatReply:
+        """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
+        ...
+
+    def render_reply(self, reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A reply for a client. asked: the client's body."""
+        ...
+
+    def reader(self) -> Reader: ...
+
+    def writer(self, asked: Mapping[str, Any]) -> Writer:
+        """asked: the client's body."""
         ...
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        """What a provider's error status means."""
+        """What a provider's error status means (Law 9)."""
         ...
 
     def error(self, error: GatewayError, request_id: str) -> bytes:

@@ -11,9 +11,9 @@ Cache = Literal["5m", "1h"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """An opaque token that only its maker may see again (thinking signature, encrypted reasoning).
+    """An opaque token that only its maker may see again (thinking signature, encrypted reasoning, thoughtSignature).
 
-    origin: the dialect and provider that made it · value: its bytes as text, never changed.
+    origin: the dialect that made it · value: its bytes as text, never changed.
     """
 
     origin: str
@@ -21,11 +21,35 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where a piece of text comes from. url or title: the source · quote: its words · start, end: the span of the
+    part's text in characters, where told · raw: the maker's own object as JSON text, for its own dialect."""
+
+    dialect: str
+    raw: str
+    url: str | None = None
+    title: str | None = None
+    quote: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logprob:
+    """One token of the output and how likely it was. top: the likeliest alternatives with theirs."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Plain text. citations: the maker's own citation objects as JSON texts."""
+    """Plain text. logprobs: of its tokens, where asked for."""
 
     text: str
-    citations: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    logprobs: tuple[Logprob, ...] = ()
     cache: Cache | None = None
     seal: Seal | None = None
 
@@ -80,14 +104,16 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A call that the model makes. arguments: JSON text as the model wrote it, which need not parse.
+    """A call that the model makes. arguments: JSON text as the model wrote it, which need not parse; of a custom tool
+    the plain text of its input.
 
-    ran_by: None for the caller's tools, else the provider that has run it already.
+    ran_by: None for the caller's tools, else the dialect whose provider has run it already.
     """
 
     id: str
     name: str
     arguments: str
+    custom: bool = False
     ran_by: str | None = None
     cache: Cache | None = None
     seal: Seal | None = None
@@ -95,11 +121,12 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool gave back. call_id: the call's id · name: the tool's, where it was said."""
+    """What a tool gave back. call_id: the call's id · name: the tool's, where it was said · custom: a custom tool's."""
 
     call_id: str
-    parts: tuple[Text | Media, ...]
+    parts: tuple[Text | Media | Opaque, ...]
     name: str | None = None
+    custom: bool = False
     is_error: bool = False
     cache: Cache | None = None
     seal: Seal | None = None

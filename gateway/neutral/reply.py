@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .parts import Part
@@ -12,10 +12,11 @@ Reason = Literal["stop", "length", "tool_calls", "filtered", "paused", "error", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """Why a choice ended. raw: the vendor's own word."""
+    """Why a choice ended. raw: the vendor's own word · matched: the stop sequence that ended it, where told."""
 
     reason: Reason
-    raw: str | None = None
+    raw: str | None = field(default=None, compare=False)
+    matched: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .parts import Part
+from .parts import Cache, Part
 
 Role = str
 """system, developer, user, assistant or tool; any other word is kept, for the provider to refuse."""
@@ -29,6 +29,16 @@ class FunctionTool:
     description: str | None = None
     schema: Mapping[str, Any] = field(default_factory=dict)
     strict: bool | None = None
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomTool:
+    """A tool of the caller's that takes free text. form: what the text must look like (a grammar), as JSON text."""
+
+    name: str
+    description: str | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +50,7 @@ class HostedTool:
     raw: str
 
 
-Tool = FunctionTool | HostedTool
+Tool = FunctionTool | CustomTool | HostedTool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,29 +64,55 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The form of the answer: text, any JSON object, or JSON that fits `schema`."""
+    """The form of the answer: text, any JSON object, or JSON that fits `schema`. verbosity: low, medium or high."""
 
     form: Literal["text", "json", "schema"] = "text"
     name: str | None = None
+    description: str | None = None
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
+    verbosity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the answer is drawn. limit: most output tokens for one choice · n: choices."""
+    """How the answer is drawn. limit: most output tokens for one choice · n: choices · top_logprobs: alternatives to
+    tell for each token, where `logprobs`."""
 
     limit: int | None = None
     n: int = 1
     stop: tuple[str, ...] = ()
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool = False
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """How much the model thinks before it answers.
+
+    mode: off, on with `budget` tokens, or adaptive (the model decides, guided by `effort`); None: not said ·
+    effort: none, minimal, low, medium, high, xhigh or max · show: whether thoughts or their summary are wanted.
+    """
+
+    mode: Literal["off", "on", "adaptive"] | None = None
+    budget: int | None = None
+    effort: str | None = None
+    show: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One question to a model, in no vendor's words."""
+    """One question to a model, in no vendor's words.
+
+    end_user: the caller's own id of whom it asks for · tier: service tier · metadata: the caller's labels · extras:
+    {dialect: {field: value}}, what only that dialect says: its renderer puts it back, all others lose it.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -84,5 +120,9 @@ class ChatRequest:
     tool_choice: ToolChoice = ToolChoice()
     output: Output = Output()
     sampling: Sampling = Sampling()
-    effort: str | None = None
+    thinking: Thinking = Thinking()
     stream: bool = False
+    end_user: str | None = None
+    tier: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from requests.structures import CaseInsensitiveDict
 from .. import __version__
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
-from . import sandbox
+from . import auth, sandbox
 from .transport import Adapter
 
 _log = logging.getLogger("gateway.providers")
@@ -114,17 +114,21 @@ def _prepare(method: str, outbound: Outbound) -> requests.PreparedRequest:
     if method == "POST":
         headers["Content-Type"] = "application/json"
         headers["Content-Length"] = str(len(outbound.body))
-    for name, value in outbound.headers.items():
-        headers[name] = value
-    if channel.secret:
-        headers["Authorization"] = f"Bearer {channel.secret}"
+    headers.update(auth.headers(channel, outbound.dialect))
+    headers.update(outbound.headers)
     request = requests.PreparedRequest()
     request.method = method
-    request.url = channel.base_url + outbound.path
+    request.url = _url(channel.base_url, outbound.path)
     request.headers = headers
     request.body = outbound.body or None
     request.hooks = {}
     return request
+
+
+def _url(base: str, path: str) -> str:
+    """A path below a base URL. Vendors disagree on whether the base ends in the version; it is not said twice."""
+    version = path[: path.index("/", 1)] if path.count("/") > 1 else ""
+    return base.removesuffix(version) + path if version.startswith("/v1") else base + path
 
 
 def _fault(error: Exception, channel: Channel) -> Fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHAT = "chat"
+CHAT, RESPONSES, MESSAGES, GEMINI = "chat", "responses", "messages", "gemini"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +36,57 @@ PROVIDERS = (
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT,),
+        dialects=(CHAT, RESPONSES),
         key_env="OPENAI_API_KEY",
         limit_name="max_completion_tokens",
         source="https://platform.openai.com/docs/api-reference",
     ),
     Provider(
+        kind="anthropic",
+        title="Anthropic",
+        base_url="https://api.anthropic.com",
+        dialects=(MESSAGES,),
+        key_env="ANTHROPIC_API_KEY",
+        probe="/v1/models",
+        source="https://platform.claude.com/docs/en/api/overview",
+    ),
+    Provider(
+        kind="google",
+        title="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        dialects=(GEMINI,),
+        key_env="GEMINI_API_KEY",
+        probe="/v1beta/models",
+        source="https://ai.google.dev/api",
+    ),
+    Provider(
         kind="openai-compatible", title="OpenAI-compatible", base_url=None, dialects=(CHAT,), keyless=True, generic=True
+    ),
+    Provider(
+        kind="responses-compatible",
+        title="Responses-compatible",
+        base_url=None,
+        dialects=(RESPONSES,),
+        keyless=True,
+        generic=True,
+    ),
+    Provider(
+        kind="anthropic-compatible",
+        title="Anthropic-compatible",
+        base_url=None,
+        dialects=(MESSAGES,),
+        keyless=True,
+        generic=True,
+        probe="/v1/models",
+    ),
+    Provider(
+        kind="gemini-compatible",
+        title="Gemini-compatible",
+        base_url=None,
+        dialects=(GEMINI,),
+        keyless=True,
+        generic=True,
+        probe="/v1beta/models",
     ),
 )
 KINDS = {provider.kind: provider for provider in PROVIDERS}

@@ -12,7 +12,8 @@ import gevent
 from .. import config, journal
 from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
 from ..clock import monotonic
-from ..dialects.base import Dialect
+from ..dialects import bridge
+from ..dialects.bridge import NAMED
 from ..errors import GatewayError
 
 _log = logging.getLogger("gateway.relay")
@@ -90,19 +91,19 @@ def _place(error: BaseException) -> str:
     return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
 
 
-def outbound(call: Call, dialect: Dialect, leg: Leg) -> Outbound:
+def outbound(call: Call, leg: Leg) -> Outbound:
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
-        path=dialect.path,
-        body=dialect.encode(call, leg),
+        path=NAMED[leg.dialect].path(leg.model, call.ask.stream),
+        body=bridge.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,
     )
 
 
-def raise_for_status(wire: Wire, dialect: Dialect) -> None:
+def raise_for_status(wire: Wire, leg: Leg) -> None:
     """Raises the Fault that a provider's status means."""
     if wire.status < 200 or 300 <= wire.status < 400:
         raise Fault("malformed", status=wire.status)
@@ -113,7 +114,7 @@ def raise_for_status(wire: Wire, dialect: Dialect) -> None:
         except Fault:
             body = b""
         with sensible():
-            raise dialect.fault(wire.status, wire.headers, body)
+            raise NAMED[leg.dialect].fault(wire.status, wire.headers, body)
 
 
 def read(wire: Wire, most: int) -> bytes:
@@ -137,8 +138,8 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
             ("x-gateway-attempts", str(len(call.attempts))),
             ("x-gateway-upstream-model", leg.model),
         ]
-    if call.losses:
-        found.append(("x-gateway-losses", ", ".join(call.losses)))
+    if losses := call.lost(leg):
+        found.append(("x-gateway-losses", ", ".join(losses)))
     return found
 
 

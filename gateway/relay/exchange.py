@@ -16,7 +16,7 @@ from .. import config, journal
 from ..access import limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
-from ..dialects.base import Dialect
+from ..dialects import bridge
 from ..errors import GatewayError
 from ..money import usd
 from ..providers import headers, pool
@@ -42,7 +42,7 @@ MOST_BODY = 64 << 20
 """Longest whole answer in bytes."""
 
 
-def run(call: Call, dialect: Dialect, watch: ClientWatch) -> Reply:
+def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
     legs = prices.attach(plan.legs(call), call.ask)
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
@@ -50,15 +50,15 @@ def run(call: Call, dialect: Dialect, watch: ClientWatch) -> Reply:
     if limited is not None:
         raise limits.refuse(limited.use)
     if call.ask.stream:
-        return streams.start(call, dialect, legs, watch)
+        return streams.start(call, legs, watch)
     with load:
         try:
-            return _whole(call, dialect, legs, watch)
+            return _whole(call, legs, watch)
         finally:
             watch.close()
 
 
-def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     faults: list[Fault] = []
     settings = config.current()
     try:
@@ -66,11 +66,11 @@ def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch
             meter = Meter()
             try:
                 with noted(call, leg), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
-                    wire = pool.send(outbound(call, dialect, leg))
+                    wire = pool.send(outbound(call, leg))
                     try:
-                        raw = _read_success(wire, dialect)
+                        raw = _read_success(wire, leg)
                         with sensible():
-                            body = dialect.whole(call, raw, meter)
+                            body = bridge.whole(call, leg, raw, meter)
                     finally:
                         wire.close()
             except Fault as fault:
@@ -88,9 +88,9 @@ def _whole(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch
     raise error
 
 
-def _read_success(wire: Wire, dialect: Dialect) -> bytes:
+def _read_success(wire: Wire, leg: Leg) -> bytes:
     """The body of a whole answer. Raises Fault for any status but success."""
-    raise_for_status(wire, dialect)
+    raise_for_status(wire, leg)
     return read(wire, MOST_BODY)
 
 

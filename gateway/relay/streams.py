@@ -18,10 +18,11 @@ from .. import config, journal
 from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Outbound, Reply, Wire
 from ..clock import monotonic
-from ..dialects.base import Dialect, Feed
+from ..dialects import bridge
+from ..dialects.base import Feed
+from ..dialects.bridge import NAMED
 from ..errors import GatewayError
 from ..providers import pool
-from ..sse import PING
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -49,9 +50,9 @@ BREATH_S = 0.01
 _DRAIN_S = 0.05
 
 
-def start(call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+def start(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     """Begin a stream and wait for its first bytes. Raises GatewayError as long as nothing was sent."""
-    stream = Stream(call, dialect, legs, watch)
+    stream = Stream(call, legs, watch)
     body = Body(stream)
     return Reply(
         status=200,
@@ -92,9 +93,9 @@ class Body(Iterator[bytes]):
 class Stream:
     """One streamed call. leg: the one that answers, once one does."""
 
-    def __init__(self, call: Call, dialect: Dialect, legs: Sequence[Leg], watch: ClientWatch) -> None:
+    def __init__(self, call: Call, legs: Sequence[Leg], watch: ClientWatch) -> None:
         self.leg: Leg | None = None
-        self._call, self._dialect, self._legs, self._watch = call, dialect, legs, watch
+        self._call, self._dialect, self._legs, self._watch = call, NAMED[call.dialect], legs, watch
         self._feed: Feed | None = None
         self._settled: Ticket | None = None
         self._sent_at = monotonic()
@@ -139,8 +140,8 @@ class Stream:
         began = monotonic()
         wire = yield from self._open(leg, deadline)
         try:
-            raise_for_status(wire, self._dialect)
-            self._feed = feed = self._dialect.feed(self._call)
+            raise_for_status(wire, leg)
+            self._feed = feed = bridge.feed(self._call, leg)
             yield from self._pass_on(wire, feed, began, deadline)
             yield from self._finish(feed)
             with gevent.Timeout(_DRAIN_S, False), contextlib.suppress(Fault):
@@ -151,7 +152,7 @@ class Stream:
 
     def _open(self, leg: Leg, deadline: float) -> Generator[bytes, None, Wire]:
         """Send the request and wait for its status, with pings; in a greenlet, so that waiting can be interrupted."""
-        opening = gevent.spawn(_send, outbound(self._call, self._dialect, leg))
+        opening = gevent.spawn(_send, outbound(self._call, leg))
         try:
             while not opening.ready():
                 with self._watch:
@@ -160,7 +161,7 @@ class Stream:
                     break
                 if monotonic() >= deadline:
                     raise Fault("timeout")
-                yield self._sent(PING)
+                yield self._sent(self._dialect.PING)
             result: Wire | Fault | None = opening.value
             if result is not None and not isinstance(result, Fault):
                 return result
@@ -218,7 +219,7 @@ class Stream:
                 error = GatewayError(503, "The gateway's database takes no writes now; the answer above is complete.")
                 yield self._dialect.error_frame(error, self._call.request_id)
                 return
-            yield self._sent(PING)
+            yield self._sent(self._dialect.PING)
         if not ticket.written():
             error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
             yield self._dialect.error_frame(error, self._call.request_id)
@@ -235,7 +236,7 @@ class Stream:
     def _comments(self, feed: Feed) -> bytes:
         """The provider's comments, or a ping: they bind nobody."""
         comments, feed.out = b"".join(feed.out), []
-        return self._sent(comments or PING)
+        return self._sent(comments or self._dialect.PING)
 
     def _sent(self, data: bytes) -> bytes:
         self._begun = True

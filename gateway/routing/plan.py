@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from ..call import Call, Channel, Leg
+from ..dialects import bridge
 from ..errors import GatewayError
 from . import catalogue, channels
 from .pins import bound_to
@@ -37,18 +39,28 @@ def legs(call: Call) -> list[Leg]:
             )
     if call.model not in snapshot.routes:
         found = _ordered(found)
-    speaking = [
-        Leg(channel=channel, model=upstream, dialect=call.dialect)
-        for channel, upstream in found
-        if call.dialect in channel.dialects
-    ]
-    if not speaking:
+    return _speaking(call, found)
+
+
+def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
+    """The legs in words that their channels know: the caller's own where possible. Those that could not be told what
+    the caller means are left out (Law 2); raises GatewayError 400 if none is left."""
+    legs: list[Leg] = []
+    problem: bridge.Refused | None = None
+    for channel, upstream in found:
+        for dialect in (call.dialect,) if call.dialect in channel.dialects else channel.dialects:
+            leg = Leg(channel=channel, model=upstream, dialect=dialect)
+            try:
+                legs.append(replace(leg, losses=bridge.screen(call, leg)))
+                break
+            except bridge.Refused as refused:
+                problem = problem or refused
+    if not legs:
+        assert problem is not None
         raise GatewayError(
-            400,
-            f"No channel of the model {call.model[:200]!r} can be called by this API. Use another model or API.",
-            param="model",
-        )
-    return speaking
+            400, f"{problem.message} Leave it out, or use another model or API.", param=problem.param
+        )  # fmt: skip
+    return legs
 
 
 def _ordered(found: list[tuple[Channel, str]]) -> list[tuple[Channel, str]]:

@@ -251,9 +251,9 @@ REPLIES = st.builds(
 @given(REPLIES, st.integers(1, 7))
 def test_what_is_streamed_is_what_is_said_whole(one: ChatReply, size: int) -> None:
     """Joined by a reader of the test's own, the frames say what the whole reply says."""
-    frames = list(
-        stream.render(unfold(one, lambda text: (text[at : at + size] for at in range(0, len(text), size))), True)
-    )
+    out = stream.ChatWriter({"stream_options": {"include_usage": True}})
+    events = unfold(one, lambda text: (text[at : at + size] for at in range(0, len(text), size)))
+    frames = [frame + b"\n\n" for event in events for frame in out.write(event).split(b"\n\n")[:-1]]
     assert frames[-1] == b"data: [DONE]\n\n"
     joined: dict[int, dict[str, Any]] = {}
     for frame in frames[:-1]:
@@ -268,7 +268,7 @@ def test_what_is_streamed_is_what_is_said_whole(one: ChatReply, size: int) -> No
                         function["name"] = part["function"].get("name", function.get("name"))
                 elif name != "role" and value:
                     to[name] = to.get(name, "") + value
-    for choice in reply.render(one)["choices"]:
+    for choice in reply.render(one, {})["choices"]:
         message, to = choice["message"], joined[choice["index"]]
         assert to["finish"] == choice["finish_reason"]
         for name in ("content", "reasoning_content", "refusal"):

@@ -146,7 +146,7 @@ def finish_word(finish: Finish) -> str:
     return _FINISH.get(finish.reason, "stop")
 
 
-def render(reply: ChatReply) -> dict[str, Any]:
+def render(reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A reply from neutral words."""
     values: dict[str, Any] = {
         "id": reply.id,

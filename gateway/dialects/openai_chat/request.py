@@ -6,22 +6,27 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...call import Ask, Call, Leg, Reference, Weight
+from ...call import Ask, Call, Leg
 from ...neutral.parts import Bytes, FileRef, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
-from ...neutral.request import ChatRequest, FunctionTool, HostedTool, Message, Output, Sampling, Tool, ToolChoice
+from ...neutral.request import (
+    ChatRequest,
+    FunctionTool,
+    HostedTool,
+    Message,
+    Output,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
 from ...splice import edit
+from ..scale import Scale, decoded, size
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 """Names of the output limit, the newer one first; it wins where both are given."""
 
 OWN = ("models", "provider", "computer_id", "max_steps")
 """Members that are the gateway's and never go upstream."""
-
-UPSTREAM = {
-    "file_id": "file", "file_ids": "file", "vector_store_ids": "vector store", "container": "container",
-    "container_id": "container", "conversation": "conversation", "previous_response_id": "response",
-}  # fmt: skip
-"""Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
 
 _HOSTED = ("web_search_options",)
 _OURS = frozenset({"function", "custom"})
@@ -33,8 +38,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
     given = [values[name] for name in LIMITS if values.get(name) is not None]
     options = values.get("stream_options")
     modalities = values.get("modalities")
-    scale = _Scale()
-    scale.request(values)
+    scale = _weighed(values)
     return Ask(
         model=values["model"],
         stream=bool(values.get("stream")),
@@ -48,100 +52,54 @@ def ask(values: Mapping[str, Any]) -> Ask:
             *(f"tools[{place}]" for place, tool in enumerate(values.get("tools") or ()) if tool["type"] not in _OURS),
         ),
         tier=values.get("service_tier"),
-        weight=Weight(
-            text=scale.text, messages=scale.messages, tools=scale.tools, images=scale.images,
-            small_images=scale.small_images, audio_bytes=scale.audio_bytes, file_bytes=scale.file_bytes,
-            unseen=scale.unseen,
-        ),
+        weight=scale.weight(),
         references=tuple(scale.references),
-    )  # fmt: skip
+        urls=tuple(scale.urls),
+    )
 
 
-class _Scale:
-    """Weighs a request in one walk over its messages and tools."""
-
-    def __init__(self) -> None:
-        self.text = self.messages = self.tools = self.images = self.small_images = 0
-        self.audio_bytes = self.file_bytes = 0
-        self.unseen = False
-        self.references: list[Reference] = []
-
-    def request(self, values: Mapping[str, Any]) -> None:
-        for name in UPSTREAM:
-            if name in values:
-                self._refer(name, values[name], name)
-        for index, message in enumerate(values["messages"]):
-            self.messages += 1
-            for name, value in message.items():
-                if name == "content" and isinstance(value, list):
-                    for place, part in enumerate(value):
-                        self._part(part, f"messages[{index}].content[{place}]")
-                elif name == "audio" and isinstance(value, dict) and "id" in value:
-                    self._refer("audio", value["id"], f"messages[{index}].audio.id")
-                else:
-                    self.text += _size(value)
-        for name in ("tools", "functions"):
-            for place, tool in enumerate(values.get(name) or ()):
-                self.tools += 1
-                self.text += _size(tool)
-                if isinstance(tool, dict) and tool.get("type") not in _OURS and name == "tools":
-                    self._search(tool, f"tools[{place}]")
-        for name in ("response_format", "tool_choice", "prediction"):
-            self.text += _size(values.get(name))
-
-    def _part(self, part: Any, where: str) -> None:
-        kind = part.get("type") if isinstance(part, dict) else None
-        inner = part.get(kind) if kind else None
-        if kind == "image_url":
-            self.images += 1
-            self.small_images += isinstance(inner, dict) and inner.get("detail") == "low"
-        elif kind == "input_audio" and isinstance(inner, dict):
-            self.audio_bytes += _decoded(inner.get("data"))
-        elif kind == "file" and isinstance(inner, dict):
-            self.file_bytes += _decoded(inner.get("file_data"))
-        elif kind in ("video_url", "document_url", "file_url"):
-            self.unseen = True
-        else:
-            self.text += _size(part)
-        if kind != "text":
-            self._search(part, where)
-
-    def _search(self, value: Any, where: str) -> None:
-        """Find names of upstream objects, at any depth."""
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if name in UPSTREAM:
-                    self._refer(name, inner, f"{where}.{name}")
-                else:
-                    self._search(inner, f"{where}.{name}")
-        elif isinstance(value, list):
-            for place, inner in enumerate(value):
-                self._search(inner, f"{where}[{place}]")
-
-    def _refer(self, name: str, value: Any, param: str) -> None:
-        kind = UPSTREAM.get(name, name)
-        for identity in value if isinstance(value, list) else [value]:
-            if isinstance(identity, dict):
-                identity = identity.get("id")
-            if isinstance(identity, str):
-                self.unseen = True
-                self.references.append(Reference(kind=kind, id=identity, param=param))
+def _weighed(values: Mapping[str, Any]) -> Scale:
+    scale = Scale()
+    scale.top(values)
+    for index, message in enumerate(values["messages"]):
+        scale.messages += 1
+        for name, value in message.items():
+            if name == "content" and isinstance(value, list):
+                for place, part in enumerate(value):
+                    _weigh_part(scale, part, f"messages[{index}].content[{place}]")
+            elif name == "audio" and isinstance(value, dict) and "id" in value:
+                scale.refer("audio", value["id"], f"messages[{index}].audio.id")
+            else:
+                scale.text += size(value)
+    for name in ("tools", "functions"):
+        for place, tool in enumerate(values.get(name) or ()):
+            scale.tools += 1
+            scale.text += size(tool)
+            if isinstance(tool, dict) and tool.get("type") not in _OURS and name == "tools":
+                scale.search(tool, f"tools[{place}]")
+    for name in ("response_format", "tool_choice", "prediction"):
+        scale.text += size(values.get(name))
+    return scale
 
 
-def _decoded(data: Any) -> int:
-    """Bytes behind base64 text or a data URL, from above."""
-    return len(data) * 3 // 4 if isinstance(data, str) else 0
-
-
-def _size(value: Any) -> int:
-    """UTF-8 bytes of all text in a value, names of members included; a number or literal counts as 8."""
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, dict):
-        return sum(_size(name) + _size(inner) for name, inner in value.items())
-    if isinstance(value, list):
-        return sum(map(_size, value))
-    return 0 if value is None else 8
+def _weigh_part(scale: Scale, part: Any, where: str) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    inner = part.get(kind) if kind else None
+    if kind == "image_url":
+        scale.images += 1
+        scale.small_images += isinstance(inner, dict) and inner.get("detail") == "low"
+        scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.image_url")
+    elif kind == "input_audio" and isinstance(inner, dict):
+        scale.audio_bytes += decoded(inner.get("data"))
+    elif kind == "file" and isinstance(inner, dict):
+        scale.file_bytes += decoded(inner.get("file_data"))
+    elif kind in ("video_url", "document_url", "file_url"):
+        scale.unseen = True
+        scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.{kind}")
+    else:
+        scale.text += size(part)
+    if kind != "text":
+        scale.search(part, where)
 
 
 def encode(call: Call, leg: Leg) -> bytes:
@@ -177,7 +135,7 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
             top_p=values.get("top_p"),
             seed=values.get("seed"),
         ),
-        effort=values.get("reasoning_effort"),
+        thinking=Thinking(effort=values.get("reasoning_effort")),
         stream=bool(values.get("stream")),
     )
 

@@ -1,4 +1,4 @@
-"""Chat replies in frames: passed on with the caller's names, or rendered from neutral events.
+"""Chat replies in frames: passed on with the caller's names, read as neutral events, or written from them.
 
 `ChatFeed` touches as few bytes as it can. The first frame is parsed and its `id` and `model` replaced; a later frame
 that starts with the same bytes gets the same replacement by a prefix swap; all others are spliced. Only frames that
@@ -8,108 +8,35 @@ hold usage, a finish reason, an error or no choices are parsed at all.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 import orjson
 
-from ...call import Call, Fault, Meter
+from ...call import Call, Fault
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...splice import BadJson, edit, scan
-from ...sse import MAX_FRAME, Overlong, Splitter, read, write
+from ...sse import Event as Frame
+from ...sse import write
+from ..passing import Passing, names, parsed, renamed
 from .errors import fault_in_reply
-from .reply import DONE, finish_or_none, finish_word, frames, made, render_usage, text_or_none, usage
-from .reply import read as read_whole
-
-_OUTPUT = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|refusal|arguments|name|text|thinking|transcript)"\s*:\s*'
-    rb'"((?:[^"\\]|\\.)*)"'
-)
-_UNMEASURED = 1 << 16
+from .reply import DONE, finish_or_none, finish_word, frames, made, read, render_usage, text_or_none, usage
 
 
-class ChatFeed:
-    """A provider's Chat stream on its way to a Chat client. See `dialects.base.Feed`."""
+class ChatFeed(Passing):
+    """A provider's Chat stream on its way to a Chat client."""
 
     def __init__(self, call: Call) -> None:
-        self.out: list[bytes] = []
-        self.spoke = False
-        self.bound = False
-        self.tail: bytes | None = None
-        self.fault: Fault | None = None
-        self.meter = Meter()
-        self._call = call
-        self._names = {"id": json.dumps(call.id), "model": json.dumps(call.model, ensure_ascii=False)}
-        self._splitter: Splitter | None = None
-        self._head = b""  # first bytes, until it is clear whether they are frames
-        self._whole: list[bytes] | None = None
-        self._whole_bytes = 0
+        super().__init__(call)
+        self._names = names(call)
         self._from = self._to = b""
         self._carry: str | None = None  # Azure's filter results, for the next frame
         self._finished: dict[int, str] = {}
         self._seen: set[int] = set()
         self._swaps = call.ask.n == 1  # with several choices each frame is read, to know whose it is
-        self._unmeasured: list[bytes] = []
-        self._unmeasured_bytes = 0
 
-    def push(self, chunk: bytes) -> None:
-        if self.tail is not None or self.fault is not None:
-            return  # what follows the terminal frame means nothing
-        if self._whole is not None:
-            self._keep_whole(chunk)
-            return
-        if self._splitter is None:
-            chunk = self._head + chunk
-            start = chunk.lstrip()[:1]
-            if not start:
-                self._head = chunk
-                return
-            if start == b"{":
-                self._whole = []
-                self._keep_whole(chunk)
-                return
-            self._splitter = Splitter()
-        try:
-            for frame in self._splitter.feed(chunk):
-                self._take(frame)
-                if self.tail is not None or self.fault is not None:
-                    return
-        except Overlong:
-            self.fault = Fault("malformed")
-
-    def end(self) -> None:
-        if self.tail is not None or self.fault is not None:
-            return
-        if self._whole is not None:
-            self._unfold()
-            return
-        if self._splitter is not None:
-            last = self._splitter.end()
-            if last:
-                self._take(last)
-        if self.tail is None and self.fault is None:
-            if self._finished.keys() >= self._seen:  # some providers close the stream instead of sending [DONE]
-                self._finish(b"")
-            else:
-                self.fault = Fault("malformed")
-
-    def measure(self) -> None:
-        if self._unmeasured:
-            found = _OUTPUT.findall(b"".join(self._unmeasured))
-            self.meter.out_bytes += sum(map(len, found))
-            self._unmeasured, self._unmeasured_bytes = [], 0
-
-    def _put(self, frame: bytes) -> None:
-        self.spoke = self.bound = True
-        self.out.append(frame)
-        self._unmeasured.append(frame)
-        self._unmeasured_bytes += len(frame)
-        if self._unmeasured_bytes > _UNMEASURED:
-            self.measure()
-
-    def _take(self, frame: bytes) -> None:
+    def plain(self, frame: bytes) -> bytes | None:
         if (
             self._from
             and self._swaps
@@ -118,112 +45,84 @@ class ChatFeed:
             and not self._carry
             and _plain(frame)
         ):
-            self._put(self._to + frame[len(self._from) :])
-            return
-        event = read(frame)
-        if event.data is None:
-            self.out.append(frame)  # a comment: it binds nobody
-        elif event.data == b"[DONE]":
-            self._finish(frame)
-        elif not (event.data.startswith(b"{") and event.data.endswith(b"}")):
-            self.fault = Fault("malformed")
-        else:
-            self._take_object(frame, event.name, event.data)
+            return self._to + frame[len(self._from) :]
+        return None
 
-    def _take_object(self, frame: bytes, name: str, data: bytes) -> None:
-        try:
-            values = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            self.fault = Fault("malformed")
+    def take(self, frame: bytes, event: Frame) -> None:
+        assert event.data is not None
+        if event.data == b"[DONE]":
+            self._close(frame)
             return
-        if values.get("error") or name == "error":
-            self.fault = fault_in_reply(values.get("error") or values)
-            return
+        values = parsed(event.data)
+        if values.get("error") or event.name == "error":
+            raise fault_in_reply(values.get("error") or values)
         choices = values.get("choices")
         if not isinstance(choices, list):
-            self.fault = Fault("malformed")
-            return
+            raise Fault("malformed")
         if self.meter.upstream_id is None:
             self.meter.upstream_id = text_or_none(values.get("id")) or None
-        empty = True
+        says = False
         for choice in choices:
             if isinstance(choice, dict):
-                empty &= self._look(choice)
+                says |= self._look(choice)
         seen = usage(values)
         if seen is not None:
             self.meter.usage, self.meter.final = seen, bool(self._finished)
-        if not choices and not self._call.ask.wants_usage:
+        if not choices and not self.call.ask.wants_usage:
             if values.get("prompt_filter_results") is not None:
                 self._carry = json.dumps(values["prompt_filter_results"], ensure_ascii=False, separators=(",", ":"))
             return
-        bound = self.bound
-        self._put(self._renamed(frame, name, data))
-        self.bound = bound or not (empty or not choices)
+        changes = dict(self._names)
+        if self._carry and "prompt_filter_results" not in values:
+            changes["prompt_filter_results"], self._carry = self._carry, None
+        self.put(renamed(frame, event, changes), binds=says)
+        if not self._from:
+            self._learn(frame, event.data, values)
+
+    def take_whole(self, values: dict[str, Any]) -> list[bytes]:
+        read(values, self.meter)
+        return list(frames({**values, "id": self.call.id, "model": self.call.model}, self.call.ask.wants_usage))
+
+    def complete(self) -> bool:
+        """Some providers close the stream instead of sending [DONE]."""
+        if not self._finished.keys() >= self._seen:
+            return False
+        self._tell_finish()
+        return True
+
+    def _close(self, frame: bytes) -> None:
+        self._tell_finish()
+        self.finish(frame)
+
+    def _tell_finish(self) -> None:
+        self.meter.finish = ",".join(self._finished[index] for index in sorted(self._finished)) or None
 
     def _look(self, choice: dict[str, Any]) -> bool:
-        """Note what a parsed choice tells; True if it says nothing yet (a role, an empty text)."""
+        """Note what a parsed choice tells; False if it says nothing yet (a role, an empty text)."""
         index = choice.get("index", 0)
         index = index if isinstance(index, int) else 0
         self._seen.add(index)
         if choice.get("finish_reason"):
             self._finished[index] = finish_or_none(choice["finish_reason"]) or "other"
-            return False
+            return True
         delta = choice.get("delta")
         if not isinstance(delta, dict):
-            return True
+            return False
         made(delta, self.meter)
-        return not any(value for name, value in delta.items() if name != "role")
+        return any(value for name, value in delta.items() if name != "role")
 
-    def _renamed(self, frame: bytes, name: str, data: bytes) -> bytes:
-        try:
-            found = scan(data)
-        except BadJson:  # orjson took it: it differs only where a lone surrogate or the like is escaped
-            return frame
-        changes: dict[str, str | None] = dict(self._names)
-        if self._carry and "prompt_filter_results" not in found.values:
-            changes["prompt_filter_results"], self._carry = self._carry, None
-        changed = edit(found, changes)
+    def _learn(self, frame: bytes, data: bytes, values: Mapping[str, Any]) -> None:
+        """Remember the frame's first bytes up to the end of both names, and what became of them."""
         at = frame.find(data)
-        if at < 0:  # data over several lines: a line break in JSON is a space
-            return write(changed.replace(b"\n", b" "), None if name == "message" else name)
-        if not self._from and at == 6 and "id" in found.values and "model" in found.values:
+        if at == 6 and "id" in values and "model" in values:
+            try:
+                found = scan(data)
+            except BadJson:
+                return
             end = max(member.end for member in found.members if member.name in self._names)
             head = found.text[:end].encode()
             self._from = frame[:at] + head
-            self._to = frame[:at] + edit(scan(head + b"}"), dict(self._names))[:-1]
-        return frame[:at] + changed + frame[at + len(data) :]
-
-    def _finish(self, frame: bytes) -> None:
-        if not self.bound:
-            self.fault = Fault("malformed")  # nothing was said
-            return
-        self.meter.finish = ",".join(self._finished[index] for index in sorted(self._finished)) or None
-        self.tail = frame
-
-    def _keep_whole(self, chunk: bytes) -> None:
-        assert self._whole is not None
-        self._whole.append(chunk)
-        self._whole_bytes += len(chunk)
-        if self._whole_bytes > 4 * MAX_FRAME:
-            self.fault = Fault("malformed")
-
-    def _unfold(self) -> None:
-        """The provider answered whole although a stream was asked for: cut the answer into frames."""
-        body = b"".join(self._whole or ())
-        try:
-            values = scan(body).values
-            read_whole(values, self.meter)
-        except BadJson:
-            self.fault = Fault("malformed")
-            return
-        except Fault as fault:
-            self.fault = fault
-            return
-        values.update(id=self._call.id, model=self._call.model)
-        *some, last = frames(values, self._call.ask.wants_usage)
-        self.spoke = self.bound = True
-        self.out += some
-        self.tail = last
+            self._to = frame[:at] + edit(scan(head + b"}"), self._names)[:-1]
 
 
 def _plain(frame: bytes) -> bool:
@@ -243,48 +142,62 @@ def feed(call: Call) -> ChatFeed:
     return ChatFeed(call)
 
 
-def render(events: Iterable[Event], wants_usage: bool) -> Iterator[bytes]:
-    """The frames of a reply from neutral events, as OpenAI sends them."""
-    head: dict[str, Any] = {}
-    calls: dict[tuple[int, int], int] = {}
-    kinds: dict[tuple[int, int], Part] = {}
-    begun: set[int] = set()
+def writer(asked: Mapping[str, Any]) -> ChatWriter:
+    return ChatWriter(asked)
 
-    def frame(choice: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
-        inner = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish}
-        extra = {"usage": None} if wants_usage else {}
-        return write(orjson.dumps({**head, "choices": [inner], **extra}))
 
-    for event in events:
+class ChatWriter:
+    """Neutral events as the frames that OpenAI sends. See `base.Writer`."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        options = asked.get("stream_options")
+        self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._head: dict[str, Any] = {}
+        self._calls: dict[tuple[int, int], int] = {}
+        self._parts: dict[tuple[int, int], Part] = {}
+        self._begun: set[int] = set()
+
+    def write(self, event: Event) -> bytes:
         match event:
             case ReplyStart(id=reply_id, model=model, created=created):
-                head = {"id": reply_id, "object": "chat.completion.chunk", "created": created, "model": model}
+                self._head = {"id": reply_id, "object": "chat.completion.chunk", "created": created, "model": model}
+                return b""
             case PartStart(choice=choice, index=index, part=part):
-                if choice not in begun:
-                    begun.add(choice)
-                    content = None if isinstance(part, ToolCall) else ""
-                    yield frame(choice, {"role": "assistant", "content": content, "refusal": None})
-                kinds[choice, index] = part
-                if isinstance(part, ToolCall):
-                    place = calls[choice, index] = sum(1 for made_by, _ in calls if made_by == choice)
-                    function = {"name": part.name, "arguments": part.arguments}
-                    call = {"index": place, "id": part.id, "type": "function", "function": function}
-                    yield frame(choice, {"tool_calls": [call]})
+                return self._start(choice, index, part)
             case PartDelta(choice=choice, index=index, text=text):
-                delta = _delta(kinds[choice, index], calls.get((choice, index), 0), text)
-                if delta:
-                    yield frame(choice, delta)
+                delta = _delta(self._parts[choice, index], self._calls.get((choice, index), 0), text)
+                return self._frame(choice, delta) if delta else b""
             case PartEnd():
-                pass
+                return b""
             case ChoiceEnd(choice=choice, finish=finish):
-                yield frame(choice, {}, finish_word(finish))
+                return self._frame(choice, {}, finish_word(finish))
             case UsageSeen(usage=seen):
-                if wants_usage:
-                    yield write(orjson.dumps({**head, "choices": [], "usage": render_usage(seen)}))
+                if not self._wants_usage:
+                    return b""
+                return write(orjson.dumps({**self._head, "choices": [], "usage": render_usage(seen)}))
             case ReplyEnd():
-                yield DONE
+                return DONE
             case _:
                 assert_never(event)
+
+    def _start(self, choice: int, index: int, part: Part) -> bytes:
+        frames = b""
+        if choice not in self._begun:
+            self._begun.add(choice)
+            content = None if isinstance(part, ToolCall) else ""
+            frames = self._frame(choice, {"role": "assistant", "content": content, "refusal": None})
+        self._parts[choice, index] = part
+        if isinstance(part, ToolCall):
+            place = self._calls[choice, index] = sum(1 for made_by, _ in self._calls if made_by == choice)
+            function = {"name": part.name, "arguments": part.arguments}
+            call = {"index": place, "id": part.id, "type": "function", "function": function}
+            frames += self._frame(choice, {"tool_calls": [call]})
+        return frames
+
+    def _frame(self, choice: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
+        inner = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish}
+        extra = {"usage": None} if self._wants_usage else {}
+        return write(orjson.dumps({**self._head, "choices": [inner], **extra}))
 
 
 def _delta(part: Part, place: int, text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...neutral.parts import Bytes, FileRef, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ...neutral.parts import Bytes, FileRef, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Choice, Finish, Usage
 from ...neutral.request import ChatRequest, FunctionTool, Message
 from .fill import Prompt, fill
@@ -103,7 +103,9 @@ def as_json(text: str) -> str:
 
 
 def _told(result: ToolResult) -> str:
-    text = "\n".join(part.text if isinstance(part, Text) else _seen(part) for part in result.parts)
+    text = "\n".join(
+        part.text if isinstance(part, Text) else _seen(part) for part in result.parts if not isinstance(part, Opaque)
+    )
     return f"{result.name or 'The tool'} {'failed' if result.is_error else 'answered'}: {text}"
 
 

@@ -18,7 +18,7 @@ from ...clock import monotonic, now_ms
 from ...dialects.openai_chat import ask
 from ...dialects.openai_chat.reply import render as render_reply
 from ...dialects.openai_chat.request import parse
-from ...dialects.openai_chat.stream import render as render_stream
+from ...dialects.openai_chat.stream import ChatWriter
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Finish
@@ -181,7 +181,7 @@ def _parts(kind: str, number: int, request: ChatRequest) -> tuple[tuple[Part, ..
 
 
 def _whole(kind: str, reply: ChatReply, delay: float) -> Wire:
-    body = json.dumps(render_reply(reply), ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps(render_reply(reply, {}), ensure_ascii=False).encode("utf-8", "replace")
     headers = {"content-type": "application/json"}
     if kind == "cut":
         return SandboxWire(200, headers, iter([(delay, body[: len(body) // 2])]), "cut")
@@ -190,7 +190,8 @@ def _whole(kind: str, reply: ChatReply, delay: float) -> Wire:
 
 def _stream(kind: str, reply: ChatReply, delay: float, wants_usage: bool) -> Wire:
     headers = {"content-type": "text/event-stream; charset=utf-8"}
-    frames = render_stream(unfold(reply, pieces), wants_usage)
+    out = ChatWriter({"stream_options": {"include_usage": wants_usage}})
+    frames: Iterator[bytes] = (frame for event in unfold(reply, pieces) if (frame := out.write(event)))
     if kind in ("cut", "mid-stream-error"):
         frames = _half(frames, kind)
     steps = ((delay if place == 0 else 0.0, frame) for place, frame in enumerate(frames))

@@ -1,0 +1,84 @@
+"""Weighs a request in one walk, and finds what it names: objects made upstream, addresses to fetch.
+
+What all dialects share; each dialect's `request.py` knows its own members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..call import Reference, Weight
+
+UPSTREAM = {
+    "file_id": "file", "file_ids": "file", "vector_store_ids": "vector store", "container": "container",
+    "container_id": "container", "conversation": "conversation", "previous_response_id": "response",
+    "cachedContent": "cached content", "cached_content": "cached content", "batch_id": "batch",
+}  # fmt: skip
+"""Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
+
+
+def size(value: Any) -> int:
+    """UTF-8 bytes of all text in a value, names of members included; a number or literal counts as 8."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return sum(size(name) + size(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return sum(map(size, value))
+    return 0 if value is None else 8
+
+
+def decoded(data: Any) -> int:
+    """Bytes behind base64 text or a data URL, from above."""
+    return len(data) * 3 // 4 if isinstance(data, str) else 0
+
+
+class Scale:
+    """The sums of one request. See `call.Weight`; references and urls as `call.Ask` has them."""
+
+    def __init__(self) -> None:
+        self.text = self.messages = self.tools = self.images = self.small_images = 0
+        self.audio_bytes = self.file_bytes = 0
+        self.unseen = False
+        self.references: list[Reference] = []
+        self.urls: list[tuple[str, str]] = []
+
+    def weight(self) -> Weight:
+        return Weight(
+            text=self.text, messages=self.messages, tools=self.tools, images=self.images,
+            small_images=self.small_images, audio_bytes=self.audio_bytes, file_bytes=self.file_bytes,
+            unseen=self.unseen,
+        )  # fmt: skip
+
+    def fetched(self, url: Any, where: str) -> None:
+        """Note an address that somebody will fetch; a data URL is none."""
+        if isinstance(url, str) and not url.startswith("data:"):
+            self.urls.append((url, where))
+
+    def search(self, value: Any, where: str) -> None:
+        """Find names of upstream objects, at any depth."""
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in UPSTREAM:
+                    self.refer(UPSTREAM[name], inner, f"{where}.{name}")
+                else:
+                    self.search(inner, f"{where}.{name}")
+        elif isinstance(value, list):
+            for place, inner in enumerate(value):
+                self.search(inner, f"{where}[{place}]")
+
+    def top(self, values: Mapping[str, Any]) -> None:
+        """Find names of upstream objects among the top-level members."""
+        for name, kind in UPSTREAM.items():
+            if name in values:
+                self.refer(kind, values[name], name)
+
+    def refer(self, kind: str, value: Any, param: str) -> None:
+        """Note what names an upstream object: an id, an object with one, or a list of either."""
+        for identity in value if isinstance(value, list) else [value]:
+            if isinstance(identity, dict):
+                identity = identity.get("id")
+            if isinstance(identity, str):
+                self.unseen = True
+                self.references.append(Reference(kind=kind, id=identity, param=param))
