@@ -42,6 +42,7 @@ KINDS = (
     Kind(502, "api_error", "The provider answered with something that cannot be passed on.", "Retry."),
     Kind(503, "api_error", "No provider, or not the database, can serve the call now.", "Retry after a while."),
     Kind(504, "api_error", "The provider did not answer in time.", "Retry, or ask for less output."),
+    Kind(529, "overloaded_error", "All providers are overloaded; on Anthropic's surface only.", "Retry after a while."),
 )
 _TYPES = {kind.status: kind.type for kind in KINDS}
 

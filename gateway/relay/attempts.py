@@ -146,24 +146,26 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
-def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
+def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
     """What the caller is told when no leg has answered (Law 9)."""
     if not faults:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
     last = faults[-1]
     secrets = [leg.channel.secret for leg in legs]
     if last.cause == "request":
+        spoke_alike = legs[len(faults) - 1].dialect == call.dialect  # else its field names are not the caller's
         return GatewayError(
             last.status or 400,
             journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
-            param=journal.masked(last.param, *secrets) if last.param else None,
+            param=journal.masked(last.param, *secrets) if last.param and spoke_alike else None,
             provider_code=journal.masked(last.code, *secrets) if last.code else None,
             headers=last.headers,
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
         waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
+        overloaded = call.dialect == "messages" and all(fault.status == 529 for fault in faults)
         return GatewayError(
-            429,
+            529 if overloaded else 429,
             "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",
             retry_after=min(waits) if waits else 1,
             headers=last.headers,
