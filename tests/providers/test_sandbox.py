@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.call import Channel, Outbound
 from gateway.providers import sandbox
 from gateway.providers.sandbox.answer import pieces, tokens
-from gateway.providers.sandbox.fill import Prompt, fill
+from gateway.providers.sandbox.fill import Prompt, TooMuch, fill
 
 NAMES = st.sampled_from(["a", "b", "city", "n"])
 LEAVES = st.one_of(
@@ -27,6 +27,31 @@ LEAVES = st.one_of(
     st.sampled_from([{"type": "string", "pattern": p} for p in (r"^[A-Z]{3}-\d{4}$", r"^(a|b)+c?$", r"^\w+@\w+\.com$", "^[^x]y$")]),
     st.just({"type": ["string", "null"]}),
     st.just({"$ref": "#/$defs/thing"}),
+    st.just({"$ref": "#/$defs/node"}),
+    st.just({"$ref": "#/$defs/term"}),
+    st.builds(lambda most: {"$ref": "#/$defs/small", "maximum": most}, st.integers(3, 9)),
+    st.just(True),
+    st.builds(lambda kinds: {"type": kinds}, st.lists(st.sampled_from(["null", "integer", "array", "object"]), min_size=1, unique=True)),
+)  # fmt: skip
+VALUES = st.lists(
+    st.sampled_from([1, True, "a", "A", None, 0, False, "1", [1], [True]]), min_size=1, max_size=5, unique_by=repr
+)
+DISTINCT = st.one_of(
+    VALUES.map(lambda values: ({"enum": values}, len(values))),
+    st.just(({"type": "boolean"}, 2)),
+    st.just(({"type": "null"}, 1)),
+    st.just(({"type": "string", "maxLength": 1}, 9)),
+    st.just(({"type": "string", "pattern": "^[ab]c?$"}, 2)),
+    st.just(({"type": "string", "format": "date"}, 9)),
+    st.just(({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, 9)),
+    st.builds(lambda low, size: ({"type": "integer", "minimum": low, "maximum": low + size}, size + 1), st.integers(-9, 9), st.integers(0, 9)),
+    st.just(({"anyOf": [{"type": "boolean"}, {"enum": [1, 2]}]}, 4)),
+    st.just(({"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"]}, 2)),
+    st.just(({"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 1}, 2)),
+)  # fmt: skip
+SETS = st.builds(
+    lambda distinct, low: {"type": "array", "items": distinct[0], "minItems": min(low, distinct[1]), "uniqueItems": True},
+    DISTINCT, st.integers(0, 9),
 )  # fmt: skip
 
 
@@ -38,16 +63,33 @@ def object_of(properties: dict[str, Any], required: bool) -> dict[str, Any]:
 
 
 SCHEMAS = st.recursive(
-    LEAVES,
+    LEAVES | SETS,
     lambda inner: st.one_of(
         st.builds(object_of, st.dictionaries(NAMES, inner, max_size=3), st.booleans()),
         st.builds(lambda items, low: {"type": "array", "items": items, "minItems": low, "maxItems": low + 2}, inner, st.integers(0, 3)),
         st.builds(lambda branches: {"anyOf": branches}, st.lists(inner, min_size=1, max_size=3)),
         st.builds(lambda one: {"allOf": [one]}, inner),
+        st.builds(lambda first: {"type": "array", "prefixItems": first, "items": False}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda extra, least: {"type": "object", "additionalProperties": extra, "minProperties": least}, inner, st.integers(0, 2)),
+        st.builds(lambda one: {"properties": {"a": one, "no": False}, "required": ["a", "unnamed"]}, inner),
     ),
     max_leaves=8,
 )  # fmt: skip
-DEFS = {"thing": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}}
+TERM = {"$ref": "#/$defs/term"}
+DEFS = {
+    "thing": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
+    "small": {"type": "integer", "minimum": 3},
+    "node": {
+        "type": "object",
+        "properties": {"v": {"type": "integer"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}},
+        "required": ["v", "next"],
+        "additionalProperties": False,
+    },
+    "term": {"oneOf": [{"$ref": "#/$defs/sum"}, {"$ref": "#/$defs/negative"}, {"$ref": "#/$defs/literal"}]},
+    "sum": object_of({"op": {"const": "+"}, "of": {"type": "array", "items": TERM, "minItems": 2}}, True),
+    "negative": object_of({"op": {"const": "-"}, "of": TERM}, True),
+    "literal": object_of({"op": {"const": "="}, "value": {"type": "number"}}, True),
+}
 
 
 @given(st.builds(object_of, st.dictionaries(NAMES, SCHEMAS, max_size=4), st.booleans()), st.text(max_size=40))
@@ -56,10 +98,68 @@ def test_what_is_filled_in_fits(schema: dict[str, Any], text: str) -> None:
     jsonschema.Draft202012Validator(schema).validate(fill(schema, Prompt(text)))
 
 
+def fits(schema: Any, text: str = "hi") -> Any:
+    """What is filled in, and that it fits."""
+    value = fill(schema, Prompt(text))
+    jsonschema.Draft202012Validator(schema).validate(value)
+    return value
+
+
 def test_recursive_schemas_end() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}, "required": ["n"]}
-    assert fill(node, Prompt("7"))["n"] == 7
-    fill({**node, "required": ["next"]}, Prompt(""))
+    assert fits(node, "7")["n"] == 7
+    listed = fits({"$ref": "#/$defs/node", "$defs": DEFS})
+    assert listed["next"] is not None, "a list of one is no list"
+    assert fits({"type": ["object", "null"], "properties": {"next": {"$ref": "#"}}, "required": ["next"]})
+    many = [f"k{place}" for place in range(30)]
+    tree = {"$ref": "#/$defs/tree", "$defs": {"tree": {
+        "type": "object", "properties": {name: {"anyOf": [{"$ref": "#/$defs/tree"}, {"type": "null"}]} for name in many}, "required": many,
+    }}}  # fmt: skip
+    assert set(fits(tree)) == set(many), "a wide tree is cut short before it grows too large"
+
+
+def test_what_never_ends_or_never_fits_is_told() -> None:
+    endless = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+    closed = {"type": "object", "properties": {"a": {}}, "required": ["a", "b"], "additionalProperties": False}
+    for schema in (endless, closed, False, {"type": "integer", "minimum": 3, "maximum": 2}, {"$ref": "#"},
+                   {"type": "array", "minItems": 10**9}, {"type": "string", "minLength": 10**9}, {"pattern": "(a{999}){999}", "type": "string"},
+                   {"allOf": [{"anyOf": [{}, {}]}] * 9_999}):  # fmt: skip
+        with pytest.raises(TooMuch):
+            fill(schema, Prompt(""))
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": endless}}
+    refused = say("echo", response_format=form)
+    assert refused["status"] == 400 and "64 levels" in refused["error"]["message"]
+    assert refused["error"]["param"] == "response_format"
+
+
+def test_deep_schemas_are_filled_to_the_bottom() -> None:
+    deep: dict[str, Any] = {"type": "integer"}
+    for _ in range(60):
+        deep = {"type": "object", "properties": {"a": deep}, "required": ["a"]}
+    fits(deep)
+
+
+def test_distinct_items() -> None:
+    colours = {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "uniqueItems": True}
+    assert sorted(fits({**colours, "minItems": 3}, "green, please")) == ["blue", "green", "red"]
+    assert len(fill({**colours, "minItems": 9}, Prompt(""))) == 3, "there are no more"
+    flags = {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True, "minItems": 2}
+    assert fits(flags) == [True, False]
+    assert fits({"type": "array", "items": {"type": "boolean"}, "minItems": 3, "maxItems": 3}) == [True] * 3
+    numbers = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True, "minItems": 3}
+    assert fits(numbers, "4 and 4 and 8") == [4, 8, 1]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": 5}, {"properties": []}, {"type": "object", "required": True}, {"type": "array", "items": 5, "minItems": "x"},
+        {"enum": 5}, {"anyOf": {}}, {"type": []}, {"type": "integer", "minimum": "a", "multipleOf": 0}, {"type": "string", "pattern": "("},
+        {"$ref": "#/nope/0"}, {"$ref": "https://example.com/x"}, {"allOf": [5, True]}, {"type": "string", "maxLength": -1},
+    ],
+)  # fmt: skip
+def test_schemas_that_are_none_break_nothing(schema: dict[str, Any]) -> None:
+    json.dumps(fill(schema, Prompt("hi")))
 
 
 @given(st.text())

@@ -117,8 +117,8 @@ def send(outbound: Outbound) -> Wire:
         return _error(400, f"tool_choice names {missing[0]!r}, which is not among the tools.", "tool_choice")
     try:
         reply = _reply(kind, number, request, values, outbound)
-    except TooMuch:
-        return _error(400, "The sandbox will not make a value that large. Ask for less in the schema.", "tools")
+    except TooMuch as problem:
+        return _error(400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
     delay = number / 1000 if kind == "slow" else 0.0
     if not outbound.stream:
         return _whole(kind, reply, delay)
@@ -178,6 +178,13 @@ def _parts(kind: str, number: int, request: ChatRequest) -> tuple[tuple[Part, ..
     if kind == "reasoner":
         return (Reasoning(text=f"The user says {tokens(text)} words. I repeat them."), *answer(request)), None
     return answer(request), None
+
+
+def _with_schema(request: ChatRequest) -> str | None:
+    """The one member of the request that holds schemas, where there is one only."""
+    if request.output.form != "schema":
+        return "tools"
+    return None if request.tools else "response_format"
 
 
 def _whole(kind: str, reply: ChatReply, delay: float) -> Wire:
