@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Channel, Outbound
+from gateway.neutral.parts import Text, ToolCall, ToolResult
+from gateway.neutral.request import ChatRequest, FunctionTool, Message
 from gateway.providers import sandbox
-from gateway.providers.sandbox.answer import pieces, tokens
+from gateway.providers.sandbox.answer import answer, choice, ordered, pieces, tokens, usage
 from gateway.providers.sandbox.fill import Prompt, TooMuch, fill
 
 NAMES = st.sampled_from(["a", "b", "city", "n"])
@@ -167,6 +169,19 @@ def test_pieces_join_to_the_text(text: str) -> None:
     assert "".join(pieces(text)) == text and tokens(text) <= len(text.encode())
 
 
+@given(
+    st.lists(
+        st.builds(Text, text=st.text()) | st.builds(ToolCall, id=st.just("c"), name=st.text(), arguments=st.text())
+    ),
+    st.integers(0, 9),
+)
+def test_no_answer_takes_more_than_its_limit(parts: list[Text | ToolCall], limit: int) -> None:
+    whole = usage(0, 0, (choice(tuple(parts), 1 << 30, (), None),)).output
+    cut = choice(tuple(parts), limit, (), None)
+    assert usage(0, 0, (cut,)).output == min(limit, whole or 0)
+    assert (cut.finish.reason == "length") == ((whole or 0) > limit)
+
+
 def say(model: str, text: str = "hi", **more: Any) -> dict[str, Any]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
     channel = Channel(
@@ -223,3 +238,131 @@ def test_a_question_about_numbers_fills_them_in() -> None:
     call = say("echo", "Please add the numbers 12 and 30.5", tools=[tool])["choices"][0]["message"]["tool_calls"][0]
     assert json.loads(call["function"]["arguments"]) == {"a": 12, "b": 30.5}
     assert "tool_calls" not in say("echo", "Tell me a story", tools=[tool])["choices"][0]["message"]
+
+
+def tool(name: str, **properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+ABC = [tool("alpha", x={"type": "string"}), tool("beta"), tool("gamma")]
+MODELS = ["echo", "json", "refusal", "length", "tokens-5", "tool", "parallel-tools", "reasoner", "slow-1"]
+
+
+def calls(reply: dict[str, Any]) -> list[tuple[str, str]]:
+    assert reply["status"] == 200, reply
+    made = reply["choices"][0]["message"].get("tool_calls", [])
+    assert len({call["id"] for call in made}) == len(made)
+    return [(call["function"]["name"], call["function"]["arguments"]) for call in made]
+
+
+@pytest.mark.parametrize("model", ["echo", "json", "tool", "parallel-tools", "reasoner"])
+def test_only_the_tools_that_the_choice_names(model: str) -> None:
+    named = {"type": "function", "function": {"name": "beta"}}
+    made = calls(say(model, tools=ABC, tool_choice=named))
+    assert {name for name, _ in made} == {"beta"} and len(made) == (2 if model == "parallel-tools" else 1)
+    two = {
+        "mode": "required",
+        "tools": [{"type": "function", "function": {"name": name}} for name in ("beta", "gamma")],
+    }
+    allowed = {"type": "allowed_tools", "allowed_tools": two}
+    made = calls(say(model, tools=ABC, tool_choice=allowed))
+    assert [name for name, _ in made] == (["beta", "gamma"] if model == "parallel-tools" else ["beta"])
+    assert calls(say(model, "call alpha {}", tools=ABC, tool_choice=allowed))[0][0] == "beta"
+    assert calls(say(model, tools=ABC, tool_choice="none")) == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_line_orders_calls_of_any_model(model: str) -> None:
+    line = 'call gamma {"a": "b c", "n": [1, {}]}'
+    reply = say(model, f"Please\r\n \t{line} \r\nthanks", tools=ABC)
+    assert calls(reply) == [("gamma", line[11:])] and reply["choices"][0]["finish_reason"] == "tool_calls"
+    several = "call beta\ncall alpha {}\rcall beta {}\ncall delta {}"
+    assert calls(say(model, several, tools=ABC)) == [("beta", "{}"), ("alpha", "{}"), ("beta", "{}")]
+    assert calls(say(model, several, tools=ABC, parallel_tool_calls=False)) == [("beta", "{}")]
+    assert calls(say(model, several, tools=ABC, tool_choice="none")) == []
+    for wrong in (
+        "call beta {",
+        "call beta [1]",
+        "call beta {x}",
+        'call beta {"x": NaN}',
+        "call beta now",
+        "call",
+        "recall beta",
+    ):
+        made = calls(say(model, wrong, tools=ABC))
+        assert made == calls(say(model, "hello", tools=[*ABC])) or "tool" in model, wrong
+
+
+def after(*results: dict[str, Any], text: str = "call beta {}") -> list[dict[str, Any]]:
+    asked = [
+        {"id": f"c{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for place, name in enumerate(("alpha", "beta"))
+    ]
+    return [{"role": "user", "content": text}, {"role": "assistant", "content": None, "tool_calls": asked}, *results]
+
+
+def told(model: str, messages: list[dict[str, Any]], **more: Any) -> str:
+    reply = say(model, messages=messages, tools=ABC, **more)
+    assert calls(reply) == []
+    found: str = reply["choices"][0]["message"]["content"]
+    return found
+
+
+RESULTS = (
+    {"role": "tool", "tool_call_id": "c1", "content": "two"},
+    {"role": "tool", "tool_call_id": "c0", "content": [{"type": "text", "text": "one"}]},
+)
+
+
+@pytest.mark.parametrize("model", ["echo", "tool", "parallel-tools"])
+def test_all_results_of_a_turn_are_told_by_name_and_no_line_is_obeyed_twice(model: str) -> None:
+    assert told(model, after(*RESULTS)) == "beta answered: two\nalpha answered: one"
+    assert told(model, after({**RESULTS[0], "name": "own"})) == "own answered: two"
+    assert told(model, after({**RESULTS[0], "tool_call_id": "?"})) == "The tool answered: two"
+    earlier = [*after(*RESULTS), {"role": "assistant", "content": "done"}]
+    assert told(model, [*earlier, *after({**RESULTS[1], "content": "new"})[1:]]) == "alpha answered: new"
+    assert told(model, [*after(*RESULTS), {"role": "user", "content": "and?"}]).endswith("alpha answered: one\nand?")
+    again = [*after(*RESULTS), {"role": "user", "content": "call gamma {}"}]
+    assert calls(say(model, messages=again, tools=ABC)) == [("gamma", "{}")], "a new line is a new order"
+    assert json.loads(told("json", after(*RESULTS)))["echo"].startswith("beta answered: two")
+
+
+def test_several_results_in_one_message_as_other_dialects_have_them() -> None:
+    called = Message(role="assistant", parts=tuple(ToolCall(id=i, name=f"tool-{i}", arguments="{}") for i in "abc"))
+    some = tuple(ToolResult(call_id=i, parts=(Text(text=i.upper()),), is_error=i == "b") for i in "ab")
+    last = Message(role="tool", parts=(ToolResult(call_id="c", parts=(Text(text="C"),)), Text(text="go on")))
+    request = ChatRequest(
+        model="echo",
+        messages=(
+            Message(role="user", parts=(Text(text="call f {}"),)),
+            called,
+            Message(role="tool", parts=some),
+            last,
+        ),
+        tools=(FunctionTool(name="f"),),
+    )
+    assert answer(request) == (Text(text="tool-a answered: A\ntool-b failed: B\ntool-c answered: C\ngo on"),)
+    assert ordered(request) == ()
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("model", ["echo", "tool", "parallel-tools"])
+def test_a_call_under_a_small_limit_keeps_its_name(model: str, most: int) -> None:
+    long = tool("a_name_that_is_longer_than_most_of_them_are", text={"type": "string", "minLength": 99})
+    reply = say(model, "one two three four five six", tools=[long], tool_choice="required", max_tokens=most)
+    ((name, arguments),) = calls(reply)
+    assert name == long["function"]["name"] and reply["choices"][0]["finish_reason"] == "length"
+    assert reply["usage"]["completion_tokens"] == most == 1 + tokens(arguments)
+    whole = say("echo", tools=[tool("f")], tool_choice="required", max_tokens=3)
+    assert calls(whole) == [("f", "{}")] and whole["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_stop_sequences_and_limits_together() -> None:
+    for stop, most, said, finish in (
+        ("one", 9, "", "stop"),
+        ("three", 9, "one two ", "stop"),
+        ("three", 1, "one", "length"),
+    ):
+        one = say("echo", "one two three", stop=stop, max_tokens=most)["choices"][0]
+        assert (one["message"]["content"], one["finish_reason"]) == (said, finish)
