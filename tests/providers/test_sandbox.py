@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.neutral.request import ChatRequest, FunctionTool, Message
 from gateway.providers import sandbox
 from gateway.providers.sandbox.answer import answer, choice, ordered, pieces, tokens, usage
 from gateway.providers.sandbox.fill import Prompt, TooMuch, fill
+from tests.gateway import Gateway
 
 NAMES = st.sampled_from(["a", "b", "city", "n"])
 LEAVES = st.one_of(
@@ -366,3 +368,14 @@ def test_stop_sequences_and_limits_together() -> None:
     ):
         one = say("echo", "one two three", stop=stop, max_tokens=most)["choices"][0]
         assert (one["message"]["content"], one["finish_reason"]) == (said, finish)
+
+
+def test_sound_can_be_tried(sqlite_gateway: Gateway) -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": base64.b64encode(bytes(3_000)).decode(), "format": "wav"}}
+    answer = sqlite_gateway.chat("sandbox/echo", [{"type": "text", "text": "What is this?"}, sound])
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["choices"][0]["message"]["content"] == "What is this?\n[audio/wav, 3000 bytes]"
+    assert body["usage"]["prompt_tokens_details"]["audio_tokens"] == 20 < body["usage"]["prompt_tokens"]
+    receipt = sqlite_gateway.get("/v1/generation", params={"id": body["id"]}).json()["data"]
+    assert receipt["cost"]["audio_in"] == 20 * 0.15 / 10**6 and not receipt["overrun"]
