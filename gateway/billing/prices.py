@@ -44,11 +44,13 @@ class Row(NamedTuple):
     context: int
     max_output: int
     source: str
+    audio_in: str | None = None
+    audio_out: str | None = None
 
 
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
-    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's"),
+    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's", "0.15", "0.60"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4-turbo", "10.00", None, "30.00", 128_000, 4_096, _OPENAI),
@@ -64,8 +66,8 @@ def per_mtok(dollars: str | Decimal) -> Decimal:
 
 def _from_row(row: Row) -> Price:
     rates = {"input": per_mtok(row.input), "output": per_mtok(row.output)}
-    if row.cached is not None:
-        rates["cached_read"] = per_mtok(row.cached)
+    others = {"cached_read": row.cached, "audio_in": row.audio_in, "audio_out": row.audio_out}
+    rates |= {name: per_mtok(dollars) for name, dollars in others.items() if dollars is not None}
     return Price(rates=rates, context=row.context, max_output=row.max_output, version=VERSION)
 
 

@@ -7,7 +7,8 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 import gevent
 
@@ -21,10 +22,23 @@ from ...dialects.openai_chat.request import parse
 from ...dialects.openai_chat.stream import render as render_stream
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
-from ...neutral.reply import ChatReply, Finish
-from ...neutral.request import ChatRequest, FunctionTool
+from ...neutral.reply import ChatReply, Choice, Finish
+from ...neutral.request import ChatRequest, FunctionTool, Output
 from ...sse import write
-from .answer import answer, as_json, choice, forced, pieces, prompt_tokens, question, tokens, usage
+from .answer import (
+    answer,
+    choice,
+    forced,
+    offered,
+    ordered,
+    pieces,
+    prompt_tokens,
+    question,
+    sound_tokens,
+    tokens,
+    turn,
+    usage,
+)  # fmt: skip
 from .fill import TooMuch
 
 FIXED = (
@@ -34,7 +48,7 @@ FIXED = (
 """Models with a name of their own; the others carry a number."""
 
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
 _ONCE_MS = 3_600_000
 MOST_OUTPUT, MOST_INPUT = 131_072, 1_048_576
@@ -92,9 +106,10 @@ def send(outbound: Outbound) -> Wire:
         return _error(404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
-    for index, message in enumerate(values["messages"]):
-        if message.get("role") not in _ROLES:
-            return _error(400, f"The sandbox knows no role {message.get('role')!r}.", f"messages[{index}].role")
+    asked, request = ask(values), parse(values)
+    for index, message in enumerate(request.messages):
+        if message.role not in _ROLES:
+            return _error(400, f"The sandbox knows no role {message.role[:80]!r}.", f"messages[{index}].role")
     if kind == "hang":
         gevent.sleep(86_400)
     if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
@@ -105,24 +120,31 @@ def send(outbound: Outbound) -> Wire:
         return _error(429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
     if kind == "mid-stream-error" and not outbound.stream:
         return _error(500, "The sandbox model mid-stream-error fails.")
-    weight = ask(values).weight
-    if weight.text > MOST_INPUT:
-        return _error(400, f"The sandbox reads at most {MOST_INPUT} bytes of text, not {weight.text}.", "messages")
-    request = parse(values)
+    read = asked.weight.text
+    if read > MOST_INPUT:
+        return _error(400, f"The sandbox reads at most {MOST_INPUT} bytes of text, not {read}.", "messages")
     if number * request.sampling.n > MOST_OUTPUT and kind == "tokens":
         return _error(400, f"The sandbox says at most {MOST_OUTPUT} tokens over all choices.", "n")
-    offered = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
-    missing = [name for name in request.tool_choice.names if name not in offered]
+    known = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
+    missing = [name for name in request.tool_choice.names if name not in known]
     if missing:
         return _error(400, f"tool_choice names {missing[0]!r}, which is not among the tools.", "tool_choice")
+    taken = asked.weight.bound(1_600) if kind == "tokens" else prompt_tokens(request)
     try:
-        reply = _reply(kind, number, request, values, outbound)
-    except TooMuch:
-        return _error(400, "The sandbox will not make a value that large. Ask for less in the schema.", "tools")
+        choices = _choices(kind, number, request)
+    except TooMuch as problem:
+        return _error(400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
+    reply = ChatReply(
+        id=f"chatcmpl-sandbox{zlib.crc32(outbound.body):08x}",
+        model=request.model,
+        created=int(time.time()),
+        choices=choices,
+        usage=usage(taken, sound_tokens(request), choices),
+    )
     delay = number / 1000 if kind == "slow" else 0.0
     if not outbound.stream:
         return _whole(kind, reply, delay)
-    return _stream(kind, reply, delay, ask(values).wants_usage)
+    return _stream(kind, reply, delay, asked.wants_usage)
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -140,44 +162,43 @@ def _unlucky(percent: int) -> bool:
     return (_calls * 61) % 100 < percent
 
 
-def _reply(kind: str, number: int, request: ChatRequest, values: Mapping[str, Any], outbound: Outbound) -> ChatReply:
+def _choices(kind: str, number: int, request: ChatRequest) -> tuple[Choice, ...]:
+    """All choices of a reply: the same one as often as was asked."""
     parts, finish = _parts(kind, number, request)
-    limit = min(request.sampling.limit or MOST_OUTPUT, MOST_OUTPUT // request.sampling.n)
-    stop = request.sampling.stop
-    if kind == "length":
-        limit = min(limit, tokens(_LONG))
-    one = choice(parts, limit, stop, finish)
-    choices = (one,) * request.sampling.n
-    taken = ask(values).weight.bound(1_600) if kind == "tokens" else prompt_tokens(request)
-    digest = zlib.crc32(outbound.body)
-    return ChatReply(
-        id=f"chatcmpl-sandbox{digest:08x}",
-        model=request.model,
-        created=int(time.time()),
-        choices=choices,
-        usage=usage(taken, choices),
-    )
+    n, asked = request.sampling.n, request.sampling.limit
+    most = MOST_OUTPUT // n
+    return (choice(parts, most if asked is None else min(asked, most), request.sampling.stop, finish),) * n
 
 
 def _parts(kind: str, number: int, request: ChatRequest) -> tuple[tuple[Part, ...], Finish | None]:
-    offered = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
-    after_tool = bool(request.messages) and request.messages[-1].role == "tool"
+    calls = ordered(request)
     text = question(request)
+    if kind == "reasoner":
+        thought = Reasoning(text=f"The user says {tokens(text)} words. I repeat them.")
+        return (thought, *(calls or answer(request))), None
+    if calls:
+        return calls, None
     if kind == "tokens":
         return (Text(text=" ".join(["token"] * number)),), None
     if kind == "refusal":
         return (Refusal(text="I cannot help with that."),), None
     if kind == "length":
         return (Text(text=_LONG),), Finish(reason="length")
-    if kind == "json":
-        return (Text(text=as_json(text)),), None
-    if kind in ("tool", "parallel-tools") and offered and not after_tool and request.tool_choice.mode != "none":
+    if kind == "json" and request.output.form == "text":
+        return answer(replace(request, output=Output(form="json"))), None
+    tools = offered(request)
+    if kind in ("tool", "parallel-tools") and tools and not turn(request)[0]:
         twice = kind == "parallel-tools" and request.tool_choice.parallel is not False
-        chosen = (offered * 2)[:2] if twice else offered[:1]
+        chosen = (tools * 2)[:2] if twice else tools[:1]
         return tuple(forced(place, tool, text) for place, tool in enumerate(chosen)), None
-    if kind == "reasoner":
-        return (Reasoning(text=f"The user says {tokens(text)} words. I repeat them."), *answer(request)), None
     return answer(request), None
+
+
+def _with_schema(request: ChatRequest) -> str | None:
+    """The one member of the request that holds schemas, where there is one only."""
+    if request.output.form != "schema":
+        return "tools"
+    return None if request.tools else "response_format"
 
 
 def _whole(kind: str, reply: ChatReply, delay: float) -> Wire:
