@@ -378,4 +378,4 @@ def test_sound_can_be_tried(sqlite_gateway: Gateway) -> None:
     assert body["choices"][0]["message"]["content"] == "What is this?\n[audio/wav, 3000 bytes]"
     assert body["usage"]["prompt_tokens_details"]["audio_tokens"] == 20 < body["usage"]["prompt_tokens"]
     receipt = sqlite_gateway.get("/v1/generation", params={"id": body["id"]}).json()["data"]
-    assert receipt["cost"]["audio_in"] == 20 * 0.15 / 10**6 and not receipt["overrun"]
+    assert receipt["cost"]["audio_in"] == 20 * 10 / 10**6 and not receipt["overrun"]
