@@ -211,10 +211,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
-    """One request to a provider. path: below the channel's base URL · account_id: for the sandbox's memory only."""
+    """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
+    too · account_id: for the sandbox's memory only."""
 
     channel: Channel
     dialect: str
+    model: str
     path: str
     body: bytes
     headers: Mapping[str, str]

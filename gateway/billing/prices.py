@@ -44,11 +44,13 @@ class Row(NamedTuple):
     context: int
     max_output: int
     source: str
+    audio_in: str | None = None
+    audio_out: str | None = None
 
 
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
-    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's"),
+    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's", "10.00", "20.00"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4-turbo", "10.00", None, "30.00", 128_000, 4_096, _OPENAI),
@@ -64,8 +66,8 @@ def per_mtok(dollars: str | Decimal) -> Decimal:
 
 def _from_row(row: Row) -> Price:
     rates = {"input": per_mtok(row.input), "output": per_mtok(row.output)}
-    if row.cached is not None:
-        rates["cached_read"] = per_mtok(row.cached)
+    others = {"cached_read": row.cached, "audio_in": row.audio_in, "audio_out": row.audio_out}
+    rates |= {name: per_mtok(dollars) for name, dollars in others.items() if dollars is not None}
     return Price(rates=rates, context=row.context, max_output=row.max_output, version=VERSION)
 
 
@@ -239,12 +241,18 @@ _INPUTS = tuple(bucket for bucket in PARENT if bucket not in _OUTPUTS)
 
 def most(price: Price, ask: Ask, output: int) -> int:
     """The dearest outcome with so many output tokens a choice."""
-    exact = _dearest(price, "input") * bound_input(price, ask) + _dearest(price, "output") * ask.n * output
+    exact = _dearest_input(price, ask) * bound_input(price, ask) + _dearest_output(price, ask) * ask.n * output
     return int(exact.to_integral_value(ROUND_CEILING))
 
 
-def _dearest(price: Price, side: str) -> Decimal:
-    return max(rate(price, bucket) for bucket in (_INPUTS if side == "input" else _OUTPUTS))
+def _dearest_input(price: Price, ask: Ask) -> Decimal:
+    """The dearest class that the input can fall into: sound only where there may be some."""
+    sound = ask.audio_in or ask.weight.unseen
+    return max(rate(price, bucket) for bucket in _INPUTS if sound or bucket != "audio_in")
+
+
+def _dearest_output(price: Price, ask: Ask) -> Decimal:
+    return max(rate(price, bucket) for bucket in _OUTPUTS if ask.audio_out or bucket != "audio_out")
 
 
 def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
@@ -252,8 +260,8 @@ def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
     least = UNKNOWN_OUTPUT
     for leg in legs:
         assert leg.price is not None
-        each = _dearest(leg.price, "output") * ask.n
-        left = amount - _dearest(leg.price, "input") * bound_input(leg.price, ask)
+        each = _dearest_output(leg.price, ask) * ask.n
+        left = amount - _dearest_input(leg.price, ask) * bound_input(leg.price, ask)
         if each > 0:
             least = min(least, int(left / each))
     return least

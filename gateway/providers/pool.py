@@ -80,7 +80,14 @@ def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, 
     """A question of the operator's: GET, or POST with a body. Status, headers and up to 1 MB. Raises Fault."""
     assert _adapter is not None and _settings is not None
     outbound = Outbound(
-        channel=channel, dialect="", path=path, body=body or b"", headers={}, stream=False, account_id=""
+        channel=channel,
+        dialect=channel.dialects[0],
+        model="",
+        path=path,
+        body=body or b"",
+        headers={},
+        stream=False,
+        account_id="",
     )
     try:
         response = _adapter.send(

@@ -31,7 +31,9 @@ class Provider:
 
 
 PROVIDERS = (
-    Provider(kind="sandbox", title="Sandbox", base_url="sandbox:", dialects=(CHAT,), keyless=True),
+    Provider(
+        kind="sandbox", title="Sandbox", base_url="sandbox:", dialects=(CHAT, RESPONSES, MESSAGES, GEMINI), keyless=True
+    ),
     Provider(
         kind="openai",
         title="OpenAI",

@@ -95,6 +95,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
+        model=leg.model,
         path=NAMED[leg.dialect].path(leg.model, call.ask.stream),
         body=bridge.encode(call, leg),
         headers=call.headers,

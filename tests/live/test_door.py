@@ -159,9 +159,9 @@ WRONG: list[tuple[Any, str]] = [
     ({**ASK, "tools": [{"type": "function", "function": {"name": "f"}}] * 2049}, "tools"),
     ({**ASK, "stop": [1]}, "stop"),
     ({**ASK, "computer_id": "c"}, "computer_id"),
-    ({**ASK, "service_tier": "priority"}, "service_tier"),
+    ({**ASK, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [5]}},
+      "service_tier": "priority"}, "service_tier"),
     ({**ASK, "web_search_options": {}}, "web_search_options"),
-    ({**ASK, "modalities": ["audio"]}, "modalities"),
     ({**ASK, "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f-1"}}]}]},
      "messages[0].content[0].file.file_id"),
 ]  # fmt: skip

@@ -45,7 +45,7 @@ def channel(url: str, secret: str | None = "sk-secret-0123456789") -> Channel:
 
 def outbound(url: str, body: bytes = b"{}", stream: bool = False) -> Outbound:
     return Outbound(
-        channel=channel(url), dialect="chat", path="/chat/completions", body=body, headers={"accept": "x/y"},
+        channel=channel(url), dialect="chat", model="m", path="/chat/completions", body=body, headers={"accept": "x/y"},
         stream=stream, account_id="acc_1",
     )  # fmt: skip
 

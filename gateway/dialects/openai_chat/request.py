@@ -233,7 +233,10 @@ def _tool_choice(values: Mapping[str, Any]) -> ToolChoice:
         case {"function": {"name": str(name)}} | {"name": str(name)}:
             return ToolChoice(mode="required", names=(name,), parallel=parallel)
         case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}:
-            names = tuple(tool["function"]["name"] for tool in tools if isinstance(tool.get("function"), dict))
+            named = [tool.get("function") for tool in tools if isinstance(tool, dict)]
+            names = tuple(
+                str(function["name"]) for function in named if isinstance(function, dict) and "name" in function
+            )
             return ToolChoice(mode="required" if mode == "required" else "auto", names=names, parallel=parallel)
         case _:
             return ToolChoice(parallel=parallel)

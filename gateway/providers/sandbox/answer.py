@@ -1,7 +1,7 @@
 """What a sandbox model says: an echo with manners.
 
-It repeats the last thing that the user said, tells a tool's result, fits its answer to a schema, and calls a tool only
-when it is made to, when a line `call <tool> {json}` says so, or when a lone tool plainly fits the question.
+It repeats the last thing that the user said, tells the tools' results, fits its answer to a schema, and calls a tool
+only when it is made to, when a line `call <tool> {json}` says so, or when a lone tool plainly fits the question.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from ...neutral.parts import Bytes, FileRef, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Choice, Finish, Usage
@@ -20,7 +21,7 @@ from .fill import Prompt, fill
 PIECE = re.compile(r"\s*(?:\w{1,24}|[^\w\s])|\s+$")
 """The sandbox's token: a word or mark with the space before it."""
 
-_CALL_LINE = re.compile(r"call ([A-Za-z0-9_.:-]{1,128})(?:\s+(\{.*\}))?", re.DOTALL)
+_LINE_END = re.compile(r"\r\n?|\n")
 _WORDS = re.compile(r"[a-z]{3,}")
 _EMPTY_WORDS = frozenset(_WORDS.findall("get set the and for with from list make run tool use all new can"))
 
@@ -51,12 +52,18 @@ def prompt_tokens(request: ChatRequest) -> int:
     return total
 
 
+def sound_tokens(request: ChatRequest) -> int:
+    """Those of the input tokens that are sound."""
+    parts = (part for message in request.messages for part in message.parts)
+    return sum(_part_tokens(part) for part in parts if isinstance(part, Media) and part.kind == "audio")
+
+
 def _part_tokens(part: Part) -> int:
     match part:
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
             return tokens(text)
-        case ToolCall(name=name, arguments=arguments):
-            return tokens(name) + tokens(arguments)
+        case ToolCall(arguments=arguments):
+            return 1 + tokens(arguments)  # a name is one token, so that no limit is too small for it
         case ToolResult(parts=parts):
             return sum(map(_part_tokens, parts))
         case Media(kind=kind):
@@ -75,38 +82,74 @@ def question(request: ChatRequest) -> str:
     return next((said(message) for message in reversed(request.messages) if message.role == "user"), "")
 
 
+def turn(request: ChatRequest) -> tuple[tuple[ToolResult, ...], str]:
+    """What came since the model last spoke: the tools' results, and the text that the user said after them."""
+    results: list[ToolResult] = []
+    texts: list[str] = []
+    for message in request.messages[_spoken(request) :]:
+        found = [part for part in message.parts if isinstance(part, ToolResult)]
+        if found:
+            results, texts = [*results, *found], []
+        if message.role in ("user", "tool"):
+            texts.append(said(message))
+    return tuple(results), "\n".join(filter(None, texts)) if results else question(request)
+
+
+def _spoken(request: ChatRequest) -> int:
+    """How many messages there are up to the model's last one."""
+    places = (place for place, message in enumerate(request.messages, 1) if message.role == "assistant")
+    return max(places, default=0)
+
+
 def answer(request: ChatRequest) -> tuple[Part, ...]:
-    """The parts of a plain answer, before any limit cuts them."""
+    """The parts of a plain answer where no line orders a call, before any limit cuts them."""
     calls = tool_calls(request)
     if calls:
         return calls
-    text = question(request)
     if request.output.form == "schema":
-        return (Text(text=json.dumps(fill(request.output.schema or {}, Prompt(text)), ensure_ascii=False)),)
-    if request.output.form == "json":
-        return (Text(text=as_json(text)),)
+        made = fill(request.output.schema or {}, Prompt(question(request)))
+        return (Text(text=json.dumps(made, ensure_ascii=False)),)
+    text = _echo(request)
+    return (Text(text=as_json(text) if request.output.form == "json" else text or "Hello from the sandbox."),)
+
+
+def _echo(request: ChatRequest) -> str:
+    """The tools' results told, what the user said after them, and what the user showed."""
+    results, text = turn(request)
+    names = _called(request) if results else {}
+    told = [_told(result, result.name or names.get(result.call_id) or "The tool") for result in results]
     last = request.messages[-1] if request.messages else None
-    if last is not None and last.role == "tool":
-        return (Text(text="\n".join(_told(part) for part in last.parts if isinstance(part, ToolResult))),)
     seen = [_seen(part) for part in last.parts if isinstance(part, Media)] if last else []
-    return (Text(text="\n".join([text, *seen]).strip() or "Hello from the sandbox."),)
+    return "\n".join([*told, text, *seen]).strip()
+
+
+def _called(request: ChatRequest) -> dict[str, str]:
+    """The names of the tools that were called, by the calls' ids."""
+    parts = (part for message in request.messages for part in message.parts)
+    return {part.id: part.name for part in parts if isinstance(part, ToolCall)}
 
 
 def as_json(text: str) -> str:
     """The text itself where it is a JSON object, else an object that holds it."""
+    return text if _is_object(text) else json.dumps({"echo": text}, ensure_ascii=False)
+
+
+def _is_object(text: str) -> bool:
     try:
-        if isinstance(json.loads(text), dict):
-            return text
+        return isinstance(json.loads(text, parse_constant=_no_json), dict)
     except (ValueError, RecursionError):
-        pass
-    return json.dumps({"echo": text}, ensure_ascii=False)
+        return False
 
 
-def _told(result: ToolResult) -> str:
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _told(result: ToolResult, name: str) -> str:
     text = "\n".join(
         part.text if isinstance(part, Text) else _seen(part) for part in result.parts if not isinstance(part, Opaque)
     )
-    return f"{result.name or 'The tool'} {'failed' if result.is_error else 'answered'}: {text}"
+    return f"{name} {'failed' if result.is_error else 'answered'}: {text}"
 
 
 def _seen(part: Media) -> str:
@@ -120,25 +163,43 @@ def _seen(part: Media) -> str:
     return f"[{part.name + ': ' if part.name else ''}{what}]"
 
 
-def tool_calls(request: ChatRequest) -> tuple[ToolCall, ...]:
-    """The calls that this request makes any sandbox model make."""
-    offered = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
+def offered(request: ChatRequest) -> list[FunctionTool]:
+    """The tools that may be called: none, those that the tool choice names, or all."""
     choice = request.tool_choice
-    last = request.messages[-1] if request.messages else None
-    if not offered or choice.mode == "none" or last is None:
-        return ()
-    text = question(request)
-    if last.role != "tool":
-        names = {tool.name for tool in offered}
-        found = (_CALL_LINE.fullmatch(line.strip()) for line in text.split("\n") if line.lstrip().startswith("call "))
-        lines = [match for match in found if match and match[1] in names]
-        if lines:
-            return tuple(_call(place, match[1], match[2] or "{}") for place, match in enumerate(lines))
-    allowed = [tool for tool in offered if not choice.names or tool.name in choice.names]
-    if choice.mode == "required" and allowed:
-        return (forced(0, allowed[0], text),)
-    if last.role != "tool" and len(offered) == 1 and _fits(offered[0], text):
-        return (forced(0, offered[0], text),)
+    if choice.mode == "none":
+        return []
+    tools = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
+    return [tool for tool in tools if not choice.names or tool.name in choice.names]
+
+
+def ordered(request: ChatRequest) -> tuple[ToolCall, ...]:
+    """The calls that lines `call <tool> {json}` order. A line before the tools' results has had its call."""
+    names = {tool.name for tool in offered(request)}
+    _, text = turn(request)
+    found = (_order(line) for line in _LINE_END.split(text)) if names else ()
+    lines = [line for line in found if line is not None and line[0] in names]
+    if request.tool_choice.parallel is False:
+        lines = lines[:1]
+    return tuple(_call(place, name, arguments) for place, (name, arguments) in enumerate(lines))
+
+
+def _order(line: str) -> tuple[str, str] | None:
+    match line.split(None, 2):
+        case ["call", name]:
+            return name, "{}"
+        case ["call", name, arguments] if _is_object(arguments):
+            return name, arguments.strip()
+        case _:
+            return None
+
+
+def tool_calls(request: ChatRequest) -> tuple[ToolCall, ...]:
+    """The calls that a model makes without an order: one that is required, or one that plainly fits."""
+    tools, text = offered(request), question(request)
+    if tools and request.tool_choice.mode == "required":
+        return (forced(0, tools[0], text),)
+    if len(tools) == 1 and _fits(tools[0], text) and not turn(request)[0]:
+        return (forced(0, tools[0], text),)
     return ()
 
 
@@ -161,37 +222,47 @@ def _fits(tool: FunctionTool, text: str) -> bool:
     return bool(telling & words or {word + "s" for word in telling} & words)
 
 
-def choice(parts: tuple[Part, ...], limit: int | None, stop: tuple[str, ...], finish: Finish | None) -> Choice:
+def choice(parts: tuple[Part, ...], limit: int, stop: tuple[str, ...], finish: Finish | None) -> Choice:
     """The parts as a choice: cut at a stop sequence, then at the limit."""
-    left = limit if limit is not None else 1 << 62
+    left = limit
     kept: list[Part] = []
     reason = finish or Finish(reason="tool_calls" if any(isinstance(p, ToolCall) for p in parts) else "stop")
     for part in parts:
-        if isinstance(part, Text) and stop:
-            ends = [at for at in (part.text.find(word) for word in stop if word) if at >= 0]
-            part = replace(part, text=part.text[: min(ends)]) if ends else part
+        ends = [part.text.find(word) for word in stop if word and word in part.text] if isinstance(part, Text) else []
+        if isinstance(part, Text) and ends:
+            part = replace(part, text=part.text[: min(ends)])
         used = _part_tokens(part)
         if used > left:
+            kept += [_cut(part, left)] if left > 0 else []
             reason = Finish(reason="length")
-            if left and not isinstance(part, ToolCall):
-                kept.append(_cut(part, left))
             break
         left -= used
         kept.append(part)
+        if ends:
+            reason = Finish(reason="stop")
+            break
     return Choice(parts=tuple(kept), finish=reason)
 
 
 def _cut(part: Part, limit: int) -> Part:
-    if isinstance(part, Text | Reasoning | Refusal):
-        return replace(part, text="".join(piece for _, piece in zip(range(limit), pieces(part.text), strict=False)))
-    return part
+    """The first tokens of a part, at least one: a call keeps its name, and as much of its arguments as there is room
+    for."""
+    match part:
+        case Text() | Reasoning() | Refusal():
+            return replace(part, text="".join(islice(pieces(part.text), limit)))
+        case ToolCall():
+            return replace(part, arguments="".join(islice(pieces(part.arguments), limit - 1)))
+        case _:
+            return part
 
 
-def usage(input_tokens: int, choices: tuple[Choice, ...]) -> Usage:
+def usage(input_tokens: int, audio: int, choices: tuple[Choice, ...]) -> Usage:
+    """What a reply took. audio: tokens of the input that are sound."""
     spoken = [part for one in choices for part in one.parts]
     return Usage(
         input=input_tokens,
         cached=0,
+        audio_in=min(audio, input_tokens),
         output=sum(map(_part_tokens, spoken)),
         reasoning=sum(_part_tokens(part) for part in spoken if isinstance(part, Reasoning)),
     )

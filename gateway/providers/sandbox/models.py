@@ -7,6 +7,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import gevent
@@ -15,16 +16,27 @@ from models import tally, writer
 
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
-from ...dialects.openai_chat import ask
-from ...dialects.openai_chat.reply import render as render_reply
-from ...dialects.openai_chat.request import parse
-from ...dialects.openai_chat.stream import ChatWriter
+from ...dialects.base import Dialect
+from ...dialects.bridge import NAMED
+from ...errors import GatewayError
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
-from ...neutral.reply import ChatReply, Finish
-from ...neutral.request import ChatRequest, FunctionTool
-from ...sse import write
-from .answer import answer, as_json, choice, forced, pieces, prompt_tokens, question, tokens, usage
+from ...neutral.reply import ChatReply, Choice, Finish
+from ...neutral.request import ChatRequest, FunctionTool, Output
+from .answer import (
+    answer,
+    choice,
+    forced,
+    offered,
+    ordered,
+    pieces,
+    prompt_tokens,
+    question,
+    sound_tokens,
+    tokens,
+    turn,
+    usage,
+)  # fmt: skip
 from .fill import TooMuch
 
 FIXED = (
@@ -34,7 +46,7 @@ FIXED = (
 """Models with a name of their own; the others carry a number."""
 
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
 _ONCE_MS = 3_600_000
 MOST_OUTPUT, MOST_INPUT = 131_072, 1_048_576
@@ -86,43 +98,51 @@ def knows(model: str) -> bool:
 
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
-    values = json.loads(outbound.body)
-    model = values["model"]
+    dialect, model = NAMED[outbound.dialect], outbound.model
     if not knows(model):
-        return _error(404, f"The sandbox has no model {model[:80]!r}.", "model")
+        return _error(dialect, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
-    for index, message in enumerate(values["messages"]):
-        if message.get("role") not in _ROLES:
-            return _error(400, f"The sandbox knows no role {message.get('role')!r}.", f"messages[{index}].role")
+    values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
+    asked, request = dialect.ask(values), dialect.parse(values)
+    for index, message in enumerate(request.messages):
+        if message.role not in _ROLES:
+            return _error(dialect, 400, f"The sandbox knows no role {message.role[:80]!r}.", f"messages[{index}].role")
     if kind == "hang":
         gevent.sleep(86_400)
     if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
-        return _error(number, f"The sandbox model {model} answers {number}.")
+        return _error(dialect, number, f"The sandbox model {model} answers {number}.")
     if kind == "flaky" and _unlucky(number):
-        return _error(500, f"The sandbox model {model} fails {number} % of its calls.")
+        return _error(dialect, 500, f"The sandbox model {model} fails {number} % of its calls.")
     if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
-        return _error(429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
+        return _error(dialect, 429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
     if kind == "mid-stream-error" and not outbound.stream:
-        return _error(500, "The sandbox model mid-stream-error fails.")
-    weight = ask(values).weight
-    if weight.text > MOST_INPUT:
-        return _error(400, f"The sandbox reads at most {MOST_INPUT} bytes of text, not {weight.text}.", "messages")
-    request = parse(values)
+        return _error(dialect, 500, "The sandbox model mid-stream-error fails.")
+    read = asked.weight.text
+    if read > MOST_INPUT:
+        return _error(dialect, 400, f"The sandbox reads at most {MOST_INPUT} bytes of text, not {read}.", "messages")
     if number * request.sampling.n > MOST_OUTPUT and kind == "tokens":
-        return _error(400, f"The sandbox says at most {MOST_OUTPUT} tokens over all choices.", "n")
-    offered = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
-    missing = [name for name in request.tool_choice.names if name not in offered]
+        return _error(dialect, 400, f"The sandbox says at most {MOST_OUTPUT} tokens over all choices.", "n")
+    known = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
+    missing = [name for name in request.tool_choice.names if name not in known]
     if missing:
-        return _error(400, f"tool_choice names {missing[0]!r}, which is not among the tools.", "tool_choice")
+        return _error(dialect, 400, f"tool_choice names {missing[0]!r}, which is not among the tools.", "tool_choice")
+    taken = asked.weight.bound(1_600) if kind == "tokens" else prompt_tokens(request)
     try:
-        reply = _reply(kind, number, request, values, outbound)
-    except TooMuch:
-        return _error(400, "The sandbox will not make a value that large. Ask for less in the schema.", "tools")
+        choices = _choices(kind, number, request)
+    except TooMuch as problem:
+        return _error(dialect, 400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
+    reply = ChatReply(
+        id=f"chatcmpl-sandbox{zlib.crc32(outbound.body):08x}",
+        model=request.model,
+        created=int(time.time()),
+        choices=choices,
+        usage=usage(taken, sound_tokens(request), choices),
+    )
     delay = number / 1000 if kind == "slow" else 0.0
     if not outbound.stream:
-        return _whole(kind, reply, delay)
-    return _stream(kind, reply, delay, ask(values).wants_usage)
+        return _whole(kind, dialect, values, reply, delay)
+    return _stream(kind, dialect, values, reply, delay)
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -140,83 +160,74 @@ def _unlucky(percent: int) -> bool:
     return (_calls * 61) % 100 < percent
 
 
-def _reply(kind: str, number: int, request: ChatRequest, values: Mapping[str, Any], outbound: Outbound) -> ChatReply:
+def _choices(kind: str, number: int, request: ChatRequest) -> tuple[Choice, ...]:
+    """All choices of a reply: the same one as often as was asked."""
     parts, finish = _parts(kind, number, request)
-    limit = min(request.sampling.limit or MOST_OUTPUT, MOST_OUTPUT // request.sampling.n)
-    stop = request.sampling.stop
-    if kind == "length":
-        limit = min(limit, tokens(_LONG))
-    one = choice(parts, limit, stop, finish)
-    choices = (one,) * request.sampling.n
-    taken = ask(values).weight.bound(1_600) if kind == "tokens" else prompt_tokens(request)
-    digest = zlib.crc32(outbound.body)
-    return ChatReply(
-        id=f"chatcmpl-sandbox{digest:08x}",
-        model=request.model,
-        created=int(time.time()),
-        choices=choices,
-        usage=usage(taken, choices),
-    )
+    n, asked = request.sampling.n, request.sampling.limit
+    most = MOST_OUTPUT // n
+    return (choice(parts, most if asked is None else min(asked, most), request.sampling.stop, finish),) * n
 
 
 def _parts(kind: str, number: int, request: ChatRequest) -> tuple[tuple[Part, ...], Finish | None]:
-    offered = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
-    after_tool = bool(request.messages) and request.messages[-1].role == "tool"
+    calls = ordered(request)
     text = question(request)
+    if kind == "reasoner":
+        thought = Reasoning(text=f"The user says {tokens(text)} words. I repeat them.")
+        return (thought, *(calls or answer(request))), None
+    if calls:
+        return calls, None
     if kind == "tokens":
         return (Text(text=" ".join(["token"] * number)),), None
     if kind == "refusal":
         return (Refusal(text="I cannot help with that."),), None
     if kind == "length":
         return (Text(text=_LONG),), Finish(reason="length")
-    if kind == "json":
-        return (Text(text=as_json(text)),), None
-    if kind in ("tool", "parallel-tools") and offered and not after_tool and request.tool_choice.mode != "none":
+    if kind == "json" and request.output.form == "text":
+        return answer(replace(request, output=Output(form="json"))), None
+    tools = offered(request)
+    if kind in ("tool", "parallel-tools") and tools and not turn(request)[0]:
         twice = kind == "parallel-tools" and request.tool_choice.parallel is not False
-        chosen = (offered * 2)[:2] if twice else offered[:1]
+        chosen = (tools * 2)[:2] if twice else tools[:1]
         return tuple(forced(place, tool, text) for place, tool in enumerate(chosen)), None
-    if kind == "reasoner":
-        return (Reasoning(text=f"The user says {tokens(text)} words. I repeat them."), *answer(request)), None
     return answer(request), None
 
 
-def _whole(kind: str, reply: ChatReply, delay: float) -> Wire:
-    body = json.dumps(render_reply(reply, {}), ensure_ascii=False).encode("utf-8", "replace")
+def _with_schema(request: ChatRequest) -> str | None:
+    """The one member of the request that holds schemas, where there is one only."""
+    if request.output.form != "schema":
+        return "tools"
+    return None if request.tools else "response_format"
+
+
+def _whole(kind: str, dialect: Dialect, asked: Mapping[str, Any], reply: ChatReply, delay: float) -> Wire:
+    body = json.dumps(dialect.render_reply(reply, asked), ensure_ascii=False).encode("utf-8", "replace")
     headers = {"content-type": "application/json"}
     if kind == "cut":
         return SandboxWire(200, headers, iter([(delay, body[: len(body) // 2])]), "cut")
     return SandboxWire(200, headers, iter([(delay, body)]))
 
 
-def _stream(kind: str, reply: ChatReply, delay: float, wants_usage: bool) -> Wire:
+def _stream(kind: str, dialect: Dialect, asked: Mapping[str, Any], reply: ChatReply, delay: float) -> Wire:
     headers = {"content-type": "text/event-stream; charset=utf-8"}
-    out = ChatWriter({"stream_options": {"include_usage": wants_usage}})
+    out = dialect.writer(asked)
     frames: Iterator[bytes] = (frame for event in unfold(reply, pieces) if (frame := out.write(event)))
     if kind in ("cut", "mid-stream-error"):
-        frames = _half(frames, kind)
+        frames = _half(frames, dialect if kind == "mid-stream-error" else None)
     steps = ((delay if place == 0 else 0.0, frame) for place, frame in enumerate(frames))
     return SandboxWire(200, headers, steps, "cut" if kind == "cut" else "end")
 
 
-def _half(frames: Iterator[bytes], kind: str) -> Iterator[bytes]:
+def _half(frames: Iterator[bytes], fails: Dialect | None) -> Iterator[bytes]:
+    """The first half of a stream, and an error where the provider fails rather than falls silent."""
     every = list(frames)
     yield from every[: max(2, len(every) // 2)]
-    if kind == "mid-stream-error":
-        inner = {"message": "The sandbox fails in the middle.", "type": "server_error", "code": "server_error"}
-        yield write(json.dumps({"error": inner}).encode())
+    if fails is not None:
+        yield fails.error_frame(GatewayError(500, "The sandbox fails in the middle."), "req_sandbox")
 
 
-def _error(status: int, message: str, param: str | None = None) -> Wire:
-    kind = "invalid_request_error" if status < 500 and status != 429 else "server_error"
-    inner = {"message": message, "type": kind, "param": param, "code": _CODES.get(status, f"error_{status}")}
+def _error(dialect: Dialect, status: int, message: str, param: str | None = None) -> Wire:
     headers = {"content-type": "application/json"}
     if status == 429:
         headers["retry-after"] = "1"
-    return SandboxWire(status, headers, iter([(0.0, json.dumps({"error": inner}).encode())]))
-
-
-_CODES = {
-    400: "bad_request", 401: "invalid_api_key", 402: "payment_required", 403: "forbidden", 404: "model_not_found",
-    409: "conflict", 413: "too_large", 422: "unprocessable", 429: "rate_limit_exceeded", 500: "server_error",
-    503: "overloaded",
-}  # fmt: skip
+    body = dialect.error(GatewayError(status, message, param=param), "req_sandbox")
+    return SandboxWire(status, headers, iter([(0.0, body)]))
