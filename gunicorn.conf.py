@@ -1,5 +1,6 @@
 """gunicorn's settings, read by `python -m gateway serve` and by a bare `gunicorn wsgi:app`."""
 
+import logging
 import os
 
 from gateway import journal
@@ -17,7 +18,7 @@ def on_starting(server):
 
 
 def when_ready(server):
-    server.log.warning("serving on %s with %s workers", settings.public_url, settings.workers)
+    logging.getLogger("gateway.server").info("serving on %s with %s workers", settings.public_url, settings.workers)
 
 
 def worker_exit(server, worker):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 
 from . import __version__
+from .commands._say import Misuse, fail
 
 VERBS = {
     "serve": "serving.serve",
@@ -25,8 +29,28 @@ VERBS = {
 """Verb → where it lives below `gateway.commands`; imported only when it is asked for."""
 
 
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Wrong usage is told in one line, as every failure is. A verb without its second word still gets its help."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        help_of = error.ctx.command_path if error.ctx else "python -m gateway"
+        fail(f"{error.format_message().rstrip('.')}. See: {help_of} --help", Misuse.code)
+
+
 class Verbs(click.Group):
     """A group whose verbs are loaded by name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _one_line():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _one_line():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)

@@ -14,10 +14,20 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
+LEAST = 16
+"""Characters of a secret, at least; a file with fewer is not what was written."""
 
 
 class VaultError(Exception):
     """The secret cannot be opened: it was sealed under another installation secret, or changed."""
+
+
+class NoSecret(Exception):
+    """The installation secret cannot be had. what: is wrong · mend: what to do."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what} {mend}")
+        self.what, self.mend = what, mend
 
 
 class Vault:
@@ -40,23 +50,50 @@ class Vault:
 
 
 def installation_secret(given: str | None, data: Path) -> str:
-    """`given` (from GATEWAY_SECRET), else the content of `secret.key` in `data`, which is made if missing."""
+    """`given` (from GATEWAY_SECRET), else the content of `secret.key` in `data`, which is made if missing.
+
+    Raises NoSecret.
+    """
     if given:
         return given
     path = data / "secret.key"
     try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    secret = os.urandom(32).hex()
-    half = data / f"secret.{os.urandom(6).hex()}"
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            _make(path)
+            return _read(path)
+    except OSError as error:
+        raise NoSecret(
+            f"The installation secret {path} cannot be read or made: {error.strerror}.",
+            "Make it a file that this user may read, in a folder where it may write, or set GATEWAY_SECRET.",
+        ) from error
+
+
+def _read(path: Path) -> str:
+    """The secret in a file. Raises NoSecret, OSError."""
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        secret = ""
+    if len(secret) < LEAST or not secret.isprintable():
+        raise NoSecret(
+            f"The installation secret {path} is damaged.",
+            "Put it back from a backup. Only if no channel has a stored key: remove it, and a new one is made.",
+        )
+    return secret
+
+
+def _make(path: Path) -> None:
+    """A new secret in a file, unless somebody else is faster."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half = path.with_name(f"secret.{os.urandom(6).hex()}")
     handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
-        file.write(secret + "\n")
+        file.write(os.urandom(32).hex() + "\n")
     try:
         os.link(half, path)  # atomic, and whoever comes second takes the first one's secret
     except FileExistsError:
         pass
     finally:
         half.unlink()
-    return path.read_text().strip()

@@ -6,7 +6,7 @@ still be held is granted − spent − held. They move only in `ledger.py`.
 
 from typing import Any
 
-from .base import BigIntegerField, CharField, Row, rows
+from .base import BigIntegerField, CharField, Row, rows, run
 from .change import touch
 
 
@@ -22,6 +22,11 @@ class Account(Row):
 
 def create(account_id: str, name: str, plan: str, at: int) -> None:
     Account.create(id=account_id, name=name, plan=plan, created_at=at)
+    touch()
+
+
+def set_plan(account_id: str, plan: str) -> None:
+    run("UPDATE account SET plan = ? WHERE id = ?", plan, account_id)
     touch()
 
 

@@ -99,9 +99,13 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
         )
     else:
         from playhouse.postgres_ext import PooledPsycopg3Database  # only here: SQLite needs no driver
+        from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
-        options = conninfo_to_dict(url)
+        try:
+            options = conninfo_to_dict(url)
+        except ProgrammingError as error:
+            raise peewee.ProgrammingError(str(error)) from error
         made = PooledPsycopg3Database(
             options.pop("dbname", "postgres"),
             max_connections=most,

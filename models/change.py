@@ -4,7 +4,9 @@ Every write to a table that is cached (keys, plans, channels, routes, prices) ca
 counter several times a second; a cache is good as long as `seen()` is the number that it was filled at.
 """
 
-from .base import BigIntegerField, IntegerField, Row, rows, run
+import contextlib
+
+from .base import BigIntegerField, DatabaseError, IntegerField, Row, is_postgres, rows, run
 
 
 class Change(Row):
@@ -18,6 +20,16 @@ _seen = 0
 def touch() -> None:
     """Count a change; part of the write that makes it."""
     run("UPDATE change SET n = n + 1 WHERE id = 1")
+
+
+def rehearse() -> None:
+    """Write, and take it back. Raises DatabaseError where the database can only be read; the caller holds a session."""
+    run("BEGIN" if is_postgres() else "BEGIN IMMEDIATE")
+    try:
+        touch()
+    finally:
+        with contextlib.suppress(DatabaseError):  # it is rolled back already
+            run("ROLLBACK")
 
 
 def seen() -> int:

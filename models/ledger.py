@@ -60,10 +60,26 @@ class Limited(NamedTuple):
     uses: tuple[window.Use, ...]
 
 
+MOST_GRANTED = 9 * 10**18
+"""All grants of one account, ever: nine billion dollars, which still fits the databases' integers."""
+
+
+class TooMuch(Exception):
+    """An account would have been granted more than MOST_GRANTED."""
+
+
 def grant(account_id: str, amount: int, ref: str, note: str | None, at: int) -> None:
-    """Add credit, once per `ref`."""
-    if _enter(account_id, "grant", amount, ref, note, at):
-        run("UPDATE account SET granted_nanos = granted_nanos + ? WHERE id = ?", amount, account_id)
+    """Add credit, once per `ref`. Raises TooMuch."""
+    if not _enter(account_id, "grant", amount, ref, note, at):
+        return
+    done = run(
+        "UPDATE account SET granted_nanos = granted_nanos + ? WHERE id = ? AND granted_nanos <= ?",
+        amount,
+        account_id,
+        MOST_GRANTED - amount,
+    ).rowcount
+    if not done:
+        raise TooMuch
 
 
 def place(

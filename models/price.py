@@ -21,6 +21,12 @@ def put(model: str, facts: dict[str, Any], at: int) -> None:
     touch()
 
 
+def remove(model: str) -> bool:
+    gone = Price.delete().where(Price.model == model).execute() == 1
+    touch()
+    return bool(gone)
+
+
 def everyone() -> dict[str, tuple[dict[str, Any], int]]:
     """Model → (facts, changed_at)."""
     return {price.model: (json.loads(price.facts), price.changed_at) for price in Price.select()}

@@ -6,6 +6,7 @@ Nothing of the database is imported before a verb runs: `serve` must leave that 
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
@@ -20,9 +21,17 @@ from ..config import BadSetting, Settings
 class Failure(Exception):
     """The verb cannot do it; the text is one line that says what to do next."""
 
+    code = 1
+
+
+class Misuse(Failure):
+    """What was typed cannot be meant, whatever the database holds."""
+
+    code = 2
+
 
 def verb(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with `--json` whose failures are one line and exit code 1."""
+    """A command with `--json` whose failures are one line and an exit code: 1, or 2 for what was typed wrong."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @functools.wraps(function)
@@ -31,21 +40,36 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
         from models.writer import Busy
 
         click.get_current_context().obj = as_json
+        logging.getLogger().addHandler(logging.NullHandler())  # a verb says itself what went wrong, in one line
         try:
             function(*args, **kwargs)
-        except (Failure, BadSetting, Busy) as error:
+        except Failure as error:
+            fail(str(error), error.code)
+        except BadSetting as error:
             fail(str(error))
-        except (base.DatabaseError, OSError) as error:
-            fail(f"The database cannot be used: {str(error).strip().splitlines()[0]}. See: python -m gateway doctor")
+        except (base.DatabaseError, Busy) as error:
+            fail(f"The database cannot be used: {first_line(error)}. See: python -m gateway doctor")
+        except UnicodeEncodeError:
+            fail("What was typed holds bytes that are no UTF-8 text. Type it again without them.", Misuse.code)
+        except BrokenPipeError:
+            raise  # who read us has enough
+        except OSError as error:
+            what = ": ".join(str(part) for part in (error.filename, error.strerror or first_line(error)) if part)
+            fail(f"The system refused: {what}. Look at the rights of GATEWAY_DATA, and its free space.")
         finally:
             base.disconnect()
 
     return run
 
 
-def fail(line: str) -> NoReturn:
+def fail(line: str, code: int = Failure.code) -> NoReturn:
     click.echo(" ".join(line.split()), err=True)
-    sys.exit(1)
+    sys.exit(code)
+
+
+def first_line(error: Exception) -> str:
+    """What a library says is wrong, without its further explanations and its full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def wants_json() -> bool:
@@ -90,14 +114,17 @@ def table(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], empty: st
 
 
 def _json(values: Any) -> str:
-    """JSON text; amounts (`…_usd`) are numbers with all their digits."""
+    """JSON text; amounts (`…_usd`) and rates (`…_mtok`) are numbers with all their digits."""
     return orjson.dumps(_numbered(values)).decode()
+
+
+_MONEY = ("_usd", "_mtok")
 
 
 def _numbered(values: Any) -> Any:
     if isinstance(values, Mapping):
         return {
-            name: orjson.Fragment(value) if name.endswith("_usd") and isinstance(value, str) else _numbered(value)
+            name: orjson.Fragment(value) if name.endswith(_MONEY) and isinstance(value, str) else _numbered(value)
             for name, value in values.items()
         }
     return [_numbered(value) for value in values] if isinstance(values, list | tuple) else values

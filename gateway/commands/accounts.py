@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
@@ -12,14 +13,18 @@ import models.account
 import models.key
 import models.plan
 from models.base import session
+from models.ledger import MOST_GRANTED, TooMuch
 from models.writer import write
 
 from .. import clock, ids, money
-from ..access.keys import digest
+from ..access.keys import digest, split_patterns
 from ..billing import ledger
-from ._say import Failure, house, say, table, verb
+from ._say import Failure, Misuse, house, say, table, verb
 
 _SPANS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_LONGEST = 36_500 * _SPANS["d"]
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
+_PATTERN = re.compile(r"[A-Za-z0-9._:@+/*?\[\]!-]{1,200}")
 
 
 @click.group()
@@ -40,8 +45,8 @@ def accounts_create(name: str, plan: str) -> None:
 
 def create_account(name: str, plan: str) -> dict[str, Any]:
     """A new account. Raises Failure."""
-    if not re.fullmatch(r"[^\s\x00-\x1f][^\x00-\x1f]{0,99}", name):
-        raise Failure("An account name has 1 to 100 characters and no control characters.")
+    if not _NAME.fullmatch(name):
+        raise Misuse(f"{name!r} is no account name. It has 1 to 100 characters and no control characters.")
     _plan(plan)
     with session():
         if models.account.find(name):
@@ -62,7 +67,22 @@ def accounts_list() -> None:
         {**models.account.row(account), "balance_usd": money.usd(account.granted_nanos - account.spent_nanos)}
         for account in found
     ]
-    table(rows, ("name", "plan", "balance_usd", "id"), "No accounts yet. Add one: gateway accounts create NAME")
+    table(
+        rows, ("name", "plan", "balance_usd", "id"), "No accounts yet. Add one: python -m gateway accounts create NAME"
+    )
+
+
+@accounts.command("set")
+@click.argument("name")
+@click.option("--plan", required=True, help="Name of a plan.")
+@verb
+def accounts_set(name: str, plan: str) -> None:
+    """Move an account to another plan; holds within a second."""
+    house()
+    account = find_account(name)
+    _plan(plan)
+    write(models.account.set_plan, account.id, plan)
+    say({**models.account.row(account), "plan": plan}, f"Account {account.name} is on plan {plan}.")
 
 
 def find_account(name: str) -> models.account.Account:
@@ -88,14 +108,32 @@ def credits_add(account: str, usd: str, note: str | None) -> None:
     """Add credit, in dollars."""
     house()
     found = find_account(account)
+    amount = _dollars("The amount", usd)
     try:
-        amount = money.nanos(usd)
-    except ValueError as error:
-        raise Failure(f"{error}. Write dollars as in: credits add {account} 10.50") from None
-    if amount <= 0:
-        raise Failure("Credits are added: give an amount above 0.")
-    ledger.grant(found.id, amount, note)
+        ledger.grant(found.id, amount, note)
+    except TooMuch:
+        raise Failure(
+            f"${usd} more is too much for {account}. Add less: all its credits together may be"
+            f" ${money.usd(MOST_GRANTED)}."
+        ) from None
     _show_credits(found)
+
+
+def _dollars(label: str, text: str) -> int:
+    """Nano-dollars of an amount above 0. Raises Misuse."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise Misuse(f"{label} {text!r} is no amount of dollars. Write it as in 10.50.")
+    if amount <= 0:
+        raise Misuse(f"{label} {text!r} must be above 0.")
+    if amount > MOST_GRANTED // money.NANOS:
+        raise Misuse(f"{label} {text!r} is too large: give at most {money.usd(MOST_GRANTED)} dollars.")
+    if amount != round(amount, 9):
+        raise Misuse(f"{label} {text!r} is finer than a nano-dollar. Write at most nine decimals.")
+    return money.nanos(text)
 
 
 @credits.command("show")
@@ -154,21 +192,15 @@ def create_key(
     plan: str | None = None,
 ) -> dict[str, Any]:
     """A new key. Raises Failure."""
-    if plan:
-        _plan(plan)
+    if not _NAME.fullmatch(name):
+        raise Misuse(f"--name {name!r} must have 1 to 100 characters and no control characters, as in laptop.")
+    if patterns is not None:
+        patterns = _patterns(patterns)
     now = clock.now_ms()
-    expires_at = None
-    if expires is not None:
-        match = re.fullmatch(r"(\d{1,6})([mhdw])", expires)
-        if not match:
-            raise Failure(f"--expires {expires!r} is no time. Write it as 45m, 12h, 30d or 8w.")
-        expires_at = now + int(match[1]) * _SPANS[match[2]]
-    try:
-        limit = None if limit_usd is None else money.nanos(limit_usd)
-    except ValueError as error:
-        raise Failure(f"--limit-usd: {error}.") from None
-    if limit is not None and limit <= 0:
-        raise Failure("--limit-usd must be above 0.")
+    expires_at = None if expires is None else now + _span(expires)
+    limit = None if limit_usd is None else _dollars("--limit-usd", limit_usd)
+    if plan is not None:
+        _plan(plan)
     key_id = ids.new("key_")
     write(
         lambda: models.key.create(
@@ -181,6 +213,26 @@ def create_key(
         "expires_at": None if expires_at is None else clock.iso(expires_at),
         "limit_usd": None if limit is None else money.usd(limit), "plan": plan,
     }  # fmt: skip
+
+
+def _patterns(text: str) -> str:
+    """Model patterns as they are stored. Nothing would mean all, so nothing is refused. Raises Misuse."""
+    parts = split_patterns(text)
+    if not parts or not all(_PATTERN.fullmatch(part) for part in parts):
+        raise Misuse(
+            f"--models {text!r} names no models. Write names or patterns, separated by commas: 'openai/*,sandbox/echo',"
+            " or '*' for all."
+        )
+    return ",".join(parts)
+
+
+def _span(text: str) -> int:
+    """Milliseconds from now. Raises Misuse."""
+    match = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
+    span = int(match[1]) * _SPANS[match[2]] if match else 0
+    if not 0 < span <= _LONGEST:
+        raise Misuse(f"--expires {text!r} is no time up to 100 years. Write it as 45m, 12h, 30d or 8w.")
+    return span
 
 
 @keys.command("list")
@@ -196,12 +248,15 @@ def keys_list(account: str | None) -> None:
     rows = [
         {
             "id": key.id, "name": key.name, "account": owner, "tail": f"…{key.tail}", "state": _state(key, now),
-            "models": key.models, "plan": key.plan, "spent_usd": money.usd(key.spent_nanos),
+            "expires_at": None if key.expires_at is None else clock.iso(key.expires_at),
+            "plan": key.plan, "models": key.models, "spent_usd": money.usd(key.spent_nanos),
             "limit_usd": None if key.limit_nanos is None else money.usd(key.limit_nanos),
         }
         for key, owner in found
     ]  # fmt: skip
-    columns = ("name", "account", "tail", "state", "models", "spent_usd", "limit_usd", "id")
+    columns = (
+        "name", "account", "tail", "state", "expires_at", "plan", "models", "spent_usd", "limit_usd", "id",
+    )  # fmt: skip
     table(rows, columns, "No keys yet. Make one: python -m gateway keys create --account NAME --name NAME")
 
 
@@ -227,14 +282,14 @@ def plans() -> None:
     """What accounts and keys may use at most."""
 
 
-def _limit(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(f"--{name}", type=click.IntRange(min=0), help=f"{text}; 0 for no limit.")
+def _limit(name: str, text: str, most: int = 10**9) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{name}", type=click.IntRange(0, most), help=f"{text}; 0 for no limit.")
 
 
 @plans.command("set")
 @click.argument("name")
 @_limit("rpm", "Requests a minute")
-@_limit("tpm", "Tokens a minute")
+@_limit("tpm", "Tokens a minute", most=10**12)
 @_limit("rpd", "Requests a day")
 @_limit("parallel", "Calls at once")
 @click.option("--models", "patterns", help="Only these models: 'openai/*,sandbox/echo'; '*' for all.")
@@ -243,10 +298,10 @@ def plans_set(name: str, patterns: str | None, **limits: int | None) -> None:
     """Make a plan, or change what is named of it; holds at once."""
     house()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-        raise Failure(f"{name!r} is no plan name. Use lower-case letters, digits, - and _.")
+        raise Misuse(f"{name!r} is no plan name. Use lower-case letters, digits, - and _.")
     changes: dict[str, Any] = {limit: value or None for limit, value in limits.items() if value is not None}
     if patterns is not None:
-        changes["models"] = None if patterns == "*" else patterns
+        changes["models"] = None if patterns == "*" else _patterns(patterns)
     write(lambda: models.plan.put(name, **changes))
     with session():
         plan = models.plan.find(name)

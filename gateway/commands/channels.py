@@ -26,22 +26,31 @@ from ..call import Leg, Price
 from ..config import Settings
 from ..providers import pool
 from ..providers.registry import KINDS, PROVIDERS
+from ..relay.attempts import MOST_ATTEMPTS
 from ..routing import catalogue
 from ..routing import channels as live
-from ..vault import Vault, installation_secret
+from ..vault import NoSecret, Vault, installation_secret
 from . import _probe
-from ._say import Failure, house, say, table, verb
+from ._say import Failure, Misuse, house, say, table, verb
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+_MOST = 1_000_000
 _DIALECTS = ("chat", "responses", "messages", "gemini")
 
 
 def open_rooms(settings: Settings) -> None:
-    """Make channels and providers usable in this process."""
-    live.open(Vault(installation_secret(settings.secret, settings.data)))
+    """Make channels and providers usable in this process. Raises Failure."""
+    live.open(_vault(settings))
     pool.open(settings)
     with session():
         change.poll()
+
+
+def _vault(settings: Settings) -> Vault:
+    try:
+        return Vault(installation_secret(settings.secret, settings.data))
+    except NoSecret as error:
+        raise Failure(str(error)) from error
 
 
 @click.group()
@@ -56,8 +65,8 @@ def channels() -> None:
 @click.option("--base-url", help="As the vendor's own SDK takes it.")
 @click.option("--key", help="The key itself, env:VARIABLE, or - to read it from standard input.")
 @click.option("--models", "names", default="*", show_default=True, help="Upstream names, 'a,b', or '*' for any.")
-@click.option("--priority", type=int, default=0, show_default=True, help="Low numbers are tried first.")
-@click.option("--weight", type=click.IntRange(min=1), default=1, show_default=True, help="Share inside a priority.")
+@click.option("--priority", type=click.IntRange(-_MOST, _MOST), default=0, help="Low is tried first; 0 if not given.")
+@click.option("--weight", type=click.IntRange(1, _MOST), default=1, help="Share inside a priority; 1 if not given.")
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
 @click.option("--dialects", help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini.")
 @verb
@@ -69,27 +78,29 @@ def channels_add(
     settings = house()
     kind = KINDS.get(provider)
     if kind is None:
-        raise Failure(f"There is no provider {provider!r}. Use one of: {', '.join(KINDS)}.")
-    name = name or provider
+        raise Misuse(f"There is no provider {provider!r}. Use one of: {', '.join(KINDS)}.")
+    name = provider if name is None else name
     for label, value in (("--name", name), ("--namespace", namespace)):
         if value is not None and not _NAME.fullmatch(value):
-            raise Failure(f"{label} {value!r} must be of lower-case letters, digits and -, as in lab-2.")
+            raise Misuse(f"{label} {value!r} must be up to 100 lower-case letters, digits and -, as in lab-2.")
     with session():
         if models.channel.find(name):
             raise Failure(f"There is a channel {name!r} already. Give another --name, or remove that one first.")
     base_url = _base_url(base_url, kind.base_url, provider)
     secret, secret_env = _key(key)
     if not (secret or secret_env or kind.keyless):
-        raise Failure(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
-    listed = [part.strip() for part in names.split(",") if part.strip()] or ["*"]
-    wrong = next((part for part in listed if part != "*" and not catalogue.NAME.fullmatch(part)), None)
-    if wrong:
-        raise Failure(f"{wrong!r} is no model name. Use letters, digits and . _ : @ + / -")
-    spoken = [part.strip() for part in dialects.split(",")] if dialects else None
+        raise Misuse(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
+    listed = [part.strip() for part in names.split(",") if part.strip()]
+    if not listed:
+        raise Misuse(f"--models {names!r} names no models. Write upstream names, 'a,b', or '*' for any.")
+    for part in listed:
+        if part != "*":
+            _model_name(part)
+    spoken = None if dialects is None else [part.strip() for part in dialects.split(",")]
     if spoken and (unknown := [part for part in spoken if part not in _DIALECTS]):
-        raise Failure(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
+        raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
     channel_id = ids.new("ch_")
-    vault = Vault(installation_secret(settings.secret, settings.data))
+    vault = _vault(settings)
     fields: dict[str, Any] = {
         "id": channel_id, "name": name, "provider": provider, "base_url": base_url,
         "namespace": namespace or (name if kind.generic else provider), "secret_env": secret_env,
@@ -104,16 +115,26 @@ def channels_add(
     say(row, f"Channel {name} ({channel_id}) serves {served}. Try it: python -m gateway channels test {name}")
 
 
+def _model_name(text: str) -> None:
+    """Raises Misuse for what no model can be called."""
+    if not catalogue.NAME.fullmatch(text):
+        raise Misuse(f"{text!r} is no model name. Use up to 200 letters, digits and . _ : @ + / -")
+
+
 def _base_url(given: str | None, default: str | None, provider: str) -> str | None:
     if given is None:
         if default is None:
-            raise Failure(f"{provider} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
+            raise Misuse(f"{provider} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
         return None
-    parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise Failure(f"--base-url {given!r} must be an http or https address without user, query and fragment.")
-    if re.search(r"[\s\x00-\x20]", given):
-        raise Failure("--base-url holds a space or control character. Write it without.")
+    try:
+        parts = urlsplit(given)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets of no IPv6 address, a port that is none
+        sound = False
+    if not sound or parts.username is not None or parts.query or parts.fragment:
+        raise Misuse(f"--base-url {given!r} must be an http or https address without user, query and fragment.")
+    if not re.fullmatch(r"[\x21-\x7e]+", given):
+        raise Misuse("--base-url holds a space or a character that no address has. Write it without.")
     return given.rstrip("/")
 
 
@@ -122,14 +143,15 @@ def _key(given: str | None) -> tuple[str | None, str | None]:
     if given is None:
         return None, None
     if given == "-":
-        given = sys.stdin.readline().strip()
+        typed = click.prompt("Key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+        given = typed.strip()
     elif given.startswith("env:"):
         variable = given[4:]
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-            raise Failure(f"--key {given!r} names no variable. Write env:OPENAI_API_KEY, for one.")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", variable):
+            raise Misuse(f"--key {given!r} names no variable. Write env:OPENAI_API_KEY, for one.")
         return None, variable
     if not given or not given.isprintable() or not given.isascii() or " " in given:
-        raise Failure("The key is empty or holds characters that no key has.")
+        raise Misuse("The key is empty or holds characters that no key has. Give it as the provider shows it.")
     return given, None
 
 
@@ -170,10 +192,13 @@ def channels_test(name: str) -> None:
     with session():
         found = models.channel.find(name)
     assert found is not None
-    problem = _probe.problem(live.thaw(found), found.secret_env)
+    channel = live.thaw(found)
+    problem = _probe.problem(channel, found.secret_env)
     if problem is not None:
         raise Failure(f"Channel {name}: {problem.what} {problem.mend}")
-    say({"name": name, "ok": True}, f"Channel {name} answers, and takes the key.")
+    said = {"name": name, "ok": True, "dialects": list(channel.dialects)}
+    how = "answers, takes the key" if channel.secret else "answers"
+    say(said, f"Channel {name} {how} and is asked in: {', '.join(channel.dialects)}.")
 
 
 def _switch(name: str, enabled: bool) -> None:
@@ -228,20 +253,24 @@ def routes() -> None:
 def routes_set(model: str, legs: tuple[str, ...]) -> None:
     """Serve MODEL by these legs, in this order."""
     house()
-    if not catalogue.NAME.fullmatch(model):
-        raise Failure(f"{model!r} is no model name. Use letters, digits and . _ : @ + / -")
+    _model_name(model)
     found: list[tuple[str, str]] = []
     for leg in legs:
         name, colon, upstream = leg.partition(":")
         if not colon or not catalogue.NAME.fullmatch(upstream):
-            raise Failure(f"{leg!r} is no leg. Write channel-name:upstream-model, as in sandbox:echo")
+            raise Misuse(f"{leg!r} is no leg. Write channel-name:upstream-model, as in sandbox:echo")
         with session():
             channel = models.channel.find(name)
         if channel is None:
             raise Failure(f"There is no channel {name!r}. See: python -m gateway channels list")
         found.append((channel.id, upstream))
     write(models.route.put, model, found)
-    say({"model": model, "legs": list(legs)}, f"{model} → {', '.join(legs)}")
+    said: dict[str, Any] = {"model": model, "legs": list(legs)}
+    text = f"{model} → {', '.join(legs)}"
+    if len(legs) > MOST_ATTEMPTS:
+        said["note"] = f"One call tries at most {MOST_ATTEMPTS} legs, the first that can serve it."
+        text += f"\n{said['note']}"
+    say(said, text)
 
 
 @routes.command("list")
@@ -279,13 +308,16 @@ def model_names() -> None:
 @click.option("--search", default="", help="Only names that contain this.")
 @verb
 def models_list(search: str) -> None:
-    """All models that an enabled channel serves, with their prices."""
+    """All models that an enabled channel serves, with their prices; `lab/*` where it takes any name."""
     open_rooms(house())
     snapshot = live.current()
+    found = {model: catalogue.legs(snapshot, model)[0] for model in catalogue.listed(snapshot)}
+    for channel in snapshot.by_id.values():
+        if channel.models is None and channel.provider != "sandbox":
+            found.setdefault(f"{channel.namespace}/*", (channel, "*"))
     rows = []
-    for model in catalogue.listed(snapshot):
+    for model, (channel, upstream) in sorted(found.items(), key=lambda item: item[0]):
         if search.lower() in model.lower():
-            channel, upstream = catalogue.legs(snapshot, model)[0]
             price = prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
             rows.append({"id": model, "owned_by": catalogue.owner(model), **_shown(price)})
     table(rows, ("id", "input_mtok", "output_mtok", "context", "max_output"), "No such model.")
@@ -325,8 +357,7 @@ def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[
 def prices_set(model: str, context: int | None, max_output: int | None, **rates: str | None) -> None:
     """Set what MODEL costs; `namespace/*` sets it for all of a namespace. Holds within a second."""
     house()
-    if not catalogue.NAME.fullmatch(model.removesuffix("/*")):
-        raise Failure(f"{model!r} is no model name. Use letters, digits and . _ : @ + / -")
+    _model_name(model.removesuffix("/*"))
     facts: dict[str, Any] = {}
     for option, value in rates.items():
         if value is not None:
@@ -349,9 +380,12 @@ def _decimal(option: str, value: str) -> str:
         amount = Decimal(value)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
-        raise Failure(f"--{option.replace('_', '-')} {value!r} must be dollars from 0 to 1000000, as in 2.50.")
-    return f"{amount:f}"
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000 or amount != round(amount, 12):
+        raise Misuse(
+            f"--{option.replace('_', '-')} {value!r} must be dollars from 0 to 1000000, as in 2.50, with at most twelve"
+            " decimals."
+        )
+    return money.plain(abs(amount))
 
 
 @price_list.command("show")
@@ -370,6 +404,18 @@ def prices_show(model: str) -> None:
     shown = {"model": model, **_shown(price)}
     rates = (f"{name.removesuffix('_mtok')} ${value}" for name, value in shown.items() if name.endswith("_mtok"))
     say(shown, f"{model}: {', '.join(rates)} a million tokens ({shown['version']}).")
+
+
+@price_list.command("remove")
+@click.argument("model")
+@verb
+def prices_remove(model: str) -> None:
+    """Forget what was set for MODEL; a built-in price holds again. Holds within a second."""
+    house()
+    if not write(models.price.remove, model):
+        raise Failure(f"No price was set for {model!r}. See what holds: python -m gateway models list")
+    left = "Another price holds for it now." if prices.find(model) else "Without a price, calls of it are refused."
+    say({"model": model, "removed": True}, f"The price of {model} is removed. {left}")
 
 
 def keep_channels(sandbox: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import tempfile
 import urllib.error
@@ -17,7 +18,7 @@ import click
 import models.account
 import models.channel
 import models.route
-from models import base, migrations
+from models import base, change, migrations
 from models.base import session
 
 from .. import config
@@ -28,15 +29,16 @@ from ..config import Settings
 from ..providers.registry import KINDS
 from ..routing import catalogue
 from ..routing import channels as live
+from ..vault import NoSecret, installation_secret
 from . import _probe
-from ._say import Failure, house, say, verb, wants_json
+from ._say import Failure, first_line, house, say, verb, wants_json
 from .channels import open_rooms
 
 SOUND_SQLITE = (3, 51, 3)
 
 
 class Finding(NamedTuple):
-    """level: error or warning · what: is wrong · mend: what to do."""
+    """level: error, warning or note · what: is wrong · mend: what to do."""
 
     level: str
     what: str
@@ -55,7 +57,10 @@ def doctor(url: str | None) -> None:
     else:
         for finding in findings:
             click.echo(f"{finding.level.upper():8} {finding.what}\n         {finding.mend}")
-        click.echo("All is well." if not findings else "" if ok else "Mend the errors, then ask again.")
+        if all(finding.level == "note" for finding in findings):
+            click.echo("All is well.")
+        elif not ok:
+            click.echo("Mend the errors, then ask again.")
     if not ok:
         count = sum(finding.level == "error" for finding in findings)
         raise Failure(f"The doctor found {count} error{'s' if count > 1 else ''}.")
@@ -66,19 +71,45 @@ def _look(url: str | None) -> Iterator[Finding]:
     config.use(settings)
     for line in wrong:
         yield Finding("error", line, "Set it right in the environment or in .env; docs/settings.md lists all.")
+    yield from _unknown_settings()
     problem = _folder(settings)
     if problem is not None:
         yield problem
         return
+    no_secret = _secret(settings)
+    if no_secret is not None:
+        yield no_secret
     ready: list[bool] = []
     yield from _database(settings, ready)
     if ready:
-        open_rooms(settings)
-        yield from _channels()
-        yield from _models()
+        if no_secret is None:
+            open_rooms(settings)
+            yield from _channels()
+            yield from _models()
         yield from _money()
     if url:
         yield from _running(url)
+
+
+def _unknown_settings() -> Iterator[Finding]:
+    fields = [row.field for row in config.ROWS]
+    for name in sorted(os.environ):
+        field = name.removeprefix("GATEWAY_").lower()
+        if name.startswith("GATEWAY_") and field not in fields:
+            meant = difflib.get_close_matches(field, fields, 1)
+            hint = f"Did you mean GATEWAY_{meant[0].upper()}?" if meant else "Remove it."
+            yield Finding("warning", f"{name} is no setting and has no effect.", f"{hint} docs/settings.md lists all.")
+
+
+def _secret(settings: Settings) -> Finding | None:
+    """Whether the installation secret can be read; one that is not there yet is made by whoever needs it."""
+    if not os.path.lexists(settings.data / "secret.key"):
+        return None
+    try:
+        installation_secret(settings.secret, settings.data)
+    except NoSecret as error:
+        return Finding("error", error.what, error.mend)
+    return None
 
 
 def _folder(settings: Settings) -> Finding | None:
@@ -105,7 +136,8 @@ def _folder(settings: Settings) -> Finding | None:
 def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
     """Looks at the database without changing it; `ready` gets an entry when it can be asked further."""
     path = unquote(urlsplit(settings.database_url).path)[1:]
-    if settings.database_url.startswith("sqlite:") and not Path(path).exists():
+    in_file = settings.database_url.startswith("sqlite:")
+    if in_file and not Path(path).exists():
         yield Finding("warning", f"There is no database at {path} yet.", "Start the gateway: it makes one.")
         return
     try:
@@ -115,14 +147,17 @@ def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
     except (base.DatabaseError, OSError) as error:
         yield Finding(
             "error",
-            f"The database cannot be used: {str(error).strip().splitlines()[0]}.",
-            "Check GATEWAY_DATABASE_URL, and that the server runs.",
+            f"The database cannot be used: {first_line(error)}.",
+            f"Check that {path} is the gateway's, or put it back from a backup."
+            if in_file
+            else "Check GATEWAY_DATABASE_URL, and that the server runs.",
         )
         return
     if len(applied) < len(migrations.MIGRATIONS):
         yield Finding("error", "The database is not up to date.", "Run: python -m gateway migrate")
     else:
         ready.append(True)
+        yield from _writing(path if in_file else None)
     version = base.sqlite_version()
     if version is not None and version < SOUND_SQLITE:
         yield Finding(
@@ -132,10 +167,32 @@ def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
         )
 
 
+def _writing(path: str | None) -> Iterator[Finding]:
+    """Whether the database, at this path if it is SQLite's, takes writes."""
+    try:
+        with session():
+            change.rehearse()
+    except base.DatabaseError as error:
+        yield Finding(
+            "error",
+            f"The database takes no writes: {first_line(error)}.",
+            "Give the database's user the right to write."
+            if path is None
+            else f"Give this user the right to write {path} and the files beside it; look for what else holds it.",
+        )
+
+
 def _channels() -> Iterator[Finding]:
     with session():
         rows = [row for row in models.channel.everyone() if row.enabled]
         routes = models.route.everyone()
+    by_shell = [row.name for row in rows if row.secret_env]
+    if by_shell:
+        yield Finding(
+            "note",
+            f"Keys of the environment are checked as this shell and .env have them: {', '.join(by_shell)}.",
+            "Ask the doctor with the environment that the gateway starts with.",
+        )
     for row in rows:
         channel = live.thaw(row) if row.provider in KINDS else None
         if channel is None:

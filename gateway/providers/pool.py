@@ -146,11 +146,12 @@ def _fault(error: Exception, channel: Channel) -> Fault:
     inner = getattr(getattr(error, "args", [None])[0] if error.args else None, "reason", None)
     kinds = (*causes, inner)
     _log.debug("channel %s: %s", channel.name, type(error).__name__)
-    refused = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError)
-    if any(isinstance(kind, urllib3.exceptions.ConnectTimeoutError) for kind in kinds):
-        return Fault("unreachable", message="it did not accept a connection in time")
-    if any(isinstance(kind, refused) for kind in kinds):
+    if any(isinstance(kind, urllib3.exceptions.NameResolutionError) for kind in kinds):
+        return Fault("unreachable", message="its name is not known here")
+    if any(isinstance(kind, urllib3.exceptions.NewConnectionError) for kind in kinds):
         return Fault("unreachable", message="it could not be connected to")
+    if any(isinstance(kind, urllib3.exceptions.ConnectTimeoutError) for kind in kinds):  # the two above are such, too
+        return Fault("unreachable", message="it did not accept a connection in time")
     insecure = (ssl.SSLError, urllib3.exceptions.SSLError, urllib3.exceptions.ProxyError)
     if any(isinstance(kind, insecure) for kind in kinds):
         return Fault("unreachable", message="TLS or the proxy failed")

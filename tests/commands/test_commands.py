@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -16,10 +17,12 @@ from tests.gateway import ROOT, Gateway, free_port
 from tests.upstream import Script, upstream
 
 
-def verb(folder: Path, *words: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def verb(
+    folder: Path, *words: str, stdin: str | None = None, before: tuple[str, ...] = (), **environ: str
+) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     return subprocess.run(
-        [sys.executable, "-m", "gateway", *words],
+        [*before, sys.executable, "-m", "gateway", *words],
         cwd=folder,
         env={**clean, "PYTHONPATH": str(ROOT), "GATEWAY_DATA": str(folder / "data"), **environ},
         capture_output=True,
@@ -29,17 +32,17 @@ def verb(folder: Path, *words: str, stdin: str | None = None, **environ: str) ->
     )
 
 
-def told(folder: Path, *words: str, **options: str) -> Any:
+def told(folder: Path, *words: str, **options: Any) -> Any:
     done = verb(folder, *words, "--json", **options)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout, parse_float=Decimal)
 
 
-def failed(folder: Path, *words: str, code: int = 1, **options: str) -> str:
+def failed(folder: Path, *words: str, code: int = 1, **options: Any) -> str:
     done = verb(folder, *words, **options)
     assert done.returncode == code, (words, done.stdout, done.stderr)
-    if code == 1:
-        assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert not done.stdout, done.stdout
     return done.stderr
 
 
@@ -55,6 +58,7 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     assert key["key"].startswith("sk-getgpt-") and len(key["key"]) == 10 + 43 and key["id"].startswith("key_")
     listed = told(tmp_path, "keys", "list")
     assert listed[0]["tail"] == "…" + key["key"][-4:] and listed[0]["limit_usd"] == 5
+    assert listed[0]["expires_at"] == key["expires_at"] and listed[0]["plan"] is None
     assert key["key"] not in verb(tmp_path, "keys", "list").stdout
     assert told(tmp_path, "keys", "revoke", key["id"]) == {"id": key["id"], "revoked": True}
     assert told(tmp_path, "plans", "set", "free", "--rpm", "5", "--models", "sandbox/echo")["rpm"] == 5
@@ -69,12 +73,9 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     assert "team/fast" in failed(tmp_path, "channels", "remove", "lab")
     assert {row["id"] for row in told(tmp_path, "models", "list")} == {"lab/a", "lab/b", "team/fast"}
     assert [row["id"] for row in told(tmp_path, "models", "list", "--search", "FAST")] == ["team/fast"]
-    price = told(
-        tmp_path, "prices", "set", "x/y", "--input-mtok", "2.50", "--output-mtok", "10", "--cached-mtok", "1.25"
-    )
-    assert (price["input_mtok"], price["cached_read_mtok"]) == ("2.5", "1.25")
-    assert told(tmp_path, "prices", "show", "x/y")["output_mtok"] == "10"
-    assert told(tmp_path, "prices", "show", "lab/a")["input_mtok"] == "0"
+    assert told(tmp_path, "accounts", "set", "ops", "--plan", "free") == {**made, "plan": "free"}
+    assert told(tmp_path, "accounts", "list")[0]["plan"] == "free"
+    told(tmp_path, "accounts", "set", made["id"], "--plan", "unlimited")
     assert told(tmp_path, "channels", "disable", "lab")["enabled"] is False
     assert (
         told(tmp_path, "routes", "remove", "team/fast")["removed"]
@@ -88,24 +89,86 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("accounts", "create", "x", "--plan", "none"), ("accounts", "create", "\n"), ("credits", "add", "nobody", "1"),
-        ("credits", "add", "ops", "0"), ("credits", "add", "ops", "--", "-1"), ("credits", "add", "ops", "much"), ("credits", "add", "ops", "0.0000000001"),
-        ("keys", "create", "--account", "ops", "--name", "k", "--expires", "soon"), ("keys", "revoke", "key_none"),
-        ("keys", "create", "--account", "ops", "--name", "k", "--limit-usd", "0"), ("plans", "set", "A B"),
-        ("channels", "add", "--provider", "nobody"), ("channels", "add", "--provider", "openai-compatible"),
-        ("channels", "add", "--provider", "openai"), ("channels", "add", "--provider", "sandbox", "--name", "A"),
-        ("channels", "add", "--provider", "openai-compatible", "--base-url", "ftp://x"),
-        ("channels", "add", "--provider", "openai-compatible", "--base-url", "http://u:p@x/v1"),
-        ("channels", "add", "--provider", "openai-compatible", "--base-url", "http://x/v1", "--models", "../x"),
-        ("channels", "add", "--provider", "openai-compatible", "--base-url", "http://x/v1", "--dialects", "klingon"),
+        ("accounts", "create", "x", "--plan", "none"), ("accounts", "create", "ops"), ("credits", "add", "nobody", "1"),
+        ("accounts", "set", "ops", "--plan", "none"), ("accounts", "set", "nobody", "--plan", "free"),
+        ("keys", "create", "--account", "ops", "--name", "k", "--plan", ""), ("keys", "revoke", "key_none"),
         ("channels", "test", "none"), ("channels", "enable", "none"), ("routes", "set", "m", "none:x"),
-        ("routes", "set", "a//b", "sandbox:echo"), ("routes", "set", "m", "sandbox"), ("routes", "remove", "none"),
-        ("prices", "set", "m", "--input-mtok", "free", "--output-mtok", "1"), ("prices", "show", "no/body"),
+        ("routes", "remove", "none"), ("prices", "show", "no/body"), ("prices", "remove", "no/body"),
         ("migrate", "--down", "none"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_line(ops: Path, words: tuple[str, ...]) -> None:
     assert failed(ops, *words).strip()
+
+
+_KEY = ("keys", "create", "--account", "ops", "--name")
+_ADD = ("channels", "add", "--provider", "openai-compatible")
+_LAB = (*_ADD, "--name", "lab", "--base-url")
+
+
+@pytest.mark.parametrize(
+    ("named", "lines"),
+    [
+        ("", [("nothing",), ("--nothing",), ("accounts", "create", "\n"), ("plans", "set", "A B"), ("routes", "set", "m"), ("routes", "set", "m", "sandbox"),
+              ("routes", "set", "a//b", "sandbox:echo"), ("accounts", "create", b"\xff")]),
+        ("--account", [("keys", "create")]), ("--port", [("serve", "--port", "x")]), ("--plan", [("accounts", "set", "ops")]),
+        ("--name", [(*_KEY, ""), (*_KEY, " "), (*_KEY, "a\nb"), ("channels", "add", "--provider", "sandbox", "--name", "A"), ("channels", "add", "--provider", "sandbox", "--name", "")]),
+        ("--models", [(*_KEY, "k", "--models", text) for text in ("", ",", "a b", "x,é")]
+         + [("plans", "set", "p", "--models", ""), (*_LAB, "http://x/v1", "--models", "")]),
+        ("../x", [(*_LAB, "http://x/v1", "--models", "a,../x")]), ("klingon", [(*_LAB, "http://x/v1", "--dialects", "klingon")]),
+        ("--expires", [(*_KEY, "k", "--expires", text) for text in ("0d", "soon", "-1d", "999999w", "٣d")]),
+        ("--limit-usd", [(*_KEY, "k", "--limit-usd", text) for text in ("0", "-1", "inf", "NaN", "9000000001", "0.0000000001")]),
+        ("amount", [("credits", "add", "ops", "--", text) for text in ("0", "-1", "much", "NaN", "sNaN", "-inf", "1e999999", "9000000001", "1e-99999", "0.0000000001")]),
+        ("--input-mtok", [("prices", "set", "m", "--output-mtok", "1", "--input-mtok", text) for text in ("free", "NaN", "inf", "-1", "1000001", "1e-9999999")]),
+        ("0<=x<=", [("plans", "set", "p", f"--{limit}", text) for limit in ("rpm", "tpm", "rpd", "parallel") for text in ("-1", "9" * 19)]),
+        ("--priority", [(*_LAB, "http://x/v1", "--priority", text) for text in ("3000000000", "-3000000000")]),
+        ("--weight", [(*_LAB, "http://x/v1", "--weight", text) for text in ("0", "3000000000")]),
+        ("provider", [("channels", "add", "--provider", "nobody")]), ("--key", [("channels", "add", "--provider", "openai")]),
+        ("--base-url", [("channels", "add", "--provider", "openai-compatible")]
+         + [(*_LAB, url) for url in ("ftp://x", "http://u:p@x/v1", "http://[x/v1", "http://x:99999/v1", "http://x /v1", "http://x/v1?a=b")]),
+    ],
+)  # fmt: skip
+def test_what_is_typed_wrong_is_told_by_name(ops: Path, named: str, lines: list[tuple[str, ...]]) -> None:
+    for words in lines:
+        assert named in failed(ops, *words, code=2), words
+
+
+def test_an_account_holds_nine_billion_dollars(tmp_path: Path) -> None:
+    told(tmp_path, "accounts", "create", "rich")
+    told(tmp_path, "credits", "add", "rich", "8999999999.999999999")
+    assert "too much for rich" in failed(tmp_path, "credits", "add", "rich", "0.000000002")
+    assert told(tmp_path, "credits", "add", "rich", "0.000000001")["balance_usd"] == 9_000_000_000
+    told(tmp_path, "keys", "create", "--account", "rich", "--name", "k", "--limit-usd", "9e9", "--plan", "free")
+    assert (
+        "free" in verb(tmp_path, "keys", "list").stdout and told(tmp_path, "keys", "list")[0]["limit_usd"] == 9 * 10**9
+    )
+    told(tmp_path, "plans", "set", "most", *(word for limit in ("rpm", "rpd", "parallel") for word in (f"--{limit}", "1000000000")))  # fmt: skip
+    assert told(tmp_path, "books")["ok"]
+
+
+def test_prices_are_numbers_and_can_be_forgotten(tmp_path: Path) -> None:
+    told(tmp_path, *_LAB, "http://127.0.0.1:9/v1")
+    told(tmp_path, *_ADD, "--name", "own", "--base-url", "http://127.0.0.1:9/v1", "--free")
+    unpriced = {row["id"]: row["input_mtok"] for row in told(tmp_path, "models", "list")}
+    assert unpriced == {"lab/*": None, "own/*": 0}
+    price = told(tmp_path, "prices", "set", "lab/*", "--input-mtok", "0.000000012345", "--output-mtok", "1e1", "--cached-mtok", "1.250")  # fmt: skip
+    assert (price["input_mtok"], price["output_mtok"]) == (Decimal("0.000000012345"), 10)
+    assert price["cached_read_mtok"] == Decimal("1.25")
+    assert told(tmp_path, "prices", "show", "lab/x")["output_mtok"] == 10
+    assert '"input_mtok":0.000000012345,' in verb(tmp_path, "models", "list", "--json").stdout
+    assert told(tmp_path, "prices", "remove", "lab/*") == {"model": "lab/*", "removed": True}
+    assert "no price" in failed(tmp_path, "prices", "show", "lab/x")
+    told(tmp_path, "prices", "set", "openai/gpt-4o", "--input-mtok", "1", "--output-mtok", "1")
+    assert "Another price" in verb(tmp_path, "prices", "remove", "openai/gpt-4o").stdout
+    assert told(tmp_path, "prices", "show", "openai/gpt-4o")["input_mtok"] == Decimal("2.5")
+
+
+def test_a_long_route_says_how_many_legs_are_tried(tmp_path: Path) -> None:
+    told(tmp_path, *_LAB, "http://127.0.0.1:9/v1")
+    assert "note" not in told(tmp_path, "routes", "set", "m", "lab:a", "lab:b", "lab:c")
+    assert "at most 3" in told(tmp_path, "routes", "set", "m", "lab:a", "lab:b", "lab:c", "lab:d")["note"]
+    assert "at most 3" in verb(tmp_path, "routes", "set", "m", "lab:a", "lab:b", "lab:c", "lab:d").stdout
+    assert len(told(tmp_path, "routes", "list")[0]["legs"]) == 4
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +179,53 @@ def ops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_wrong_usage_is_two(ops: Path) -> None:
-    for words in (
-        ("nothing",),
-        ("credits", "add", "ops"),
-        ("keys", "create"),
-        ("routes", "set", "m"),
-        ("serve", "--port", "x"),
-    ):
-        assert failed(ops, *words, code=2)
+def test_a_group_without_a_verb_explains_itself(ops: Path) -> None:
+    for words in ((), ("keys",)):
+        done = verb(ops, *words)
+        assert done.returncode == 2 and "Commands:" in done.stdout + done.stderr
+    assert verb(ops, "keys", "--help").returncode == 0
+
+
+@pytest.mark.parametrize("how", ["bytes", "short", "folder", "rights"])
+def test_a_secret_that_cannot_be_read_is_one_line(tmp_path: Path, how: str) -> None:
+    told(tmp_path, *_LAB, "http://127.0.0.1:9/v1", "--key", "sk-lab-0123456789")
+    path = tmp_path / "data" / "secret.key"
+    bare: tuple[str, ...] = ()
+    if how == "folder":
+        path.unlink()
+        path.mkdir()
+    elif how == "rights":
+        bare = without_privileges()
+        path.chmod(0)
+    else:
+        path.write_bytes(b"\xff\xfe\x00" if how == "bytes" else b"\n")
+    for words in (("serve",), ("models", "list"), ("channels", "test", "lab"), (*_ADD, "--name", "two", "--base-url", "http://x/v1", "--key", "k")):  # fmt: skip
+        line = failed(tmp_path, *words, before=bare, GATEWAY_PORT=str(free_port()))
+        assert str(path) in line and ("Put it back" in line or "set GATEWAY_SECRET" in line), line
+    done = verb(tmp_path, "doctor", "--json", before=bare)
+    assert str(path) in done.stdout and json.loads(done.stdout)["ok"] is False and done.stderr.count("\n") == 1
+    assert verb(tmp_path, "accounts", "list", before=bare).returncode == 0, "what needs no secret goes on"
+
+
+def without_privileges() -> tuple[str, ...]:
+    """What to put before a command so that the rights of files hold for it, even for root."""
+    if os.geteuid():
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv here: root may read and write everything")
+    rights = "-dac_override,-dac_read_search"
+    return ("setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}")
+
+
+def test_the_system_and_the_database_fail_in_different_words(tmp_path: Path) -> None:
+    folder = failed(tmp_path, "accounts", "list", GATEWAY_DATA="/dev/null/x")
+    assert "/dev/null/x" in folder and "GATEWAY_DATA" in folder and "database" not in folder
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gateway.db").write_bytes(b"no database" * 900)
+    assert "The database cannot be used: file is not a database. See:" in failed(tmp_path, "accounts", "list")
+    told(tmp_path, "accounts", "list", GATEWAY_DATA=str(tmp_path / "new"))
+    for url in ("postgresql://127.0.0.1:9/x", "postgresql://x/y?z=1"):
+        assert "The database cannot be used" in failed(tmp_path, "accounts", "list", GATEWAY_DATABASE_URL=url)
 
 
 def test_wrong_settings_stop_the_start(tmp_path: Path) -> None:
@@ -160,16 +261,20 @@ def test_the_doctor_names_each_fault(tmp_path: Path) -> None:
         add = ("channels", "add", "--provider", "openai-compatible", "--base-url", provider.base_url)
         told(tmp_path, *add, "--name", "right", "--key", "sk-right-0123456789", "--free")
         assert findings(tmp_path)[0]
-        assert told(tmp_path, "channels", "test", "right") == {"name": "right", "ok": True}
+        assert told(tmp_path, "channels", "test", "right") == {"name": "right", "ok": True, "dialects": ["chat"]}
+        assert "asked in: chat." in verb(tmp_path, "channels", "test", "right").stdout
         told(tmp_path, *add, "--name", "wrong", "--key", "sk-wrong-0123456789", "--free")
         told(tmp_path, *add, "--name", "later", "--key", "env:SOME_KEY", "--free")
+        told(tmp_path, *add, "--name", "bare", "--free")
         told(tmp_path, *add, "--name", "dear", "--key", "sk-right-0123456789", "--models", "gold")
         told(tmp_path, "channels", "add", "--provider", "openai-compatible", "--name", "gone", "--free", "--base-url",
              f"http://127.0.0.1:{free_port()}/v1")  # fmt: skip
         ok, words, code = findings(tmp_path)
         assert not ok and code == 1
         assert "error: Channel wrong: Its key is refused" in words
-        assert "error: Channel later: Its key's variable SOME_KEY is not set" in words
+        assert "error: Channel later: Its key's variable SOME_KEY is not set in this shell" in words
+        assert "note: Keys of the environment are checked as this shell and .env have them: later." in words
+        assert "error: Channel bare: It wants a key and has none" in words
         assert "error: Channel gone: Its provider at http://127.0.0.1" in words and "cannot be reached" in words
         assert "error: The model dear/gold has no price on channel dear" in words
         assert "sk-" not in words
@@ -178,9 +283,57 @@ def test_the_doctor_names_each_fault(tmp_path: Path) -> None:
     assert "error: GATEWAY_PORT is 'none' but must be" in findings(tmp_path, GATEWAY_PORT="none")[1]
     for unwritable in ("/proc/none", "/dev/null/x"):
         assert "cannot be written" in findings(tmp_path, GATEWAY_DATA=unwritable)[1]
+    assert "takes no writes" not in words
+    database = tmp_path / "data" / "gateway.db"
+    bare = without_privileges()
+    database.chmod(0o400)
+    done = verb(tmp_path, "doctor", before=bare)
+    database.chmod(0o600)
+    assert "The database takes no writes" in done.stdout and str(database) in done.stdout
     assert "database cannot be used" in findings(tmp_path, GATEWAY_DATABASE_URL="postgresql://127.0.0.1:9/x")[1]
     ok, words, _ = findings(tmp_path, GATEWAY_SECRET="another secret than before")
     assert not ok and "sealed under another GATEWAY_SECRET" in words
+
+
+def test_the_doctor_knows_what_was_meant(tmp_path: Path) -> None:
+    told(tmp_path, "accounts", "create", "ops")
+    (tmp_path / ".env").write_text("GATEWAY_WORKER=4\n")
+    done = verb(tmp_path, "doctor", GATEWAY_DATABSE_URL="postgresql://u:secret@h/x", GATEWAY_ZZZZ="1")
+    assert done.returncode == 0 and not done.stdout.endswith("\n\n") and "secret" not in done.stdout
+    assert "WARNING  GATEWAY_DATABSE_URL is no setting" in done.stdout and "mean GATEWAY_DATABASE_URL?" in done.stdout
+    assert "mean GATEWAY_WORKERS?" in done.stdout and "GATEWAY_ZZZZ is no setting" in done.stdout
+
+
+def test_a_probe_tells_an_api_from_a_page(tmp_path: Path) -> None:
+    page = Script(200, {"content-type": "text/html"}, [b"<!doctype html><html>Welcome</html>"])
+    listed = Script.json({"data": []})
+    with upstream() as provider:
+        told(tmp_path, *_LAB, provider.base_url, "--free")
+
+        def line(answer: Script, other: Script | None = None) -> str:
+            provider.answer = lambda asked: answer if asked.method == "GET" else other or answer
+            done = verb(tmp_path, "channels", "test", "lab")
+            return done.stdout + done.stderr
+
+        assert "answers and is asked in" in line(listed)
+        for not_found in (Script.json({}, 404), Script(404, page.headers, page.pieces)):
+            assert "answers and is asked in" in line(not_found, Script.json({"error": "no model"}, 400))
+            assert "answers and is asked in" in line(not_found, Script(422, {}, [b"missing field `model`"]))
+            assert "but not as an API" in line(not_found, Script(400, page.headers, page.pieces))
+            assert "but not as an API" in line(not_found, page)
+            assert "There is no API" in line(not_found, not_found)
+        for odd in (page, Script(200, {}, [b"ok"]), Script(200, {}, []), Script(301, {"location": "/"}, [])):
+            assert "but not as an API. Is the base URL right (with /v1)?" in line(odd)
+        assert "wants a key and has none" in line(Script.json({}, 401))
+        assert "answers HTTP 502" in line(Script(502, page.headers, page.pieces))
+
+
+def test_a_channel_out_of_reach_is_told_as_such(tmp_path: Path) -> None:
+    told(tmp_path, *_LAB, "http://nope.invalid/v1")
+    assert "name is not known" in failed(tmp_path, "channels", "test", "lab")
+    told(tmp_path, "channels", "remove", "lab")
+    told(tmp_path, *_LAB, f"http://127.0.0.1:{free_port()}/v1")
+    assert "could not be connected to" in failed(tmp_path, "channels", "test", "lab")
 
 
 def test_the_doctor_asks_a_running_gateway(sqlite_gateway: Gateway) -> None:
