@@ -22,8 +22,7 @@ from tests.gateway import Gateway
 from tests.sdk.test_openai_node import node_modules  # noqa: F401  # a fixture
 
 LATER = (
-    "embeddings", "/images", "images.", "/audio", "/video", "/tasks", "/responses", "/messages", "v1beta", "computer",
-    "Computer", "/workspaces", "/realtime", "WebSocket",
+    "/images", "images.", "/audio", "/video", "/tasks", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
 )  # fmt: skip
 ADDRESS = re.compile(r"https://api\.(?:gptget\.net|getgoapi\.com)")
 KEYS = ("sk-getgpt-...", "<API_KEY>", "YOUR_API_KEY", "your-getgoapi-key")
@@ -45,8 +44,8 @@ def text(shared: Path) -> str:
 def gateway(sqlite_gateway: Gateway, text: str) -> Gateway:
     """A gateway that serves every model that the blocks name by the sandbox."""
     names = set(re.findall(r"[\"']?model[\"']?\s*[:=]\s*[\"']([\w./-]+)[\"']", text)) | {"openai/gpt-4o", "x-ai/grok-2"}
-    for name in sorted(names):
-        sqlite_gateway.cli("routes", "set", name, "sandbox:echo")
+    for name in sorted({*names, "google/gemini-2.5-pro"}):
+        sqlite_gateway.cli("routes", "set", name, "sandbox:embed" if "embedding" in name else "sandbox:echo")
     sqlite_gateway.settle_in()
     return sqlite_gateway
 
@@ -92,6 +91,26 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
             reply = json.loads(answer)
             assert {"id", "object", "created", "model", "choices", "usage"} <= reply.keys(), (block, reply)
             assert reply["choices"][0]["message"]["role"] == "assistant" and reply["choices"][0]["finish_reason"]
+        elif "/responses" in block:
+            reply = json.loads(answer)
+            assert reply["object"] == "response" and reply["id"].startswith("resp_") and reply["output_text"], reply
+            assert reply["output"][0]["content"][0]["text"] == reply["output_text"] and reply["usage"]["total_tokens"]
+        elif "/messages" in block:
+            reply = json.loads(answer)
+            assert reply["type"] == "message" and reply["id"].startswith("msg_") and reply["role"] == "assistant"
+            assert reply["content"][0]["text"] and reply["stop_reason"] == "end_turn"
+            assert reply["model"] == "anthropic/claude-sonnet-4" and reply["usage"]["output_tokens"] > 0
+        elif "streamGenerateContent" in block:
+            last = json.loads(answer)[-1]
+            assert last["candidates"][0]["finishReason"] == "STOP" and last["usageMetadata"]["totalTokenCount"] > 0
+        elif "generateContent" in block:
+            reply = json.loads(answer)
+            assert reply["candidates"][0]["content"]["parts"][0]["text"] and reply["candidates"][0]["finishReason"]
+            assert reply["usageMetadata"]["totalTokenCount"] > 0
+        elif "/embeddings" in block:
+            reply = json.loads(answer)
+            assert reply["object"] == "list" and len(reply["data"][0]["embedding"]) > 1, reply
+            assert reply["usage"]["total_tokens"] >= reply["usage"]["prompt_tokens"] > 0
         elif "/models/" in block:
             assert json.loads(answer)["id"] == "openai/gpt-4o"
         elif "/models" in block:
@@ -103,7 +122,7 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         else:
             assert json.loads(answer)["data"]["id"] == made, block
         ran += 1
-    assert ran >= 9
+    assert ran >= 14
 
 
 def indented(block: str) -> str:
