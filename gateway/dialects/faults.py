@@ -84,11 +84,7 @@ def cause_of(status: int) -> Cause:
 
 
 def made(
-    cause: Cause,
-    status: int,
-    words: Words,
-    retry_after: float | None = None,
-    headers: tuple[tuple[str, str], ...] = (),
+    cause: Cause, status: int, words: Words, retry_after: float | None = None, headers: tuple[tuple[str, str], ...] = ()
 ) -> Fault:
     """The fault of a cause, in the provider's words."""
     return Fault(
