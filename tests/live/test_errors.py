@@ -83,14 +83,24 @@ def test_what_a_provider_refuses(lab: Lab, surface: str, stream: bool) -> None:
 @pytest.mark.parametrize("surface", SURFACES)
 def test_what_the_gateway_refuses(lab: Lab, surface: str) -> None:
     good = lab.model(Script.json({}))
-    check(surface, ask(lab, surface, good, "sk-getgpt-none"), 401, ("authentication_error", "authentication_error", "UNAUTHENTICATED"))
+    check(
+        surface,
+        ask(lab, surface, good, "sk-getgpt-none"),
+        401,
+        ("authentication_error", "authentication_error", "UNAUTHENTICATED"),
+    )
     check(surface, ask(lab, surface, "lab/none"), 404, ("not_found_error", "not_found_error", "NOT_FOUND"))
     _, poor = lab.gateway.account(None)
     check(surface, ask(lab, surface, good, poor), 402, ("insufficient_credits", "billing_error", "RESOURCE_EXHAUSTED"))
     _, narrow = lab.gateway.account("1", models="openai/*")
     check(surface, ask(lab, surface, good, narrow), 403, ("permission_error", "permission_error", "PERMISSION_DENIED"))
     wrong = {"contents": []} if surface == "gemini" else {"input": []} if surface == "responses" else {"messages": []}
-    check(surface, ask(lab, surface, good, **wrong), 400, ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"))
+    check(
+        surface,
+        ask(lab, surface, good, **wrong),
+        400,
+        ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+    )
     path = "/v1beta/models/x:generateContent" if surface == "gemini" else {
         "chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}[surface]  # fmt: skip
     broken = lab.gateway.post(path, b"{")
@@ -102,13 +112,17 @@ def test_an_error_within_a_stream(lab: Lab, surface: str) -> None:
     """After a real frame the error is the stream's last event, in the caller's own form, and nothing looks finished."""
     chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
              "choices": [{"index": 0, "delta": {"role": "assistant", "content": "some words"}, "finish_reason": None}]}  # fmt: skip
-    script = Script.sse(b"data: " + json.dumps(chunk).encode() + b"\n\n", b'data: {"error":{"message":"gone","code":500}}\n\n')
+    script = Script.sse(
+        b"data: " + json.dumps(chunk).encode() + b"\n\n", b'data: {"error":{"message":"gone","code":500}}\n\n'
+    )
     text = ask(lab, surface, lab.model(script), stream=True).content.decode()
     assert "some words" in text and "gone" not in text
     events = [part for part in text.replace("\r\n", "\n").split("\n\n") if "data:" in part]
     last = json.loads(events[-1].partition("data:")[2])
     if surface == "messages":
-        assert events[-1].startswith("event: error\n") and last["type"] == "error" and last["error"]["type"] == "api_error"
+        assert (
+            events[-1].startswith("event: error\n") and last["type"] == "error" and last["error"]["type"] == "api_error"
+        )
         assert "message_stop" not in text
     elif surface == "responses":
         assert last["type"] in ("error", "response.failed") and "response.completed" not in text
