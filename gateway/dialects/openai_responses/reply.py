@@ -110,7 +110,7 @@ def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
     """
     stored = stored and values.get("store") is not False
     found: list[tuple[str, Any]] = []
-    if stored:
+    if stored and values.get("object") != "response.compaction":  # nothing can go on from one
         found.append(("response", values.get("id")))
     conversation = values.get("conversation")
     if isinstance(conversation, dict):
