@@ -119,11 +119,17 @@ def free_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     yield from _lab(sqlite_gateway, free=True)
 
 
-def _lab(gateway: Gateway, free: bool) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def responses_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """A scripted provider that speaks Responses, at no charge."""
+    yield from _lab(sqlite_gateway, free=True, kind="responses-compatible")
+
+
+def _lab(gateway: Gateway, free: bool, kind: str = "openai-compatible") -> Iterator[Lab]:
     with upstream() as provider:
         name = f"lab-{uuid.uuid4().hex[:8]}"
         gateway.cli(
-            "channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", provider.base_url,
+            "channels", "add", "--provider", kind, "--name", name, "--base-url", provider.base_url,
             "--key", PROVIDER_KEY, *(["--free"] if free else []),
         )  # fmt: skip
         if not free:

@@ -96,7 +96,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
         channel=leg.channel,
         dialect=leg.dialect,
         model=leg.model,
-        path=NAMED[leg.dialect].path(leg.model, call.ask.stream),
+        path=NAMED[leg.dialect].path(leg.model, call.ask.stream) + call.below,
         body=bridge.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
@@ -147,14 +147,14 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
-def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
-    """What the caller is told when no leg has answered (Law 9)."""
+def verdict(faults: Sequence[Fault], legs: Sequence[Leg], dialect: str) -> GatewayError:
+    """What a caller of this dialect is told when no leg has answered (Law 9)."""
     if not faults:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
     last = faults[-1]
     secrets = [leg.channel.secret for leg in legs]
     if last.cause == "request":
-        spoke_alike = legs[len(faults) - 1].dialect == call.dialect  # else its field names are not the caller's
+        spoke_alike = legs[len(faults) - 1].dialect == dialect  # else its field names are not the caller's
         return GatewayError(
             last.status or 400,
             journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
@@ -164,7 +164,7 @@ def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> Gateway
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
         waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
-        overloaded = call.dialect == "messages" and all(fault.status == 529 for fault in faults)
+        overloaded = dialect == "messages" and all(fault.status == 529 for fault in faults)
         return GatewayError(
             529 if overloaded else 429,
             "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",

@@ -129,7 +129,7 @@ class Stream:
                 faults.append(fault)
                 if self._bound:
                     break
-        error = verdict(self._call, faults, self._legs)
+        error = verdict(faults, self._legs, self._call.dialect)
         self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
@@ -212,6 +212,7 @@ class Stream:
         """The terminal frame, once the settlement is committed."""
         if feed.out:
             yield self._frames(feed)
+        self._bound = True  # the terminal frame itself may be all that was said
         ticket = self._settle(200, partial=False)
         waiting_since = monotonic()
         while not ticket.wait(PING_S):

@@ -24,6 +24,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "video_in": ("refuse", "messages.content.video_url"),
     "cache": ("drop", "cache_control"),
     "reasoning": ("reshape", "messages.reasoning_content"),
+    "bare_reasoning": ("drop", "messages.reasoning_content"),
     "refusal": ("express", "messages.refusal"),
     "citations": ("drop", "messages.annotations"),
     "prefill": ("express", "messages"),
