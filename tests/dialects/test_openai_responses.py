@@ -384,7 +384,7 @@ def test_a_request_in_neutral_words() -> None:
             "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True},
                      "verbosity": "low"},
             "tools": [
-                {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}},
+                {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object", "properties": {}, "additionalProperties": False}},
                 {"type": "function", "name": "loose", "strict": False},
                 {"type": "custom", "name": "g", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}},
                 {"type": "web_search"},
@@ -434,7 +434,12 @@ def test_a_request_in_neutral_words() -> None:
         Message(role="assistant", parts=(Refusal(text="no"),)),
     )  # fmt: skip
     assert asked.tools == (
-        FunctionTool(name="f", description="d", schema={"type": "object"}, strict=True),
+        FunctionTool(
+            name="f",
+            description="d",
+            strict=True,
+            schema={"type": "object", "properties": {}, "additionalProperties": False},
+        ),
         FunctionTool(name="loose", strict=False),
         CustomTool(name="g", form='{"type":"grammar","syntax":"lark","definition":"x"}'),
         HostedTool(dialect="responses", kind="web_search", raw='{"type":"web_search"}'),

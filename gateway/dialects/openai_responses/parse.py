@@ -184,7 +184,7 @@ def _tools(tools: Any) -> Iterator[Tool]:
                     name=name,
                     description=_text(tool.get("description")),
                     schema=schema if isinstance(schema, dict) else {},
-                    strict=strict if isinstance(strict, bool) else True,  # here a tool is strict unless it says no
+                    strict=strict if isinstance(strict, bool) else _is_strict(schema) or None,
                 )
             case {"type": "custom", "name": str(name)}:
                 form = tool.get("format")
@@ -195,6 +195,26 @@ def _tools(tools: Any) -> Iterator[Tool]:
                 )
             case {"type": str(kind)}:
                 yield HostedTool(dialect=NAME, kind=kind, raw=raw(tool))
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a schema can be held to strictly: every object closed, and all its properties required. Here a tool is
+    strict unless it says no, but a looser schema is made to fit first, which no other dialect does
+    (https://platform.openai.com/docs/guides/function-calling#strict-mode)."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    names = schema.get("properties")
+    if isinstance(names, dict) or schema.get("type") == "object":
+        required = schema.get("required")
+        known = set(names if isinstance(names, dict) else ())
+        if (
+            schema.get("additionalProperties") is not False
+            or set(required if isinstance(required, list) else ()) != known
+        ):
+            return False
+    return all(map(_is_strict, schema.values()))
 
 
 def _text(value: Any) -> str | None:
