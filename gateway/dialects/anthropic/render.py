@@ -240,7 +240,7 @@ def _tool(tool: Tool, known: Family) -> _Json:
     match tool:
         case FunctionTool(name=name, description=told, schema=schema, strict=strict, cache=cache):
             made: _Json = {"name": fitted(name)}
-            if told:
+            if told is not None:
                 made["description"] = told
             made["input_schema"] = {"type": "object", **schema} if schema else {"type": "object", "properties": {}}
             if strict and known.strict:
