@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Ask, Call, Caller, Channel, Fault, Leg, Meter, Price
-from gateway.dialects import anthropic
+from gateway.dialects import anthropic, bridge
 from gateway.dialects.anthropic import parts, reply, schemas
 from gateway.errors import GatewayError
 from gateway.neutral.events import Event, PartDelta, PartEnd, PartStart, fold, unfold
@@ -945,3 +945,20 @@ def test_no_odd_shape_crashes_the_parsers(messages: Any, system: Any, tools: Any
     except Fault:
         return
     json.dumps(anthropic.render_reply(found_reply, {}))
+
+
+def test_a_body_with_another_makers_seal_is_said_again_without_it() -> None:
+    """Its own provider gets all else, its own seals among it."""
+    blocks = [
+        {"type": "thinking", "thinking": "Hm", "signature": "own"}, {"type": "redacted_thinking", "data": "gw1.gemini.next.S"},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+    ]  # fmt: skip
+    tool = {"type": "web_search_20250305", "name": "web_search"}
+    hosted = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": [hosted, *blocks]},
+             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}]  # fmt: skip
+    one = call({**BASE, "messages": turns, "tools": [tool], "context_management": {"edits": []}})
+    assert not bridge.passes(one, leg()) and bridge.screen(one, leg()) == ("messages.content.thinking=drop",)
+    found = json.loads(bridge.encode(one, leg("up")))
+    assert found["messages"][1]["content"] == [hosted, blocks[0], blocks[2]]
+    assert found["tools"] == [tool] and found["context_management"] == {"edits": []} and found["model"] == "up"
