@@ -97,8 +97,8 @@ def as_markdown() -> str:
         '{"type": "error", "error": {"type": "…", "message": "…"}, "request_id": "…"}',
         "```",
         "",
-        "402 is `billing_error` there, 413 `request_too_large`, 504 `timeout_error`; and where every provider is overloaded"
-        " the status is 529, `overloaded_error`.",
+        "402 is `billing_error` there, 413 `request_too_large`, 504 `timeout_error`; and where every provider is"
+        " overloaded the status is 529, `overloaded_error`.",
         "",
         "| status | type | meaning | what to do |",
         "|---|---|---|---|",
