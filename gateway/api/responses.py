@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-import orjson
 from flask import Blueprint, Response, g, request
 
 import models.receipt
@@ -18,7 +17,7 @@ from ..errors import GatewayError
 from ..providers.headers import TO_PROVIDER
 from ..relay import exchange, kept
 from ..routing.pins import ours
-from ._door import deliver, open_call, watch
+from ._door import deliver, deliver_count, open_call, watch
 
 blueprint = Blueprint("responses", __name__)
 _create, _compact, _count = ResponsesSchema(), CompactSchema(), InputTokensSchema()
@@ -47,11 +46,8 @@ def input_tokens() -> Response:
     """How many tokens an input is: by the provider's own count, else as we guess."""
     call = open_call(openai_responses, _count, "responses.input_tokens")
     call.below = "/input_tokens"
-    counted = kept.count(call, watch())
-    if counted is not None:
-        return Response(counted, content_type="application/json")
-    guess = {"object": "response.input_tokens", "input_tokens": call.ask.weight.guess()}
-    return Response(orjson.dumps(guess), content_type="application/json", headers={"x-gateway-estimated": "1"})
+    counted = kept.count(call, watch(), "input_tokens")
+    return deliver_count(counted, {"object": "response.input_tokens", "input_tokens": call.ask.weight.guess()})
 
 
 @blueprint.get("/v1/responses/<identity>")

@@ -12,6 +12,8 @@ import gevent
 
 from .. import config
 from ..call import Call, Caller, Channel, ClientGone, Fault, Leg, Outbound
+from ..dialects import bridge
+from ..dialects.passing import parsed
 from ..errors import GatewayError
 from ..providers import pool
 from ..routing import channels, plan
@@ -67,16 +69,15 @@ def ask(
         watch.close()
 
 
-def count(call: Call, watch: ClientWatch) -> bytes | None:
-    """A provider's own count of an input (`call.below`); None where none of the model's providers counts.
-
-    Raises GatewayError for what is wrong with the request itself.
-    """
+def count(call: Call, watch: ClientWatch, member: str) -> bytes | None:
+    """A provider's own count of an input (`call.below`), in `member` of its answer; None where none of the model's
+    providers counts these words. Raises GatewayError for what is wrong with the request itself."""
     try:
         with load:
-            for leg in plan.legs(call)[:MOST_ATTEMPTS]:
+            for leg in [leg for leg in plan.legs(call) if bridge.passes(call, leg)][:MOST_ATTEMPTS]:
                 try:
-                    return _answer(outbound(call, leg), leg, watch)
+                    with sensible():
+                        return _counted(_answer(outbound(call, leg), leg, watch), member)
                 except Fault as fault:
                     if fault.cause == "request" and fault.status not in (404, 405):  # 404: it does not count
                         raise verdict([fault], [leg], call.dialect) from fault
@@ -85,6 +86,14 @@ def count(call: Call, watch: ClientWatch) -> bytes | None:
         return b""
     finally:
         watch.close()
+
+
+def _counted(body: bytes, member: str) -> bytes:
+    """The answer, if it counts. Raises Fault."""
+    tokens = parsed(body).get(member)
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+        raise Fault("malformed")
+    return body
 
 
 def _answer(request: Outbound, leg: Leg, watch: ClientWatch) -> bytes:

@@ -1,0 +1,31 @@
+"""`/v1/messages` and `/v1/messages/count_tokens`. A query such as `?beta=true` means nothing here."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from schemas.messages import CountSchema, MessagesSchema
+
+from ..dialects import anthropic
+from ..relay import exchange, kept
+from ._door import deliver, deliver_count, open_call, watch
+
+blueprint = Blueprint("messages", __name__)
+_schema = MessagesSchema()
+_count_schema = CountSchema()
+
+
+@blueprint.post("/v1/messages")
+def create() -> Response:
+    """One message, whole or streamed."""
+    call = open_call(anthropic, _schema, "messages")
+    return deliver(exchange.run(call, watch()))
+
+
+@blueprint.post("/v1/messages/count_tokens")
+def count_tokens() -> Response:
+    """How many input tokens a request has; nothing is charged."""
+    call = open_call(anthropic, _count_schema, "messages")
+    call.below = "/count_tokens"
+    counted = kept.count(call, watch(), "input_tokens")
+    return deliver_count(counted, {"input_tokens": call.ask.weight.guess()})
