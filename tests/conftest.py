@@ -125,6 +125,7 @@ def responses_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     yield from _lab(sqlite_gateway, free=True, kind="responses-compatible")
 
 
+@pytest.fixture(scope="module")
 def messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     """A scripted provider that speaks Messages, at no charge."""
     yield from _lab(sqlite_gateway, free=True, kind="anthropic-compatible")

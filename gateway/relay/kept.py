@@ -24,6 +24,10 @@ from .load import load
 from .watch import ClientWatch
 
 
+_NO_MODEL = frozenset({"not_found_error", "model_not_found"})
+"""Codes of a 404 that is about the model; any other says that the provider has no such path, and so does not count."""
+
+
 class Kept(NamedTuple):
     """One object at its maker. id: as the caller knows it."""
 
@@ -79,7 +83,7 @@ def count(call: Call, watch: ClientWatch, member: str) -> bytes | None:
                     with sensible():
                         return _counted(_answer(outbound(call, leg), leg, watch), member)
                 except Fault as fault:
-                    if fault.cause == "request" and fault.status not in (404, 405):  # 404: it does not count
+                    if fault.cause == "request" and (fault.status not in (404, 405) or fault.code in _NO_MODEL):
                         raise verdict([fault], [leg], call.dialect) from fault
             return None
     except ClientGone:

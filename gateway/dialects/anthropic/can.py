@@ -28,7 +28,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "audio_in": ("refuse", "messages.content"),
     "video_in": ("refuse", "messages.content"),
     "cache": ("express", "cache_control"),
-    "reasoning": ("drop", "messages.content.thinking"),  # only what carries the provider's own seal can go back
+    "reasoning": ("express", "messages.content.thinking"),  # only what carries the provider's own seal can go back
     "bare_reasoning": ("drop", "messages.content.thinking"),
     "refusal": ("reshape", "messages.content"),
     "citations": ("express", "messages.content.citations"),  # of this dialect; others' are left out
