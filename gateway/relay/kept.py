@@ -23,7 +23,6 @@ from .exchange import MOST_BODY
 from .load import load
 from .watch import ClientWatch
 
-
 _NO_MODEL = frozenset({"not_found_error", "model_not_found"})
 """Codes of a 404 that is about the model; any other says that the provider has no such path, and so does not count."""
 
