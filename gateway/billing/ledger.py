@@ -13,7 +13,7 @@ from models import writer
 from models.window import Rule
 
 from .. import ids
-from ..call import Call, Leg, Meter, Price
+from ..call import Call, Leg, Meter, Price, Weight
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
 from ..money import usd
@@ -146,9 +146,13 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
 
 
 def _estimate(call: Call, meter: Meter) -> Usage:
-    weight = call.ask.weight
+    return Usage(input=guessed_input(call.ask.weight), output=math.ceil(meter.out_bytes / 4))
+
+
+def guessed_input(weight: Weight) -> int:
+    """Input tokens, where no provider has counted them."""
     given = math.ceil(weight.text / 4) + 4 * weight.messages + 85 * weight.images + weight.audio_bytes // 400
-    return Usage(input=given + weight.file_bytes // 16, output=math.ceil(meter.out_bytes / 4))
+    return given + weight.file_bytes // 16
 
 
 def _clamped(used: Usage, price: Price, n: int) -> Usage:
