@@ -9,14 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import orjson
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from schemas.gemini import CountSchema, GeminiSchema
 
-from ..billing import ledger
-from ..call import Leg
 from ..dialects import gemini
 from ..dialects.gemini import array, count
 from ..errors import GatewayError
@@ -26,6 +23,7 @@ from ._door import answer_error, deliver, open_call, watch
 blueprint = Blueprint("gemini", __name__)
 _schema = GeminiSchema()
 _count_schema = CountSchema()
+_COUNT = counting.Way(count.path, count.encode, "totalTokens")
 _PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
 
 
@@ -47,17 +45,7 @@ def _stream(model: str) -> Response:
 def _count(model: str) -> Response:
     """The tokens of a request: as a provider of the model counts them, else estimated."""
     call = open_call(gemini, _count_schema, "gemini", {"model": model, "stream": False})
-
-    def body(leg: Leg) -> bytes:
-        return count.encode(call, leg)
-
-    answer = counting.ask(call, lambda leg: count.path(leg.model), body)
-    if answer is not None and count.believable(answer):
-        return Response(answer, content_type="application/json")
-    tokens = max(1, ledger.guessed_input(call.ask.weight))
-    return Response(
-        orjson.dumps({"totalTokens": tokens}), content_type="application/json", headers={"x-gateway-estimated": "1"}
-    )
+    return deliver(counting.run(call, watch(), _COUNT))
 
 
 METHODS: dict[str, Callable[[str], Response]] = {
