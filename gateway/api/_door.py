@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import gevent
-import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -61,11 +60,13 @@ def admit() -> Response | None:
 
 
 def _key() -> str | None:
-    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there."""
+    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there; on
+    Gemini's paths `?key=` too."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    named = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    return named or (request.args.get("key") if request.blueprint == "gemini" else None)
 
 
 def open_call(dialect: Dialect, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
@@ -178,13 +179,6 @@ def deliver(reply: Reply) -> Response:
     return response
 
 
-def deliver_count(counted: bytes | None, guess: Mapping[str, Any]) -> Response:
-    """How many tokens an input is: a provider's own words, or our guess, said to be one."""
-    if counted is not None:
-        return Response(counted, content_type="application/json")
-    return Response(orjson.dumps(guess), content_type="application/json", headers={"x-gateway-estimated": "1"})
-
-
 def answer_error(error: GatewayError) -> Response:
     """An error in the shape of the surface that was called."""
     response = Response(_shape().error(error, g.request_id), status=error.status, content_type="application/json")
@@ -199,10 +193,10 @@ def answer_error(error: GatewayError) -> Response:
     return response
 
 
-_SHAPES: dict[str, str] = {"messages": "messages"}
+_SHAPES: dict[str, str] = {"gemini": "gemini", "messages": "messages"}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
 
-_PATHS = (("/v1/messages", "messages"),)
+_PATHS = (("/v1/messages", "messages"), ("/v1beta/", "gemini"), ("/v1alpha/", "gemini"))
 """Beginnings of paths, and the dialect in which is told that there is nothing, or not by that method."""
 
 

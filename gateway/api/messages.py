@@ -7,12 +7,13 @@ from flask import Blueprint, Response
 from schemas.messages import CountSchema, MessagesSchema
 
 from ..dialects import anthropic
-from ..relay import exchange, kept
-from ._door import deliver, deliver_count, open_call, watch
+from ..relay import counting, exchange
+from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("messages", __name__)
 _schema = MessagesSchema()
 _count_schema = CountSchema()
+_COUNT = counting.Way(lambda model: f"{anthropic.path(model, False)}/count_tokens", anthropic.encode, "input_tokens")
 
 
 @blueprint.post("/v1/messages")
@@ -26,6 +27,4 @@ def create() -> Response:
 def count_tokens() -> Response:
     """How many input tokens a request has; nothing is charged."""
     call = open_call(anthropic, _count_schema, "messages")
-    call.below = "/count_tokens"
-    counted = kept.count(call, watch(), "input_tokens")
-    return deliver_count(counted, {"input_tokens": call.ask.weight.guess()})
+    return deliver(counting.run(call, watch(), _COUNT))

@@ -15,12 +15,16 @@ from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
 from ..dialects import openai_responses
 from ..errors import GatewayError
 from ..providers.headers import TO_PROVIDER
-from ..relay import exchange, kept
+from ..relay import counting, exchange, kept
 from ..routing.pins import ours
-from ._door import deliver, deliver_count, open_call, watch
+from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("responses", __name__)
 _create, _compact, _count = ResponsesSchema(), CompactSchema(), InputTokensSchema()
+_COUNT = counting.Way(
+    lambda model: f"{openai_responses.path(model, False)}/input_tokens", openai_responses.encode, "input_tokens",
+    {"object": "response.input_tokens"},
+)  # fmt: skip
 Method = Literal["GET", "POST", "DELETE"]
 _QUERY = ("include", "include[]", "after", "before", "limit", "order")
 """Parameters that go to the provider."""
@@ -45,9 +49,7 @@ def compact() -> Response:
 def input_tokens() -> Response:
     """How many tokens an input is: by the provider's own count, else as we guess."""
     call = open_call(openai_responses, _count, "responses.input_tokens")
-    call.below = "/input_tokens"
-    counted = kept.count(call, watch(), "input_tokens")
-    return deliver_count(counted, {"object": "response.input_tokens", "input_tokens": call.ask.weight.guess()})
+    return deliver(counting.run(call, watch(), _COUNT))
 
 
 @blueprint.get("/v1/responses/<identity>")

@@ -1,4 +1,4 @@
-"""What a provider has kept or can tell beside an answer: replies by their id, and how many tokens an input is.
+"""What a provider has kept: replies by their id.
 
 Nothing here costs anything: no hold, no receipt. An id leads by its pin to the channel that made it (Law 8).
 """
@@ -11,20 +11,15 @@ from typing import Literal, NamedTuple
 import gevent
 
 from .. import config
-from ..call import Call, Caller, Channel, ClientGone, Fault, Leg, Outbound
-from ..dialects import bridge
-from ..dialects.passing import parsed
+from ..call import Caller, Channel, ClientGone, Fault, Leg, Outbound
 from ..errors import GatewayError
 from ..providers import pool
-from ..routing import channels, plan
+from ..routing import channels
 from ..routing.pins import find
-from .attempts import MOST_ATTEMPTS, outbound, raise_for_status, read, sensible, verdict
+from .attempts import raise_for_status, read, sensible, verdict
 from .exchange import MOST_BODY
 from .load import load
 from .watch import ClientWatch
-
-_NO_MODEL = frozenset({"not_found_error", "model_not_found"})
-"""Codes of a 404 that is about the model; any other says that the provider has no such path, and so does not count."""
 
 
 class Kept(NamedTuple):
@@ -70,33 +65,6 @@ def ask(
         return b""
     finally:
         watch.close()
-
-
-def count(call: Call, watch: ClientWatch, member: str) -> bytes | None:
-    """A provider's own count of an input (`call.below`), in `member` of its answer; None where none of the model's
-    providers counts these words. Raises GatewayError for what is wrong with the request itself."""
-    try:
-        with load:
-            for leg in [leg for leg in plan.legs(call) if bridge.passes(call, leg)][:MOST_ATTEMPTS]:
-                try:
-                    with sensible():
-                        return _counted(_answer(outbound(call, leg), leg, watch), member)
-                except Fault as fault:
-                    if fault.cause == "request" and (fault.status not in (404, 405) or fault.code in _NO_MODEL):
-                        raise verdict([fault], [leg], call.dialect) from fault
-            return None
-    except ClientGone:
-        return b""
-    finally:
-        watch.close()
-
-
-def _counted(body: bytes, member: str) -> bytes:
-    """The answer, if it counts. Raises Fault."""
-    tokens = parsed(body).get(member)
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
-        raise Fault("malformed")
-    return body
 
 
 def _answer(request: Outbound, leg: Leg, watch: ClientWatch) -> bytes:
