@@ -27,9 +27,9 @@ class Book:
         gemini = json.loads((spec / "gemini.sdk-3.4.0.schema.json").read_text())
         self._documents = {
             "openai": {"components": {"schemas": _usable(openai)}},
-            "anthropic": {"$defs": _usable({**anthropic["$defs"], **anthropic["roots"]}, closed=True)},
-            "anthropic-open": {"$defs": _usable({**anthropic["$defs"], **anthropic["roots"]})},
-            "gemini": {"$defs": _usable({**gemini["$defs"], **gemini["roots"], "Request": _GEMINI_REQUEST})},
+            "anthropic": {"$defs": _usable({**anthropic["roots"], **anthropic["$defs"]}, closed=True)},
+            "anthropic-open": {"$defs": _usable({**anthropic["roots"], **anthropic["$defs"]})},
+            "gemini": {"$defs": _usable({**gemini["roots"], **gemini["$defs"], "Request": _GEMINI_REQUEST})},
         }
         _mend(self._documents)
         self._known = {
@@ -92,13 +92,30 @@ class Book:
         if error is None:
             return None
         while error.context:
-            error = best_match(iter(error.context)) or error.context[0]
+            error = _meant(error.context)
         return f"{name} at {'.'.join(map(str, error.absolute_path)) or 'top'}: {error.message[:160]}"
 
     @cache  # noqa: B019
     def _validator(self, book: str, name: str) -> Any:
         where = "components/schemas" if book == "openai" else "$defs"
         return jsonschema.Draft202012Validator({**self._documents[book], "$ref": f"#/{where}/{name}"})
+
+
+def _meant(errors: list[Any]) -> Any:
+    """Of a union's errors the first of the branch that was meant: whose telling words are right, else the nearest."""
+    branches: dict[Any, list[Any]] = {}
+    for error in errors:
+        branches.setdefault(error.schema_path[0], []).append(error)
+
+    def far(found: list[Any]) -> tuple[bool, int, int]:
+        told = any(
+            error.validator == "type" and not error.path
+            or error.validator in ("const", "enum") and error.path and error.path[-1] in (*_TELLING, "stream")
+            for error in found
+        )  # fmt: skip
+        return told, -max(len(error.path) for error in found), len(found)
+
+    return min(branches.values(), key=far)[0]
 
 
 _GEMINI_REQUEST = {

@@ -1,0 +1,146 @@
+"""Recorded requests, put through the bridge for a provider of every other dialect."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from gateway.dialects import bridge
+from gateway.neutral.parts import Bytes, Media
+
+from . import asked
+from .recordings import Request
+from .replies import call, leg
+from .schemas import Book
+
+FETCHED = base64.b64encode(b"what the address holds").decode()
+"""What every address answers here, in base64."""
+
+
+class Refused(Exception):
+    """The bridge refuses to translate a request: the feature that it would lose."""
+
+
+def problems(book: Book, one: Request, target: str) -> list[str]:
+    """What is wrong with a request as a provider of that dialect gets it. Raises Refused."""
+    ours = call(one.dialect, one.body, model=one.model, stream=one.stream)
+    taken = leg(target)
+    try:
+        losses = bridge.screen(ours, taken)
+    except bridge.Refused as refused:
+        found = re.search(r"\(([a-z0-9 ]+)\)", refused.message)
+        raise Refused(found[1] if found else refused.param) from refused
+    for url in bridge.to_fetch(ours, taken):
+        ours.fetched[url] = Media(kind="file", source=Bytes(base64=FETCHED), media_type=_type_of(url))
+    body = json.loads(bridge.encode(ours, taken))
+    found = [problem for problem in (book.request(target, body),) if problem]
+    if target != "gemini" and body.get("model") != taken.model:
+        found.append(f"model is {body.get('model')}")
+    want, got = asked.read(one.dialect, one.body), asked.read(target, body)
+    want.stream = one.stream
+    return found + _differences(one.dialect, want, got, target, set(ours.fetched), losses)
+
+
+def _type_of(url: str) -> str:
+    ending = url.rpartition(".")[2].lower()
+    return {"png": "image/png", "gif": "image/gif", "webp": "image/webp", "pdf": "application/pdf"}.get(ending, "image/jpeg")
+
+
+def _differences(
+    source: str, want: asked.Asked, got: asked.Asked, target: str, fetched: set[str], losses: tuple[str, ...]
+) -> list[str]:
+    can = bridge.NAMED[target].CAN
+    found = [f"it reads oddly: {odd}" for odd in got.odd]
+    found += _turns_differ(want.turns, got.turns, target, fetched)
+    if want.tools != got.tools:
+        found += [f"tool {name} is {got.tools.get(name)} instead of {tool}"[:300] for name, tool in want.tools.items() if got.tools.get(name) != tool]
+        found += [f"a tool {name} was not offered" for name in got.tools if name not in want.tools]
+    choice = _choice(want)
+    if want.tools and choice != _choice(got) and not (isinstance(choice, tuple) and can["tool_choice_allowed"] != "express"):
+        found.append(f"tool choice is {got.choice} instead of {want.choice}")
+    for name, feature in (("limit", "limit"), ("temperature", "temperature"), ("top_p", "top_p"), ("stop", "stop")):
+        wanted = getattr(want, name)
+        if wanted and can[feature] == "express" and getattr(got, name) != wanted:
+            found.append(f"{name} is {getattr(got, name)} instead of {wanted}")
+        if not wanted and getattr(got, name) and not (name == "limit" and target == "messages"):
+            found.append(f"{name} is {getattr(got, name)}, which nobody said")
+    if want.form != got.form:
+        feature = "json_object" if want.form == "json" else "json_schema"
+        if can[feature] == "express":
+            found.append(f"the answer's form is {got.form} instead of {want.form}")
+    if target != "gemini" and got.stream != want.stream:
+        found.append(f"stream is {got.stream}")
+    if want.effort and got.effort and {source, target} == {"chat", "responses"} and want.effort != got.effort:
+        found.append(f"effort is {got.effort} instead of {want.effort}")
+    return found
+
+
+def _choice(one: asked.Asked) -> Any:
+    match one.choice:
+        case ("required", [name]):
+            return f"named {name}"
+        case ("auto" | "required" as mode, list(names)) if sorted(names) == sorted(one.tools):
+            return mode
+        case (mode, list(names)):
+            return (mode, sorted(names))
+        case "required" if len(one.tools) == 1:
+            return f"named {next(iter(one.tools))}"
+        case mode:
+            return mode
+
+
+def _turns_differ(want: list[asked.Turn], got: list[asked.Turn], target: str, fetched: set[str]) -> list[str]:
+    systems = ["".join(value for who, _, value in turns if who == "system") for turns in (want, got)]
+    said_late = [value for place, (who, _, value) in enumerate(want) if who == "system" and place > 0]
+    a, b = _plain(want, target), _plain(got, target)
+    if systems[0] != systems[1]:
+        everything = systems[1] + "".join(str(value) for _, kind, value in got if kind == "text")
+        for late in said_late:
+            if late not in everything:
+                return [f"a system message is lost: {late[:60]}"]
+        if not said_late:
+            return [f"the system message is {systems[1][:60]!r} instead of {systems[0][:60]!r}"]
+        b = _without(b, said_late)
+    images = [sorted(_media_of(turns, fetched if turns is want else set()) for turns in [turns])[0] for turns in (want, got)]
+    found = []
+    if images[0] != images[1]:
+        found.append(f"media are {str(images[1])[:100]} instead of {str(images[0])[:100]}")
+    if a != b:
+        place = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        found.append(f"turn {place} is {str(b[place : place + 1])[:160]} instead of {str(a[place : place + 1])[:160]}")
+    return found
+
+
+def _plain(turns: list[asked.Turn], target: str) -> list[asked.Turn]:
+    """Turns without system messages, and without media, whose place beside results differs between dialects."""
+    one = asked.Asked()
+    for who, kind, value in turns:
+        if who != "system" and kind in ("text", "call", "result"):
+            one.say(who, kind, value)
+    return one.turns
+
+
+def _without(turns: list[asked.Turn], texts: list[str]) -> list[asked.Turn]:
+    one = asked.Asked()
+    for who, kind, value in turns:
+        if kind == "text":
+            for text in texts:
+                value = value.replace(text, "")
+        one.say(who, kind, value)
+    return one.turns
+
+
+def _media_of(turns: list[asked.Turn], fetched: set[str]) -> list[str]:
+    found = []
+    for _, kind, value in turns:
+        if kind in ("image", "audio", "video", "file"):
+            if isinstance(value, str) and value in fetched:
+                value = ("", FETCHED)
+            found.append(f"{kind}:{value if isinstance(value, str) else value[1]}")
+    return found
+
+
+__all__ = ["FETCHED", "Refused", "problems", "replace"]
