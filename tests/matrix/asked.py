@@ -78,6 +78,10 @@ def _leaves(value: Any) -> Iterator[str]:
             yield json.dumps(value)
 
 
+def _one(texts: list[Any]) -> Any:
+    return texts[0] if len(texts) == 1 else texts
+
+
 def arguments(value: Any) -> Any:
     if not isinstance(value, str):
         return {} if value is None else value
@@ -118,7 +122,7 @@ def _chat(values: dict[str, Any]) -> Asked:
         if role in ("tool", "function"):
             name = message.get("name") if role == "function" else names.get(message.get("tool_call_id", ""))
             texts = [content] if isinstance(content, str) else [p.get("text") for p in content or ()]
-            asked.say("user", "result", (name, leaves(texts if len(texts) > 1 else texts and texts[0])))
+            asked.say("user", "result", (name, leaves(_one(texts))))
             continue
         who = "system" if role in ("system", "developer") else "assistant" if role == "assistant" else "user"
         for part in content if isinstance(content, list) else [content] if content else []:
@@ -211,9 +215,7 @@ def _responses(values: dict[str, Any]) -> Asked:
             case "function_call_output" | "custom_tool_call_output":
                 output = item.get("output")
                 texts = [output] if isinstance(output, str) else [p.get("text") for p in output or () if "text" in p]
-                asked.say(
-                    "user", "result", (names.get(item["call_id"]), leaves(texts if len(texts) > 1 else texts and texts[0]))
-                )
+                asked.say("user", "result", (names.get(item["call_id"]), leaves(_one(texts))))
                 for part in output if isinstance(output, list) else ():
                     if "text" not in part:
                         _responses_part(asked, "user", part)
@@ -316,7 +318,7 @@ def _messages_part(asked: Asked, names: dict[str, str], who: str, part: Any) -> 
         case {"type": "tool_result", "tool_use_id": identity}:
             content = part.get("content")
             texts = [content] if isinstance(content, str) else [p.get("text") for p in content or () if "text" in p]
-            asked.say(who, "result", (names.get(identity), leaves(texts if len(texts) > 1 else texts and texts[0])))
+            asked.say(who, "result", (names.get(identity), leaves(_one(texts))))
             for inner in content if isinstance(content, list) else ():
                 if "text" not in inner:
                     _messages_part(asked, names, who, inner)
@@ -329,6 +331,9 @@ def _messages_part(asked: Asked, names: dict[str, str], who: str, part: Any) -> 
 # Gemini
 
 
+_KEPT = frozenset({"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema"})
+
+
 def _camel(value: Any) -> Any:
     """The same with names of members in camelCase: clients mix both. Schemas, arguments and results stay."""
     if isinstance(value, list):
@@ -339,8 +344,7 @@ def _camel(value: Any) -> Any:
     for name, inner in value.items():
         head, *rest = name.split("_")
         name = head + "".join(word.capitalize() for word in rest)
-        kept = name in ("args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema")
-        found[name] = inner if kept else _camel(inner)
+        found[name] = inner if name in _KEPT else _camel(inner)
     return found
 
 

@@ -223,7 +223,8 @@ def _responses(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterat
         return
     if events[0]["response"].get("usage") is not None or events[0]["response"].get("output") != []:
         yield "response.created is not empty"
-    if len({(event["response"].get("id"), event["response"].get("model")) for event in events if event.get("response")}) > 1:
+    responses = [event["response"] for event in events if event.get("response")]
+    if len({(response.get("id"), response.get("model")) for response in responses}) > 1:
         yield "the response's names change"
     items = _Items()
     for event in events:
@@ -376,7 +377,8 @@ def _gemini(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[
     if not broken and chunks:
         if not ended and not chunks[-1].get("promptFeedback"):
             yield "no finishReason"
-        if not any(c.get("finishReason") for c in chunks[-1].get("candidates") or ()) and not chunks[-1].get("promptFeedback"):
+        last = chunks[-1]
+        if not last.get("promptFeedback") and not any(c.get("finishReason") for c in last.get("candidates") or ()):
             yield "the last chunk has no finishReason"
         if "usageMetadata" not in chunks[-1]:
             yield "the last chunk has no usageMetadata"

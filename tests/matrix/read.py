@@ -345,9 +345,7 @@ def _messages_stream(text: str) -> Reply:
                 _messages_block(said, block)
             case "message_delta":
                 said.finish = _MESSAGES_FINISH.get(values["delta"].get("stop_reason") or "", "stop")
-                usage.update(
-                    {name: value for name, value in (values.get("usage") or {}).items() if value is not None}
-                )
+                usage.update({name: value for name, value in (values.get("usage") or {}).items() if value is not None})
             case "message_stop":
                 reply.usage = _messages_usage(usage)
                 return reply

@@ -53,11 +53,14 @@ def ways(one: Recording, client: str) -> list[tuple[str, bool, bool]]:
     if one.status >= 300:
         return [("", one.streamed, True)]
     if one.answers_streamed:
-        return [("stream", True, True), ("stream, no usage", True, False)] if client == "chat" else [("stream", True, True)]
+        quiet = [("stream, no usage", True, False)] if client == "chat" else []
+        return [("stream", True, True), *quiet]
     return [("whole", False, True), ("whole as stream", True, True)]
 
 
-def problems(book: Book, one: Recording, client: str, streamed: bool, wants_usage: bool, chance: random.Random) -> list[str]:
+def problems(
+    book: Book, one: Recording, client: str, streamed: bool, wants_usage: bool, chance: random.Random
+) -> list[str]:
     """What is wrong with this answer as a client of that dialect gets it."""
     body = dict(_ASKED[client])
     if client != "gemini" and streamed:
@@ -252,5 +255,5 @@ def _envelope(asked: Call, error: GatewayError, values: dict[str, Any]) -> list[
         case "gemini":
             good = inner.get("code") == error.status and bool(re.fullmatch("[A-Z_]+", str(inner.get("status"))))
         case _:
-            good = inner.get("code") == error.status and bool(inner.get("type")) and inner.get("request_id") == asked.request_id
+            good = (inner.get("code"), inner.get("request_id")) == (error.status, asked.request_id) and "type" in inner
     return [] if good else [f"the error's envelope is wrong: {json.dumps(values)[:200]}"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from gateway.dialects import bridge
@@ -45,8 +44,8 @@ def problems(book: Book, one: Request, target: str) -> list[str]:
 
 
 def _type_of(url: str) -> str:
-    ending = url.rpartition(".")[2].lower()
-    return {"png": "image/png", "gif": "image/gif", "webp": "image/webp", "pdf": "application/pdf"}.get(ending, "image/jpeg")
+    types = {"png": "image/png", "gif": "image/gif", "webp": "image/webp", "pdf": "application/pdf"}
+    return types.get(url.rpartition(".")[2].lower(), "image/jpeg")
 
 
 def _differences(
@@ -56,10 +55,12 @@ def _differences(
     found = [f"it reads oddly: {odd}" for odd in got.odd]
     found += _turns_differ(want.turns, got.turns, target, fetched)
     if want.tools != got.tools:
-        found += [f"tool {name} is {got.tools.get(name)} instead of {tool}"[:300] for name, tool in want.tools.items() if got.tools.get(name) != tool]
-        found += [f"a tool {name} was not offered" for name in got.tools if name not in want.tools]
+        for name in sorted({*want.tools, *got.tools}):
+            if want.tools.get(name) != got.tools.get(name):
+                found.append(f"tool {name} is {got.tools.get(name)} instead of {want.tools.get(name)}"[:300])
     choice = _choice(want)
-    if want.tools and choice != _choice(got) and not (isinstance(choice, tuple) and can["tool_choice_allowed"] != "express"):
+    some = isinstance(choice, tuple) and can["tool_choice_allowed"] != "express"
+    if want.tools and choice != _choice(got) and not some:
         found.append(f"tool choice is {got.choice} instead of {want.choice}")
     for name, feature in (("limit", "limit"), ("temperature", "temperature"), ("top_p", "top_p"), ("stop", "stop")):
         wanted = getattr(want, name)
@@ -104,10 +105,10 @@ def _turns_differ(want: list[asked.Turn], got: list[asked.Turn], target: str, fe
         if not said_late:
             return [f"the system message is {systems[1][:60]!r} instead of {systems[0][:60]!r}"]
         b = _without(b, said_late)
-    images = [sorted(_media_of(turns, fetched if turns is want else set()) for turns in [turns])[0] for turns in (want, got)]
     found = []
-    if images[0] != images[1]:
-        found.append(f"media are {str(images[1])[:100]} instead of {str(images[0])[:100]}")
+    wanted, given = sorted(_media_of(want, fetched)), sorted(_media_of(got, set()))
+    if wanted != given:
+        found.append(f"media are {str(given)[:100]} instead of {str(wanted)[:100]}")
     if a != b:
         place = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
         found.append(f"turn {place} is {str(b[place : place + 1])[:160]} instead of {str(a[place : place + 1])[:160]}")
@@ -141,6 +142,3 @@ def _media_of(turns: list[asked.Turn], fetched: set[str]) -> list[str]:
                 value = ("", FETCHED)
             found.append(f"{kind}:{value if isinstance(value, str) else value[1]}")
     return found
-
-
-__all__ = ["FETCHED", "Refused", "problems", "replace"]

@@ -109,8 +109,8 @@ def _meant(errors: list[Any]) -> Any:
 
     def far(found: list[Any]) -> tuple[bool, int, int]:
         told = any(
-            error.validator == "type" and not error.path
-            or error.validator in ("const", "enum") and error.path and error.path[-1] in (*_TELLING, "stream")
+            (error.validator == "type" and not error.path)
+            or (error.validator in ("const", "enum") and error.path and error.path[-1] in (*_TELLING, "stream"))
             for error in found
         )  # fmt: skip
         return told, -max(len(error.path) for error in found), len(found)
