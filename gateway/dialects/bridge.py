@@ -67,7 +67,7 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     source, target = NAMED[call.dialect], NAMED[leg.dialect]
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    for feature in sorted(used(asked)):
+    for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():  # what it said it can say again
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")
@@ -97,7 +97,7 @@ def encode(call: Call, leg: Leg) -> bytes:
         asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
     messages = tuple(_for_leg(call, leg, message) for message in asked.messages)
     asked = replace(asked, model=leg.model, messages=messages)
-    if target.CAN["custom_tools"] == "reshape":
+    if leg.dialect != call.dialect and target.CAN["custom_tools"] == "reshape":
         asked = _plain_tools(asked)
     return _dumps(target.render(asked, leg))
 
@@ -127,7 +127,7 @@ def takes_url(leg: Leg, media: Media) -> bool:
 
 def to_fetch(call: Call, leg: Leg) -> list[str]:
     """Addresses whose content this leg must be sent in the body."""
-    if passes(call, leg):
+    if leg.dialect == call.dialect:
         return []
     inner = [part for top in _all(request(call)) for part in (top, *(top.parts if isinstance(top, ToolResult) else ()))]
     return [

@@ -1,4 +1,4 @@
-"""`python -m tests.matrix [shared folder]`: the whole matrix, its findings by reason, and two lines of sums."""
+"""`python -m tests.matrix [shared folder]`: the whole matrix, its findings by reason, and a line of sums for each part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from traceback import extract_tb
 
 from gateway.dialects import bridge
 
-from . import recordings, replies, requests, schemas
+from . import again, recordings, replies, requests, schemas
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -33,13 +33,11 @@ def answers(shared: Path, book: schemas.Book, seed: int = 0) -> Iterator[tuple[s
 
 
 def asked_for(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str] | str]]:
-    """(case, what is wrong, or the feature for which it is refused) of each recorded request for each other dialect."""
+    """(case, what is wrong, or the feature for which it is refused) of each recorded request for each dialect, its own too."""
     for one in recordings.requests(shared):
         if one.name in recordings.REQUESTS or one.dialect not in bridge.NAMED:
             continue
         for target in bridge.NAMED:
-            if target == one.dialect:
-                continue
             wrong: list[str] | str
             try:
                 wrong = requests.problems(book, one, target)
@@ -48,6 +46,21 @@ def asked_for(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str]
             except Exception as error:
                 wrong = [_crash(error)]
             yield f"{one.name} → {target}", wrong
+
+
+def next_turns(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str]]]:
+    """(case, what is wrong) of each recorded sealed answer, sent back by a client of each other dialect."""
+    for one in recordings.recordings(shared):
+        if one.name in recordings.ANSWERS or one.dialect not in bridge.NAMED or not again.sealed(one):
+            continue
+        for client in bridge.NAMED:
+            if client == one.dialect:
+                continue
+            try:
+                wrong = again.problems(book, one, client)
+            except Exception as error:
+                wrong = [_crash(error)]
+            yield f"{one.name} → {client} and back", wrong
 
 
 def _crash(error: Exception) -> str:
@@ -69,6 +82,7 @@ def main() -> int:
     sums = []
     for what, cases in (
         ("recordings × client dialects", answers(shared, book)), ("requests", asked_for(shared, book)),
+        ("next turns", next_turns(shared, book)),
     ):  # fmt: skip
         tried, wrong, reasons, refused = 0, 0, Counter[str](), Counter[str]()
         for name, found in cases:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from gateway.dialects import bridge
@@ -34,8 +35,16 @@ def problems(book: Book, one: Request, target: str) -> list[str]:
         raise Refused(found[1] if found else refused.param) from refused
     for url in bridge.to_fetch(ours, taken):
         ours.fetched[url] = Media(kind="file", source=Bytes(base64=FETCHED), media_type=_type_of(url))
-    body = json.loads(bridge.encode(ours, taken))
-    found = [problem for problem in (book.request(target, body),) if problem]
+    if target == one.dialect:  # as it goes when a seal of a third dialect is in it: parsed and said again
+        body = json.loads(
+            json.dumps(bridge.NAMED[target].render(replace(bridge.request(ours), model=taken.model), taken))
+        )
+        if target == "gemini":
+            body.pop("model", None)
+    else:
+        body = json.loads(bridge.encode(ours, taken))
+    faulty = target == one.dialect and book.request(target, one.body)  # vendor's newest words for it, or not
+    found = [problem for problem in (book.request(target, body),) if problem and not faulty]
     if target != "gemini" and body.get("model") != taken.model:
         found.append(f"model is {body.get('model')}")
     want, got = asked.read(one.dialect, one.body), asked.read(target, body)

@@ -140,6 +140,12 @@ _GEMINI_REQUEST = {
 
 def _mend(documents: dict[str, Any]) -> None:
     """Where a description is narrower than its API: what older versions of it have, and what all clients send."""
+    openai = documents["openai"]["components"]["schemas"]
+    for name in ("ModelResponseProperties", "ResponseProperties", "Response"):  # OpenAI repeats them as null
+        for part in (openai[name], *openai[name].get("allOf", ())):
+            for member in ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "usage", "top_p"):
+                if member in part.get("properties", {}):
+                    part["properties"][member] = {"anyOf": [part["properties"][member], {"type": "null"}]}
     number = {"type": "number"}
     for root in documents["anthropic"]["$defs"]["MessageCreateParams"].get("anyOf", ()):
         name = root["$ref"].rpartition("/")[2]

@@ -33,6 +33,10 @@ def test_recorded_requests_for_providers_of_every_dialect(shared: Path, book: sc
     _check("requests", matrix.asked_for(shared, book), least=1000 * (len(bridge.NAMED) - 1))
 
 
+def test_recorded_thoughts_and_seals_come_back_to_their_maker(shared: Path, book: schemas.Book) -> None:
+    _check("next turns", matrix.next_turns(shared, book), least=100 * (len(bridge.NAMED) - 1))
+
+
 def test_the_list_of_faulty_recordings_names_recordings(shared: Path) -> None:
     names = {one.name for one in recordings.recordings(shared)} | {one.name for one in recordings.requests(shared)}
     assert not (recordings.ANSWERS.keys() | recordings.REQUESTS.keys()) - names
