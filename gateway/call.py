@@ -7,6 +7,7 @@ knows Flask, requests or SQL.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -71,6 +72,11 @@ class Weight:
             + self.audio_bytes // 100
             + self.file_bytes
         )
+
+    def guess(self) -> int:
+        """Input tokens as they may be: four bytes of text a token, and what media usually take."""
+        given = math.ceil(self.text / 4) + 4 * self.messages + 85 * self.images + self.audio_bytes // 400
+        return given + self.file_bytes // 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,12 +191,18 @@ def answer_error(error: GatewayError) -> Response:
     return response
 
 
-_SHAPES: dict[str, str] = {}
+_SHAPES: dict[str, str] = {"messages": "messages"}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
+
+_PATHS = (("/v1/messages", "messages"),)
+"""Beginnings of paths, and the dialect in which is told that there is nothing, or not by that method."""
 
 
 def _shape() -> Dialect:
-    return NAMED[_SHAPES.get(request.blueprint or "", "chat")]
+    found = _SHAPES.get(request.blueprint or "")
+    if found is None and request.blueprint is None:
+        found = next((dialect for path, dialect in _PATHS if request.path.startswith(path)), None)
+    return NAMED[found or "chat"]
 
 
 def _answer_http(error: HTTPException) -> Response:
@@ -244,6 +250,8 @@ def dress(response: Response) -> Response:
     """The headers that every response has."""
     headers = response.headers
     headers["x-request-id"] = g.request_id
+    if request.path.startswith("/v1/messages"):
+        headers["request-id"] = g.request_id  # where Anthropic's SDKs look for it
     headers["X-Content-Type-Options"] = "nosniff"
     if request.path.startswith("/v1"):
         headers["Access-Control-Allow-Origin"] = "*"

@@ -91,11 +91,11 @@ def reckon(
 
     leg: the one that answered; None when none did, and nothing is charged. partial: it broke after output. A reply
     without usage that can be believed is estimated, at four bytes a token; usage that came before the end counts if it
-    is more. What delivered no output costs nothing.
+    is more. What delivered no output costs nothing, unless none was asked for: a limit of 0 fills the prompt cache.
     """
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
-    if price is None or not (meter.out_bytes or (reported and used.output)):
+    if price is None or not (meter.out_bytes or (reported and used.output) or call.ask.limit == 0):
         used, reported = Usage(), True
     elif reported:
         used = _clamped(used, price, call.ask.n)
@@ -146,9 +146,7 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
 
 
 def _estimate(call: Call, meter: Meter) -> Usage:
-    weight = call.ask.weight
-    given = math.ceil(weight.text / 4) + 4 * weight.messages + 85 * weight.images + weight.audio_bytes // 400
-    return Usage(input=given + weight.file_bytes // 16, output=math.ceil(meter.out_bytes / 4))
+    return Usage(input=call.ask.weight.guess(), output=math.ceil(meter.out_bytes / 4))
 
 
 def _clamped(used: Usage, price: Price, n: int) -> Usage:
