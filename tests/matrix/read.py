@@ -115,12 +115,21 @@ def _chat_usage(values: dict[str, Any]) -> dict[str, int] | None:
     )  # fmt: skip
     if counts is not None and "cached" not in counts and isinstance(found.get("prompt_cache_hit_tokens"), int):
         counts["cached"] = found["prompt_cache_hit_tokens"]
+    if counts and "input" in counts and "output" in counts and isinstance(found.get("total_tokens"), int):
+        # what only the total counts: thoughts (xAI, Gemini's Chat endpoint) or sound (Mistral)
+        rest = found["total_tokens"] - counts["input"] - counts["output"]
+        if rest > 0 and rest == (found.get("prompt_tokens_details") or {}).get("audio_tokens"):
+            counts["input"] += rest
+        elif rest > 0 and (rest == counts.get("reasoning") or not found.get("completion_tokens_details")):
+            counts["output"], counts["reasoning"] = counts["output"] + rest, rest
     return counts
 
 
 def _chat_said(said: Said, message: dict[str, Any]) -> None:
     """The texts of a message or delta."""
     thought = next((message[n] for n in ("reasoning_content", "reasoning") if isinstance(message.get(n), str)), None)
+    for part in message.get("reasoning_details") or () if not thought else ():
+        said.say("reasoning", part.get("text") or part.get("summary"))
     said.say("reasoning", thought)
     content = message.get("content")
     for part in content if isinstance(content, list) else [content]:
@@ -297,6 +306,10 @@ def _messages_usage(found: Any) -> dict[str, int] | None:
     )  # fmt: skip
     if counts and "input" in counts:
         counts["input"] += counts.get("cached", 0) + counts.pop("written", 0)
+        for one in found.get("iterations") or ():
+            if one.get("type") == "compaction":  # told here only
+                counts["input"] += one["input_tokens"] + one["cache_read_input_tokens"] + one["cache_creation_input_tokens"]
+                counts["output"] += one["output_tokens"]
     return counts
 
 
@@ -317,6 +330,7 @@ def _messages_whole(values: dict[str, Any]) -> Reply:
     for block in values.get("content") or ():
         _messages_block(said, block)
     said.finish = _MESSAGES_FINISH.get(values.get("stop_reason") or "", "stop")
+    said.say("refusal", (values.get("stop_details") or {}).get("explanation"))
     usage = _messages_usage(values.get("usage"))
     return Reply(choices=[said], usage=usage, id=values.get("id"), model=values.get("model"))
 
@@ -345,6 +359,7 @@ def _messages_stream(text: str) -> Reply:
                 _messages_block(said, block)
             case "message_delta":
                 said.finish = _MESSAGES_FINISH.get(values["delta"].get("stop_reason") or "", "stop")
+                said.say("refusal", (values["delta"].get("stop_details") or {}).get("explanation"))
                 usage.update({name: value for name, value in (values.get("usage") or {}).items() if value is not None})
             case "message_stop":
                 reply.usage = _messages_usage(usage)

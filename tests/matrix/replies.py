@@ -110,7 +110,7 @@ def _streamed(
     if feed.fault is not None:
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
-        error = attempts.verdict([feed.fault], [taken])
+        error = attempts.verdict(asked, [feed.fault], [taken])
         text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
@@ -145,6 +145,8 @@ def differences(want: read.Reply, got: read.Reply, source: str, asked: Call) -> 
         found += _said_differs(a, b, source, client)
     if want.usage is not None:
         given = got.usage or {}
+        if client == "messages" and client != source:  # whose counts are disjoint, so none exceeds the whole
+            want.usage["cached"] = min(want.usage.get("cached", 0), want.usage.get("input", 0))
         for name in ("input", "output", "cached", "reasoning"):
             if given.get(name, 0) != want.usage.get(name, 0):
                 found.append(f"usage.{name} is {given.get(name)} instead of {want.usage.get(name)}")
@@ -154,9 +156,11 @@ def differences(want: read.Reply, got: read.Reply, source: str, asked: Call) -> 
 def _said_differs(want: read.Said, got: read.Said, source: str, client: str) -> list[str]:
     found = []
     order = want.order
+    refused = bool(want.refusal)
     if client in ("messages", "gemini"):  # a refusal is text there
-        want = replace(want, text=want.text + want.refusal, refusal="")
+        want, got = (replace(said, text=said.text + said.refusal, refusal="") for said in (want, got))
         order = _merged(["text" if kind == "refusal" else kind for kind in order])
+        got.order = _merged(["text" if kind == "refusal" else kind for kind in got.order])
     for name in ("text", "refusal"):
         if getattr(want, name) != getattr(got, name):
             found.append(f"{name} differs: {_where(getattr(want, name), getattr(got, name))}")
@@ -166,16 +170,14 @@ def _said_differs(want: read.Said, got: read.Said, source: str, client: str) -> 
         found.append(f"calls differ: {got.calls} instead of {want.calls}"[:240])
     elif client != "chat" and order != got.order:
         found.append(f"order is {got.order} instead of {order}")
-    if _finish(want, client) != _finish(got, client):
+    if _finish(want, refused) != _finish(got, refused):
         found.append(f"finish is {got.finish} instead of {want.finish}")
     return found
 
 
-def _finish(said: read.Said, client: str) -> str | None:
-    """Ends that only some dialects tell apart are one; where nothing but the words of a refusal tells it, it is a stop."""
-    if said.finish in ("paused", "other", "error"):
-        return "stop"
-    if said.refusal and said.finish == "filtered":
+def _finish(said: read.Said, refused: bool) -> str | None:
+    """Ends that only some dialects tell apart are one. A refusal in words is a stop to some and a filter to others."""
+    if said.finish in ("paused", "other", "error") or (refused and said.finish == "filtered"):
         return "stop"
     return said.finish
 
@@ -202,7 +204,7 @@ _ANTHROPIC_TYPES = {
 
 
 def _error_problems(one: Recording, asked: Call, taken: Leg, fault: Fault) -> list[str]:
-    error = attempts.verdict([fault], [taken])
+    error = attempts.verdict(asked, [fault], [taken])
     text = one.body.decode()
     want = one.status if one.status in _KEPT else _TOLD[one.status]
     if _OUR_ACCOUNT.search(text):
@@ -229,7 +231,7 @@ def _provider_words(found: Any) -> str:
 
 def _told(asked: Call, taken: Leg, fault: Fault, words: str | None) -> list[str]:
     """What is wrong with the error that a client is told."""
-    error = attempts.verdict([fault], [taken])
+    error = attempts.verdict(asked, [fault], [taken])
     speaks = bridge.NAMED[asked.dialect]
     found = _envelope(asked, error, json.loads(speaks.error(error, asked.request_id)))
     frame = speaks.error_frame(error, asked.request_id).decode()
