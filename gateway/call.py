@@ -184,7 +184,9 @@ class Call:
     id: the generation's, made by us · model: as the caller wrote it · headers: the few of the client's that may go
     upstream · strict: what would be lost is refused instead · held: nano-dollars set aside · cap: the output limit that
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
-    fetched: media behind addresses, once they were fetched · rates: where the caller's limits stand.
+    fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
+    below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
+    the caller's limits stand.
     """
 
     id: str
@@ -202,6 +204,8 @@ class Call:
     cap: int | None = None
     request: ChatRequest | None = None
     fetched: dict[str, Media] = field(default_factory=dict)
+    theirs: dict[str, str] = field(default_factory=dict)
+    below: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
@@ -217,7 +221,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
-    """One request to a provider. path: below the channel's base URL · account_id: for the sandbox's memory only."""
+    """One request to a provider. path: below the channel's base URL · account_id: for the sandbox's memory only ·
+    method: GET and DELETE have no body."""
 
     channel: Channel
     dialect: str
@@ -226,6 +231,7 @@ class Outbound:
     headers: Mapping[str, str]
     stream: bool
     account_id: str
+    method: Literal["POST", "GET", "DELETE"] = "POST"
 
 
 class Wire(Protocol):
@@ -283,7 +289,7 @@ class Meter:
 
     usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
     bytes of output delivered · finish: the choices' reasons · upstream_id: the provider's id for it · made: (kind, id)
-    of objects that the caller may refer to later.
+    of objects that the caller may refer to later; the reply itself, by the provider's id, is one where it is kept.
     """
 
     usage: Usage | None = None

@@ -165,8 +165,10 @@ def release(hold_id: str, used_tokens: int = 0) -> int | None:
     return int(amount)
 
 
-def settle(values: dict[str, Any], day: str, tokens_in: int, tokens_out: int, pins: list[tuple[str, str, str]]) -> None:
-    """Close a call: its receipt, its charge, its day, its pins (kind, upstream id, channel id) and its hold."""
+def settle(
+    values: dict[str, Any], day: str, tokens_in: int, tokens_out: int, pins: list[tuple[str, str, str | None, str]]
+) -> None:
+    """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold."""
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
@@ -176,8 +178,8 @@ def settle(values: dict[str, Any], day: str, tokens_in: int, tokens_out: int, pi
         run("UPDATE api_key SET spent_nanos = spent_nanos + ? WHERE id = ?", cost, key_id)
         _enter(account_id, "charge", -cost, values["id"], None, at)
     receipt.count(account_id, day, key_id, values["model"], tokens_in, tokens_out, cost)
-    for kind, upstream_id, channel_id in pins:
-        pin.put(account_id, kind, upstream_id, channel_id, at)
+    for kind, known, upstream_id, channel_id in pins:
+        pin.put(account_id, kind, known, upstream_id, channel_id, at)
 
 
 def _enter(account_id: str, kind: str, amount: int, ref: str, note: str | None, at: int) -> bool:

@@ -91,7 +91,21 @@ _FIRST_TABLES = (
     "receipt", "daily", "pin", "tally",
 )  # fmt: skip
 
-MIGRATIONS = (Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),)
+_PIN_IDS = """
+ALTER TABLE pin RENAME COLUMN upstream_id TO id;
+ALTER TABLE pin ADD COLUMN upstream_id VARCHAR(255);
+CREATE INDEX pin_account_id_upstream_id ON pin (account_id, upstream_id)
+"""
+_NO_PIN_IDS = """
+DROP INDEX pin_account_id_upstream_id;
+ALTER TABLE pin DROP COLUMN upstream_id;
+ALTER TABLE pin RENAME COLUMN id TO upstream_id
+"""
+
+MIGRATIONS = (
+    Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
+    Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
+)
 
 
 class UnknownMigration(LookupError):

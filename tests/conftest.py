@@ -131,6 +131,11 @@ def priced_messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     yield from _lab(sqlite_gateway, free=False, kind="anthropic-compatible")
 
 
+def responses_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """A scripted provider that speaks Responses, at no charge."""
+    yield from _lab(sqlite_gateway, free=True, kind="responses-compatible")
+
+
 def _lab(gateway: Gateway, free: bool, kind: str = "openai-compatible") -> Iterator[Lab]:
     with upstream() as provider:
         name = f"lab-{uuid.uuid4().hex[:8]}"

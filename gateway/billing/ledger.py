@@ -77,7 +77,7 @@ class Settlement(NamedTuple):
     values: dict[str, Any]
     tokens_in: int
     tokens_out: int
-    pins: list[tuple[str, str, str]]
+    pins: list[tuple[str, str, str | None, str]]
 
     @property
     def cost(self) -> int:
@@ -131,7 +131,7 @@ def reckon(
         "first_event_ms": first_event_ms,
         "detail": json.dumps(detail, separators=(",", ":")),
     }
-    pins = [(kind, made, leg.channel.id) for kind, made in meter.made] if leg else []
+    pins = [_pin(call, leg, meter, kind, made) for kind, made in meter.made] if leg else []
     return Settlement(values, used.input or 0, used.output or 0, pins)
 
 
@@ -143,6 +143,13 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     if (whole and meter.final) or guess <= (meter.usage.output or 0):
         return meter.usage, True
     return dataclasses.replace(meter.usage, output=guess), False
+
+
+def _pin(call: Call, leg: Leg, meter: Meter, kind: str, made: str) -> tuple[str, str, str | None, str]:
+    """An object that the caller may refer to: a reply by our id for it, all else as its maker named it."""
+    if made == meter.upstream_id:
+        return kind, call.id, made, leg.channel.id
+    return kind, made, None, leg.channel.id
 
 
 def _estimate(call: Call, meter: Meter) -> Usage:

@@ -29,12 +29,12 @@ from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCa
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from ..sse import MAX_FRAME, Overlong, Splitter, read
-from . import anthropic, openai_chat
+from . import anthropic, openai_chat, openai_responses
 from .base import Dialect, Feed
 from .passing import parsed
 from .seals import MARK
 
-NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, anthropic)}
+NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
 
 
@@ -54,8 +54,13 @@ def passes(call: Call, leg: Leg) -> bool:
 def request(call: Call) -> ChatRequest:
     """The call in neutral words."""
     if call.request is None:
+        theirs = {
+            name: call.theirs[value]
+            for name, value in call.body.values.items()
+            if isinstance(value, str) and value in call.theirs
+        }
         call.request = NAMED[call.dialect].parse(
-            {**call.body.values, "model": call.ask.model, "stream": call.ask.stream}
+            {**call.body.values, **theirs, "model": call.ask.model, "stream": call.ask.stream}
         )
     return call.request
 
@@ -67,7 +72,7 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     source, target = NAMED[call.dialect], NAMED[leg.dialect]
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():
+    for feature in sorted(used(asked)) if target is not source else ():
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")

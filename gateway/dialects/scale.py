@@ -62,7 +62,7 @@ class Scale:
             for name, inner in value.items():
                 if name in UPSTREAM:
                     self.refer(UPSTREAM[name], inner, f"{where}.{name}")
-                else:
+                if name not in UPSTREAM or isinstance(inner, dict):  # a container names files of its own
                     self.search(inner, f"{where}.{name}")
         elif isinstance(value, list):
             for place, inner in enumerate(value):

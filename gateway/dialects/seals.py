@@ -3,7 +3,8 @@
 A seal goes back only to its origin, byte for byte. A client whose dialect differs keeps it for us: `wrap` marks it
 with its origin, `unwrap` gives it back. Where a dialect can seal thoughts but not the part that a seal belongs to (a
 tool call or text of Gemini's), `carry` puts an empty redacted thought with the seal in front of that part, and
-`gather` puts it back.
+`gather` puts it back. In a stream a seal may come when its part is out already: then the carrier follows (`trailer`),
+or stands for an empty text that is there for its seal only (`alone`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from ..neutral.parts import Part, Reasoning, Seal, Text, ToolCall
 
 MARK = "gw1."
-_NEXT = "next."
+_NEXT, _LAST, _ALONE = "next.", "last.", "alone."
 
 
 def wrap(seal: Seal, dialect: str) -> str:
@@ -44,26 +45,45 @@ def carrier(seal: Seal) -> Reasoning:
     return Reasoning(text="", redacted=True, seal=replace(seal, value=_NEXT + seal.value))
 
 
+def trailer(seal: Seal) -> Reasoning:
+    """A redacted thought that carries the seal of the part before it."""
+    return Reasoning(text="", redacted=True, seal=replace(seal, value=_LAST + seal.value))
+
+
+def alone(seal: Seal) -> Reasoning:
+    """A redacted thought that carries the seal of an empty text in its own place."""
+    return Reasoning(text="", redacted=True, seal=replace(seal, value=_ALONE + seal.value))
+
+
 def gather(parts: Iterable[Part]) -> Iterator[Part]:
     """The parts with the seals of carriers back on the parts that they belong to."""
+    found: list[Part] = []
     waiting: Seal | None = None
     for part in parts:
-        if _carries(part):
-            if waiting is not None:
-                yield Text(text="", seal=waiting)
-            assert part.seal is not None
-            waiting = replace(part.seal, value=part.seal.value.removeprefix(_NEXT))
-            continue
+        place, seal = _carried(part)
         if waiting is not None:
-            if isinstance(part, Text | ToolCall):
+            if seal is None and isinstance(part, Text | ToolCall):
                 part = replace(part, seal=waiting)
             else:
-                yield Text(text="", seal=waiting)
+                found.append(Text(text="", seal=waiting))
             waiting = None
-        yield part
+        if seal is None:
+            found.append(part)
+        elif place == _NEXT:
+            waiting = seal
+        elif place == _LAST and found and isinstance(last := found[-1], Text | ToolCall) and last.seal is None:
+            found[-1] = replace(last, seal=seal)
+        else:
+            found.append(Text(text="", seal=seal))
     if waiting is not None:
-        yield Text(text="", seal=waiting)
+        found.append(Text(text="", seal=waiting))
+    return iter(found)
 
 
-def _carries(part: Part) -> bool:
-    return isinstance(part, Reasoning) and not part.text and part.seal is not None and part.seal.value.startswith(_NEXT)
+def _carried(part: Part) -> tuple[str, Seal | None]:
+    """What a carrier carries and for which part; ("", None) for any other part."""
+    if isinstance(part, Reasoning) and not part.text and part.seal is not None:
+        for place in (_NEXT, _LAST, _ALONE):
+            if part.seal.value.startswith(place):
+                return place, replace(part.seal, value=part.seal.value.removeprefix(place))
+    return "", None

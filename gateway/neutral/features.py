@@ -79,6 +79,7 @@ FEATURES = (
     Feature("end_user", "an id of the end user"),
     Feature("metadata", "labels of the caller's"),
     Feature("tier", "a service tier"),
+    Feature("bare_reasoning", "earlier thoughts that carry no seal of their maker"),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
 
@@ -113,8 +114,10 @@ def _part(part: Part) -> Iterator[str]:
                 yield "citations"
         case Media():
             yield from _media(part)
-        case Reasoning():
+        case Reasoning(seal=seal):
             yield "reasoning"
+            if seal is None:
+                yield "bare_reasoning"
         case Refusal():
             yield "refusal"
         case Opaque():

@@ -64,7 +64,7 @@ def send(outbound: Outbound) -> Wire:
         with gevent.Timeout(_settings.connect_s + first_s, TimeoutError("no answer in time")):
             if outbound.channel.provider == "sandbox":
                 return sandbox.send(outbound)
-            request = _prepare("POST", outbound)
+            request = _prepare(outbound.method, outbound)
             response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, first_s))
     except Fault:
         raise

@@ -95,7 +95,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
-        path=NAMED[leg.dialect].path(leg.model, call.ask.stream),
+        path=NAMED[leg.dialect].path(leg.model, call.ask.stream) + call.below,
         body=bridge.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,

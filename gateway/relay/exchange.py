@@ -44,7 +44,10 @@ MOST_BODY = 64 << 20
 
 def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
-    legs = prices.attach(plan.legs(call), call.ask)
+    found = plan.legs(call)
+    if not found:
+        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
+    legs = prices.attach(found, call.ask)
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
     limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
     if limited is not None:

@@ -212,6 +212,7 @@ class Stream:
         """The terminal frame, once the settlement is committed."""
         if feed.out:
             yield self._frames(feed)
+        self._bound = True  # the terminal frame itself may be all that was said
         ticket = self._settle(200, partial=False)
         waiting_since = monotonic()
         while not ticket.wait(PING_S):

@@ -9,24 +9,37 @@ from ..call import Call
 from ..errors import GatewayError
 
 
+def find(account_id: str, kind: str, identity: str) -> models.pin.Found | None:
+    """Where an object of this account is; None for unknown and foreign ones alike."""
+    if not identity.isprintable() or len(identity) > 255:
+        return None
+    with session():
+        return models.pin.find(account_id, kind, identity)
+
+
+def ours(account_id: str, kind: str, upstream_id: str) -> str | None:
+    """Our id for what its maker calls so, if it is this account's."""
+    with session():
+        return models.pin.known(account_id, kind, upstream_id)
+
+
 def bound_to(call: Call) -> str | None:
-    """The channel that all objects which the call names were made at; None when it names none.
+    """The channel that all objects which the call names were made at; None when it names none. Fills `call.theirs`.
 
     Raises GatewayError 404 for an unknown id and, in the same words, for another account's.
     """
     channels: set[str] = set()
     for reference in call.ask.references:
-        channel = None
-        if reference.id.isprintable() and len(reference.id) < 256:
-            with session():
-                channel = models.pin.channel(call.caller.account_id, reference.kind, reference.id)
-        if channel is None:
+        found = find(call.caller.account_id, reference.kind, reference.id)
+        if found is None:
             raise GatewayError(
                 404,
                 f"There is no {reference.kind} {reference.id[:80]!r} here. Send its content in the request instead.",
                 param=reference.param,
             )
-        channels.add(channel)
+        if found.upstream_id != reference.id:
+            call.theirs[reference.id] = found.upstream_id
+        channels.add(found.channel_id)
         if len(channels) > 1:
             raise GatewayError(
                 400,

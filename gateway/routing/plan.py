@@ -15,7 +15,8 @@ from .pins import bound_to
 def legs(call: Call) -> list[Leg]:
     """The legs of a call, best first: a route's in its own order, else by priority and, within one, by weight.
 
-    Raises GatewayError 404 for a model that nobody serves, 400 where no channel speaks the caller's dialect.
+    Raises GatewayError 404 for a model that nobody serves, 400 where no channel speaks the caller's dialect; [] where
+    none has what `call.below` asks for.
     """
     snapshot = channels.current()
     found = catalogue.legs(snapshot, call.model)
@@ -48,6 +49,8 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
     legs: list[Leg] = []
     problem: bridge.Refused | None = None
     for channel, upstream in found:
+        if call.below and (call.dialect not in channel.dialects or channel.provider == "sandbox"):
+            continue
         for dialect in (call.dialect,) if call.dialect in channel.dialects else channel.dialects:
             leg = Leg(channel=channel, model=upstream, dialect=dialect)
             try:
@@ -55,8 +58,7 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
                 break
             except bridge.Refused as refused:
                 problem = problem or refused
-    if not legs:
-        assert problem is not None
+    if not legs and problem is not None:
         raise GatewayError(
             400, f"{problem.message} Leave it out, or use another model or API.", param=problem.param
         )  # fmt: skip

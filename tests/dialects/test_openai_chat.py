@@ -91,7 +91,7 @@ def test_weights() -> None:
          "messages[0].content[0].image_file.file_id"),
         ({"messages": [{"role": "assistant", "audio": {"id": "f"}}]}, "messages[0].audio.id"),
         ({"tools": [{"type": "file_search", "vector_store_ids": ["f"]}]}, "tools[0].vector_store_ids"),
-        ({"tools": [{"type": "code_interpreter", "container": {"file_ids": ["f"], "id": "f"}}]}, "tools[0].container"),
+        ({"tools": [{"type": "code_interpreter", "container": {"id": "f"}}]}, "tools[0].container"),
         ({"conversation": "f"}, "conversation"),
     ],
 )  # fmt: skip

@@ -55,9 +55,11 @@ def test_fresh_schema_is_migrated_schema(db: str) -> None:
 def test_down_and_up_again(db: str) -> None:
     with base.session():
         assert migrations.up() == []
-        assert migrations.down("0001_first") == ["0001_first"]
+        assert migrations.down("0002_pin_ids") == ["0002_pin_ids"]
+        assert migrations.up() == ["0002_pin_ids"]
+        assert migrations.down("0001_first") == ["0002_pin_ids", "0001_first"]
         assert set(base.database.get_tables()) - {"sqlite_sequence"} == {"migration"}
-        assert migrations.up() == ["0001_first"]
+        assert migrations.up() == ["0001_first", "0002_pin_ids"]
         with pytest.raises(migrations.UnknownMigration):
             migrations.down("0099_none")
 

@@ -1,0 +1,109 @@
+"""`/v1/responses`: answers, and what can be asked about those that their provider keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+import models.receipt
+from models.base import session
+from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
+
+from ..dialects import openai_responses
+from ..errors import GatewayError
+from ..providers.headers import TO_PROVIDER
+from ..relay import exchange, kept
+from ..routing.pins import ours
+from ._door import deliver, open_call, watch
+
+blueprint = Blueprint("responses", __name__)
+_create, _compact, _count = ResponsesSchema(), CompactSchema(), InputTokensSchema()
+Method = Literal["GET", "POST", "DELETE"]
+_QUERY = ("include", "include[]", "after", "before", "limit", "order")
+"""Parameters that go to the provider."""
+
+
+@blueprint.post("/v1/responses")
+def create() -> Response:
+    """One response, whole or streamed."""
+    call = open_call(openai_responses, _create, "responses")
+    return deliver(exchange.run(call, watch()))
+
+
+@blueprint.post("/v1/responses/compact")
+def compact() -> Response:
+    """A conversation made shorter, by a provider that can."""
+    call = open_call(openai_responses, _compact, "responses.compact")
+    call.below = "/compact"
+    return deliver(exchange.run(call, watch()))
+
+
+@blueprint.post("/v1/responses/input_tokens")
+def input_tokens() -> Response:
+    """How many tokens an input is: by the provider's own count, else as we guess."""
+    call = open_call(openai_responses, _count, "responses.input_tokens")
+    call.below = "/input_tokens"
+    counted = kept.count(call, watch())
+    if counted is not None:
+        return Response(counted, content_type="application/json")
+    guess = {"object": "response.input_tokens", "input_tokens": call.ask.weight.guess()}
+    return Response(orjson.dumps(guess), content_type="application/json", headers={"x-gateway-estimated": "1"})
+
+
+@blueprint.get("/v1/responses/<identity>")
+def retrieve(identity: str) -> Response:
+    """A response that its provider keeps."""
+    if request.args.get("stream") == "true":
+        raise GatewayError(
+            400, "A kept response is not streamed again until this gateway has tasks. Leave stream out.", param="stream"
+        )
+    return _named(identity, "GET", "")
+
+
+@blueprint.delete("/v1/responses/<identity>")
+def delete(identity: str) -> Response:
+    """Have a response forgotten by its provider."""
+    return _named(identity, "DELETE", "")
+
+
+@blueprint.post("/v1/responses/<identity>/cancel")
+def cancel(identity: str) -> Response:
+    """End a response that is still being made."""
+    return _named(identity, "POST", "/cancel")
+
+
+@blueprint.get("/v1/responses/<identity>/input_items")
+def input_items(identity: str) -> Response:
+    """What a response was asked, as its provider keeps it."""
+    return _asked(_found(identity), "GET", "/input_items", bytes)
+
+
+def _named(identity: str, method: Method, below: str) -> Response:
+    """The maker's answer about a response, with the caller's names in it."""
+    account = g.caller.account_id
+    found = _found(identity)
+    with session():
+        receipt = models.receipt.find(account, identity)
+    model = str(receipt["model"]) if receipt is not None else ""
+    return _asked(
+        found,
+        method,
+        below,
+        lambda body: openai_responses.kept(body, identity, model, lambda theirs: ours(account, "response", theirs)),
+    )
+
+
+def _found(identity: str) -> kept.Kept:
+    return kept.look_up(g.caller, "response", identity)
+
+
+def _asked(found: kept.Kept, method: Method, below: str, shown: Callable[[bytes], bytes]) -> Response:
+    query = urlencode([(name, value) for name in _QUERY for value in request.args.getlist(name)])
+    path = f"/responses/{quote(found.upstream_id, safe='')}{below}{'?' if query else ''}{query}"
+    headers = {name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None}
+    body = kept.ask(found, openai_responses.name, method, path, headers, watch(), shown)
+    return Response(body, content_type="application/json")

@@ -1,0 +1,30 @@
+"""OpenAI Responses (https://platform.openai.com/docs/api-reference/responses), the dialect `responses`.
+
+`request` reads and edits what is asked, `parse` and `render` are its ways to and from neutral words, with the items of
+`items`; `reply` is what comes back whole, `stream` what comes back in frames, `reader` and `writer` the same in neutral
+words, `errors` what goes wrong. Open Responses providers speak it too, some without event names or sequence numbers.
+"""
+
+from ...sse import PING
+from .can import CAN, FIELD
+from .errors import error, error_frame, fault
+from .items import NAME as name
+from .parse import parse
+from .reader import reader
+from .render import render
+from .reply import kept, parse_reply, whole
+from .request import OWN, ask, encode
+from .stream import feed
+from .writer import render_reply, writer
+
+id_prefix = "resp_"
+
+
+def path(model: str, stream: bool) -> str:
+    return "/responses"
+
+
+__all__ = [
+    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "kept",
+    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+]  # fmt: skip

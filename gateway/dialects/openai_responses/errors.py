@@ -1,0 +1,42 @@
+"""Responses errors: OpenAI's envelope as in Chat; inside a stream an `error` event, or `response.failed`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ...call import Fault
+from ...errors import GatewayError
+from ...sse import write
+from ..openai_chat.errors import error, fault, fault_in_reply
+
+__all__ = ["error", "error_frame", "fault", "failed"]
+
+_CALLERS = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_download_", "bio_policy", "data_residency_")
+"""How the codes begin that are about the caller's own input (`ResponseErrorCode` of the description)."""
+
+
+def failed(found: Any) -> Fault:
+    """What an error inside an HTTP 200 means: the `error` of a response, or an `error` event.
+
+    An event tells it in a member `error` (as recorded), or flat on the event itself (as OpenAI's description has it).
+    """
+    if isinstance(found, dict):
+        found = found.get("error") or found
+    if isinstance(found, dict):
+        code = found.get("code")
+        if isinstance(code, str) and code.startswith(_CALLERS):
+            return fault_in_reply({**found, "type": "invalid_request_error"})
+        if found.get("type") == "error":  # a flat event's own type, no error's
+            return fault_in_reply({name: value for name, value in found.items() if name != "type"})
+    return fault_in_reply(found)
+
+
+def error_frame(problem: GatewayError, request_id: str) -> bytes:
+    """An `error` event as the last frame: flat as the description has it, and with `error`, which SDKs raise."""
+    inner = json.loads(error(problem, request_id))["error"]
+    values = {
+        "type": "error", "code": inner["type"], "message": inner["message"], "param": problem.param,
+        "sequence_number": 0, "error": inner,
+    }  # fmt: skip
+    return write(json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"), "error")

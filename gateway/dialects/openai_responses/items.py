@@ -1,0 +1,259 @@
+"""The items that input and output are made of, and what they mean in neutral words.
+
+An assistant's turn is several items: thoughts, messages, calls. A call is named by `call_id`; `id` names the item.
+Items that only this dialect knows (searches, programs, approvals that the provider ran) stay whole, as Opaque.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...neutral.parts import (
+    Bytes,
+    Citation,
+    FileRef,
+    Logprob,
+    Media,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Seal,
+    Text,
+    ToolCall,
+    Url,
+)
+from ..seals import MARK
+
+NAME = "responses"
+UNSEALED = f"{MARK}."
+"""Stands for the encrypted content of a thought that another dialect made without a seal: no provider of this one may
+take it for a thought of its own and look it up by its id."""
+
+_MADE = re.compile(r"[a-z]+_gw_")
+_NAMED = re.compile(r"([a-z]+_[A-Za-z0-9_-]+)\.(.*)", re.DOTALL)
+
+
+def made_id(prefix: str, reply_id: str, number: int) -> str:
+    """An id of ours for an item of a translated reply."""
+    return f"{prefix}_gw_{reply_id.rpartition('_')[2]}_{number}"
+
+
+def raw(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def seal_of(item: Mapping[str, Any]) -> Seal | None:
+    """A thought's encrypted content, with the item's own id before it: its maker gets exactly its item back."""
+    value, identity = item.get("encrypted_content"), item.get("id")
+    if not isinstance(value, str) or value in ("", UNSEALED):
+        return None
+    if isinstance(identity, str) and not _MADE.match(identity) and _NAMED.fullmatch(f"{identity}."):
+        value = f"{identity}.{value}"
+    return Seal(origin=NAME, value=value)
+
+
+def sealed(seal: Seal) -> dict[str, str]:
+    """The members of a reasoning item that hold a seal, for its maker."""
+    found = _NAMED.fullmatch(seal.value)
+    return {"id": found[1], "encrypted_content": found[2]} if found else {"encrypted_content": seal.value}
+
+
+def reasoning(item: Mapping[str, Any], seal: Seal | None) -> Reasoning | None:
+    """A thought: its own text if told, else the summary of it, else only its seal; None if there is nothing at all."""
+    for name, summary in (("content", False), ("summary", True)):
+        pieces = item.get(name)
+        texts = [piece.get("text") for piece in pieces or () if isinstance(piece, dict)] if pieces else []
+        text = "\n\n".join(text for text in texts if isinstance(text, str))
+        if text:
+            return Reasoning(text=text, summary=summary, seal=seal)
+    return Reasoning(text="", redacted=True, seal=seal) if seal is not None else None
+
+
+def said_parts(content: Any) -> Iterator[Text | Refusal]:
+    """The content of an assistant's message."""
+    if isinstance(content, str):
+        yield Text(text=content)
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case {"type": "output_text" | "input_text" | "text", "text": str(text)}:
+                yield Text(
+                    text=text,
+                    citations=tuple(citations(part.get("annotations"))),
+                    logprobs=tuple(logprobs(part.get("logprobs"))),
+                )
+            case {"type": "refusal", "refusal": str(text)}:
+                yield Refusal(text=text)
+
+
+def output_parts(item: Mapping[str, Any]) -> Iterator[Part]:
+    """What one item of a provider's output means."""
+    match item:
+        case {"type": "message"}:
+            yield from said_parts(item.get("content"))
+        case {"type": "reasoning"}:
+            thought = reasoning(item, seal_of(item))
+            if thought is not None:
+                yield thought
+        case {"type": "function_call" | "custom_tool_call"}:
+            yield call_of(item)
+        case {"type": "image_generation_call", "result": str(data)} if data:
+            yield image_of(item, data)
+        case {"type": str(kind)}:
+            yield Opaque(dialect=NAME, kind=kind, raw=raw(item))
+
+
+def call_of(item: Mapping[str, Any]) -> ToolCall:
+    """A call of a tool of the caller's. `call_id` is what a result must quote, never `id`."""
+    custom = item.get("type") == "custom_tool_call"
+    arguments = item.get("input" if custom else "arguments")
+    if not isinstance(arguments, str):  # seen: an object
+        arguments = raw(arguments) if arguments is not None else ""
+    return ToolCall(
+        id=str(item.get("call_id") or item.get("id") or ""),
+        name=str(item.get("name", "")),
+        arguments=arguments,
+        custom=custom,
+    )
+
+
+def image_of(item: Mapping[str, Any], data: str) -> Media:
+    kind = item.get("output_format")
+    return Media(
+        kind="image", source=Bytes(base64=data), media_type=f"image/{kind if isinstance(kind, str) and kind else 'png'}"
+    )
+
+
+def citations(annotations: Any) -> Iterator[Citation]:
+    for annotation in annotations if isinstance(annotations, list) else ():
+        if isinstance(annotation, dict):
+            yield Citation(
+                dialect=NAME,
+                raw=raw(annotation),
+                url=_str(annotation.get("url")),
+                title=_str(annotation.get("title")) or _str(annotation.get("filename")),
+                start=_int(annotation.get("start_index")),
+                end=_int(annotation.get("end_index")),
+            )
+
+
+def annotation(citation: Citation, text: str) -> dict[str, Any] | None:
+    """A citation as an annotation of a text; None for what has no address and was made elsewhere."""
+    if citation.dialect == NAME:
+        found = json.loads(citation.raw)
+        return found if isinstance(found, dict) else None
+    if citation.url is None:
+        return None
+    return {
+        "type": "url_citation",
+        "url": citation.url,
+        "title": citation.title or "",
+        "start_index": citation.start or 0,
+        "end_index": citation.end if citation.end is not None else len(text),
+    }
+
+
+def logprobs(found: Any) -> Iterator[Logprob]:
+    for one in found if isinstance(found, list) else ():
+        match one:
+            case {"token": str(token), "logprob": int() | float() as value}:
+                top = one.get("top_logprobs")
+                yield Logprob(
+                    token=token,
+                    logprob=float(value),
+                    top=tuple(
+                        (other["token"], float(other["logprob"]))
+                        for other in (top if isinstance(top, list) else ())
+                        if isinstance(other, dict)
+                        and isinstance(other.get("token"), str)
+                        and isinstance(other.get("logprob"), int | float)
+                    ),
+                )
+
+
+def render_logprob(one: Logprob) -> dict[str, Any]:
+    return {**_likely(one.token, one.logprob), "top_logprobs": [_likely(token, value) for token, value in one.top]}
+
+
+def _likely(token: str, value: float) -> dict[str, Any]:
+    return {"token": token, "logprob": value, "bytes": list(token.encode("utf-8", "surrogatepass"))}
+
+
+def media(part: Mapping[str, Any]) -> Media | None:
+    """An image, file or sound of the input; None for what has none of their shapes."""
+    match part:
+        case {"type": "input_image"}:
+            kind, source, media_type = "image", *_source(part.get("image_url"), part.get("file_id"), None)
+            detail = part.get("detail")
+        case {"type": "input_file"}:
+            data = part.get("file_data")
+            kind, source, media_type = "file", *_source(part.get("file_url"), part.get("file_id"), data)
+            detail = part.get("detail")
+        case {"type": "input_audio", "input_audio": {"data": str(data), **rest}}:
+            kind, source, media_type = "audio", Bytes(base64=data), f"audio/{rest.get('format', 'wav')}"
+            detail = None
+        case _:
+            return None
+    if source is None:
+        return None
+    return Media(
+        kind=kind,  # type: ignore[arg-type]
+        source=source,
+        media_type=media_type,
+        name=_str(part.get("filename")),
+        detail=detail if isinstance(detail, str) and detail != "auto" else None,
+    )
+
+
+def _source(url: Any, file_id: Any, data: Any) -> tuple[Bytes | Url | FileRef | None, str | None]:
+    if isinstance(data, str) or (isinstance(url, str) and url.startswith("data:")):
+        text = data if isinstance(data, str) else url
+        head, comma, rest = text.partition(",")
+        if head.startswith("data:") and comma:
+            return Bytes(base64=rest), head[5:].split(";")[0] or None
+        return Bytes(base64=text), None
+    if isinstance(url, str):
+        return Url(url=url), None
+    return (FileRef(id=file_id), None) if isinstance(file_id, str) else (None, None)
+
+
+def render_media(part: Media) -> dict[str, Any]:
+    """A part of the input."""
+    source = part.source
+    if part.kind == "image":
+        detail = {"detail": part.detail or "auto"}
+        match source:
+            case Bytes(base64=data):
+                url = f"data:{part.media_type or 'image/png'};base64,{data}"
+                return {"type": "input_image", **detail, "image_url": url}
+            case Url(url=url):
+                return {"type": "input_image", **detail, "image_url": url}
+            case FileRef(id=file_id):
+                return {"type": "input_image", **detail, "file_id": file_id}
+    if part.kind == "audio" and isinstance(source, Bytes):
+        form = (part.media_type or "audio/wav").rpartition("/")[2]
+        return {"type": "input_audio", "input_audio": {"data": source.base64, "format": form}}
+    detail = {"detail": part.detail} if part.detail else {}
+    match source:
+        case Bytes(base64=data):
+            kind = part.media_type or "application/pdf"
+            name = part.name or f"file.{_ENDINGS.get(kind, kind.rpartition('/')[2])}"
+            return {"type": "input_file", **detail, "filename": name, "file_data": f"data:{kind};base64,{data}"}
+        case Url(url=url):
+            return {"type": "input_file", **detail, "file_url": url}
+        case FileRef(id=file_id):
+            return {"type": "input_file", **detail, "file_id": file_id}
+
+
+_ENDINGS = {"text/plain": "txt", "text/markdown": "md", "application/octet-stream": "bin"}
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _int(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,138 @@
+"""Responses requests: what the gateway must know of one, and its bytes for a leg."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...call import Ask, Call, Leg
+from ...splice import edit
+from ..scale import Scale, decoded, size
+
+OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
+"""Members that are the gateway's and never go upstream."""
+
+_OURS = frozenset(
+    {
+        "function", "custom", "namespace", "tool_search", "computer_use_preview", "computer", "local_shell", "shell",
+        "apply_patch",
+    }
+)  # fmt: skip
+"""Types of tools that the caller runs; all others are the provider's, and billed by it."""
+
+
+def ask(values: Mapping[str, Any]) -> Ask:
+    """What the gateway must know of a request that the schema gate has passed."""
+    scale = _weighed(values)
+    return Ask(
+        model=values["model"],
+        stream=bool(values.get("stream")),
+        limit=values.get("max_output_tokens"),
+        wants_usage=True,
+        audio_in=scale.audio_bytes > 0,
+        hosted=tuple(f"tools[{place}]" for place, tool in enumerate(values.get("tools") or ()) if _hosted(tool)),
+        tier=values.get("service_tier"),
+        weight=scale.weight(),
+        references=tuple(scale.references),
+        urls=tuple(scale.urls),
+    )
+
+
+def _hosted(tool: Mapping[str, Any]) -> bool:
+    """Whether the provider runs a tool. A shell is the caller's unless it runs in a container of the provider's."""
+    if tool["type"] == "shell":
+        where = tool.get("environment")
+        return isinstance(where, dict) and where.get("type") not in (None, "local")
+    return tool["type"] not in _OURS
+
+
+def _weighed(values: Mapping[str, Any]) -> Scale:
+    scale = Scale()
+    scale.top(values)
+    for name in ("instructions", "text", "tool_choice"):
+        scale.text += size(values.get(name))
+    given = values.get("input")
+    if isinstance(given, str):
+        scale.messages += 1
+        scale.text += size(given)
+    for index, item in enumerate(given if isinstance(given, list) else ()):
+        scale.messages += 1
+        _weigh_item(scale, item, f"input[{index}]")
+    prompt = values.get("prompt")
+    if isinstance(prompt, dict):
+        scale.refer("prompt", prompt.get("id"), "prompt.id")
+        for name, value in (prompt.get("variables") or {}).items():
+            _weigh_part(scale, value, f"prompt.variables.{name}")
+    for place, tool in enumerate(values.get("tools") or ()):
+        scale.tools += 1
+        scale.text += size(tool)
+        if tool["type"] not in ("function", "custom", "namespace"):
+            scale.search(tool, f"tools[{place}]")
+    return scale
+
+
+_TOLD = frozenset({"message", "function_call", "custom_tool_call", "reasoning", "file_search_call", "web_search_call"})
+"""Items whose members name nothing that the provider would look up."""
+
+
+def _weigh_item(scale: Scale, item: Mapping[str, Any], where: str) -> None:
+    kind = item.get("type") or ("message" if "role" in item else "item_reference")
+    if kind == "item_reference":
+        scale.refer("item", item.get("id"), f"{where}.id")
+    elif kind == "reasoning" and not item.get("encrypted_content"):
+        scale.refer("item", item.get("id"), f"{where}.id")  # the provider looks its stored thought up by this id
+    elif kind == "image_generation_call" and not item.get("result"):
+        scale.refer("item", item.get("id"), f"{where}.id")
+    elif kind == "mcp_approval_response":
+        scale.refer("item", item.get("approval_request_id"), f"{where}.approval_request_id")
+    for name, value in item.items():
+        if name in ("content", "output") and isinstance(value, list):
+            for place, part in enumerate(value):
+                _weigh_part(scale, part, f"{where}.{name}[{place}]")
+        elif name == "output" and isinstance(value, dict):  # a screenshot
+            _weigh_part(scale, value, f"{where}.output")
+        elif name == "result" and kind == "image_generation_call":
+            scale.images += 1
+        else:
+            scale.text += size(value)
+    if kind not in _TOLD and not kind.endswith("_output"):
+        scale.search(item, where)
+
+
+_TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text"})
+
+
+def _weigh_part(scale: Scale, part: Any, where: str) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("input_image", "computer_screenshot"):
+        scale.images += 1
+        scale.small_images += part.get("detail") == "low"
+        scale.fetched(part.get("image_url"), f"{where}.image_url")
+    elif kind == "input_file":
+        scale.file_bytes += decoded(part.get("file_data"))
+        if part.get("file_url") is not None:
+            scale.unseen = True
+            scale.fetched(part["file_url"], f"{where}.file_url")
+    elif kind == "input_audio":
+        inner = part.get("input_audio")
+        scale.audio_bytes += decoded(inner.get("data") if isinstance(inner, dict) else None)
+    else:
+        scale.text += size(part)
+    if kind not in _TEXTS:
+        scale.search(part, where)
+
+
+def encode(call: Call, leg: Leg) -> bytes:
+    """The caller's bytes for a leg of the same dialect: only what Law 1 names is changed."""
+    values = call.body.values
+    changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
+    if call.cap is not None and not call.below:
+        changes["max_output_tokens"] = str(call.cap)
+    previous = values.get("previous_response_id")
+    if isinstance(previous, str) and previous in call.theirs:
+        changes["previous_response_id"] = json.dumps(call.theirs[previous])
+    for name in OWN:
+        if name in values:
+            changes[name] = None
+    return edit(call.body, changes)

@@ -1,0 +1,97 @@
+"""What a provider has kept or can tell beside an answer: replies by their id, and how many tokens an input is.
+
+Nothing here costs anything: no hold, no receipt. An id leads by its pin to the channel that made it (Law 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+import gevent
+
+from .. import config
+from ..call import Call, Caller, Channel, ClientGone, Fault, Leg, Outbound
+from ..errors import GatewayError
+from ..providers import pool
+from ..routing import channels, plan
+from ..routing.pins import find
+from .attempts import MOST_ATTEMPTS, outbound, raise_for_status, read, sensible, verdict
+from .exchange import MOST_BODY
+from .load import load
+from .watch import ClientWatch
+
+
+class Kept(NamedTuple):
+    """One object at its maker. id: as the caller knows it."""
+
+    id: str
+    upstream_id: str
+    channel: Channel
+
+
+def look_up(caller: Caller, kind: str, identity: str) -> Kept:
+    """An object that a provider keeps for this account. Raises GatewayError 404, for unknown and foreign ids alike."""
+    found = find(caller.account_id, kind, identity)
+    channel = channels.current().by_id.get(found.channel_id) if found is not None else None
+    if found is None or channel is None or channel.provider == "sandbox":
+        raise GatewayError(404, f"There is no {kind} {identity[:80]!r} here, or it is not kept any more.", param="id")
+    return Kept(identity, found.upstream_id, channel)
+
+
+def ask(
+    kept: Kept,
+    dialect: str,
+    method: Literal["GET", "POST", "DELETE"],
+    path: str,
+    headers: Mapping[str, str],
+    watch: ClientWatch,
+    shown: Callable[[bytes], bytes],
+) -> bytes:
+    """What its maker answers about an object, as `shown` makes it for the caller. Raises GatewayError, in whose
+    message the object has our id."""
+    leg = Leg(channel=kept.channel, model="", dialect=dialect)
+    request = Outbound(
+        channel=kept.channel, dialect=dialect, path=path, body=b"", headers=headers, stream=False, account_id="",
+        method=method,
+    )  # fmt: skip
+    try:
+        with load, sensible():
+            return shown(_answer(request, leg, watch))
+    except Fault as fault:
+        fault.message = fault.message.replace(kept.upstream_id, kept.id)
+        raise verdict([fault], [leg]) from fault
+    except ClientGone:
+        return b""
+    finally:
+        watch.close()
+
+
+def count(call: Call, watch: ClientWatch) -> bytes | None:
+    """A provider's own count of an input (`call.below`); None where none of the model's providers counts.
+
+    Raises GatewayError for what is wrong with the request itself.
+    """
+    try:
+        with load:
+            for leg in plan.legs(call)[:MOST_ATTEMPTS]:
+                try:
+                    return _answer(outbound(call, leg), leg, watch)
+                except Fault as fault:
+                    if fault.cause == "request" and fault.status not in (404, 405):  # 404: it does not count
+                        raise verdict([fault], [leg]) from fault
+            return None
+    except ClientGone:
+        return b""
+    finally:
+        watch.close()
+
+
+def _answer(request: Outbound, leg: Leg, watch: ClientWatch) -> bytes:
+    with watch, gevent.Timeout(config.current().whole_s, Fault("timeout")):
+        wire = pool.send(request)
+        try:
+            raise_for_status(wire, leg)
+            return read(wire, MOST_BODY)
+        finally:
+            wire.close()
