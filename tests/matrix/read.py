@@ -308,7 +308,9 @@ def _messages_usage(found: Any) -> dict[str, int] | None:
         counts["input"] += counts.get("cached", 0) + counts.pop("written", 0)
         for one in found.get("iterations") or ():
             if one.get("type") == "compaction":  # told here only
-                counts["input"] += one["input_tokens"] + one["cache_read_input_tokens"] + one["cache_creation_input_tokens"]
+                counts["input"] += (
+                    one["input_tokens"] + one["cache_read_input_tokens"] + one["cache_creation_input_tokens"]
+                )
                 counts["output"] += one["output_tokens"]
     return counts
 

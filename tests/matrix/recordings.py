@@ -23,7 +23,7 @@ ANSWERS: dict[str, str] = {}
 """Recorded answers that no client can be given as they are, by their names, with the reason."""
 
 REQUESTS: dict[str, str] = {
-    "anthropic/dd-trace-py__anthropic_completion_error#0": "a message that is no object: the schema gate refuses it",
+    "anthropic/dd-trace-py__anthropic_completion_error#0": "a message that is no object: the schema gate refuses it"
 }
 """Recorded requests that their own vendor would not take or that cannot be compared, with the reason."""
 

@@ -77,7 +77,7 @@ def wanted(blocks: list[str], identity: str, model: str) -> str:
         if "event: error" in block:
             break
         if "event: message_start" in block:
-            at = block.index('{', block.index('"message"'))
+            at = block.index("{", block.index('"message"'))
             end = block.rindex("}", 0, block.rindex("}")) + 1
             block = renamed(block[at:end], identity, model, block[:at]) + block[end:]
         found += block

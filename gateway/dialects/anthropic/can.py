@@ -68,6 +68,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "end_user": ("express", "metadata.user_id"),
     "metadata": ("drop", "metadata"),
     "tier": ("drop", "service_tier"),
+    "bare_reasoning": ("drop", "messages.content.thinking"),
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
