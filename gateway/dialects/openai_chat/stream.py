@@ -183,7 +183,7 @@ class ChatWriter:
                 return self._begin(choice, "") + self._frame(choice, {}, finish=word)
             case UsageSeen(usage=seen):
                 self._usage = seen
-                return self._tell_usage() if self._said.keys() == self._ended else b""
+                return self._tell_usage() if self._ended and self._said.keys() == self._ended else b""
             case ReplyEnd():
                 return self._tell_usage() + DONE
             case _:

@@ -36,12 +36,12 @@ Items = list[dict[str, Any]]
 def parse(message: Mapping[str, Any]) -> list[Reasoning]:
     """The thoughts of a message, but for those in its content."""
     found = [thought(group) for group in _grouped(item for item in items(message) if tells(item))]
-    named = plain(message)
-    if named is None or any(part.text for part in found):
+    told = plain(message)
+    if told is None or any(part.text for part in found):
         return found
-    if len(found) == 1 and not found[0].redacted:
-        return [replace(found[0], text=named.text)]  # the client has kept text and signature apart
-    return [named, *found]
+    if sum(not part.redacted for part in found) == 1:  # the client has kept text and signature apart
+        return [part if part.redacted else replace(part, text=told.text) for part in found]
+    return [told, *found]
 
 
 def plain(message: Mapping[str, Any]) -> Reasoning | None:
