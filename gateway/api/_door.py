@@ -60,11 +60,13 @@ def admit() -> Response | None:
 
 
 def _key() -> str | None:
-    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there."""
+    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there; on
+    Gemini's paths `?key=` too."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    named = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    return named or (request.args.get("key") if request.blueprint == "gemini" else None)
 
 
 def open_call(dialect: Dialect, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
@@ -191,10 +193,10 @@ def answer_error(error: GatewayError) -> Response:
     return response
 
 
-_SHAPES: dict[str, str] = {"messages": "messages"}
+_SHAPES: dict[str, str] = {"gemini": "gemini", "messages": "messages"}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
 
-_PATHS = (("/v1/messages", "messages"),)
+_PATHS = (("/v1/messages", "messages"), ("/v1beta/", "gemini"), ("/v1alpha/", "gemini"))
 """Beginnings of paths, and the dialect in which is told that there is nothing, or not by that method."""
 
 

@@ -6,13 +6,14 @@ from flask import Blueprint, Response
 
 from schemas.messages import CountSchema, MessagesSchema
 
-from ..dialects import anthropic
+from ..dialects import anthropic, bridge
 from ..relay import counting, exchange
 from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("messages", __name__)
 _schema = MessagesSchema()
 _count_schema = CountSchema()
+_COUNT = counting.Way(lambda model: f"{anthropic.path(model, False)}/count_tokens", bridge.encode, "input_tokens")
 
 
 @blueprint.post("/v1/messages")
@@ -26,4 +27,4 @@ def create() -> Response:
 def count_tokens() -> Response:
     """How many input tokens a request has; nothing is charged."""
     call = open_call(anthropic, _count_schema, "messages")
-    return deliver(counting.run(call, watch()))
+    return deliver(counting.run(call, watch(), _COUNT))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import gevent
 import orjson
@@ -10,18 +11,26 @@ import orjson
 from .. import config
 from ..call import Call, ClientGone, Fault, Leg, Outbound, Reply
 from ..dialects import bridge
-from ..dialects.bridge import NAMED
 from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
 from .attempts import CLIENT_GONE, MOST_ATTEMPTS, raise_for_status, read, verdict
 from .watch import ClientWatch
 
-_COUNT = "/count_tokens"
 _MOST_BODY = 1 << 16
 
 
-def run(call: Call, watch: ClientWatch) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a dialect asks for a count. path: by the upstream model, below the base URL · encode: the body for a leg ·
+    member: of the answer, that has the number."""
+
+    path: Callable[[str], str]
+    encode: Callable[[Call, Leg], bytes]
+    member: str
+
+
+def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
     """The count. Only a leg that gets the caller's own words can tell; what is wrong with them is told as it is.
     Raises GatewayError."""
     legs = plan.legs(call)
@@ -29,7 +38,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         for leg in [leg for leg in legs if bridge.passes(call, leg)][:MOST_ATTEMPTS]:
             try:
                 with watch, gevent.Timeout(config.current().first_byte_s, Fault("timeout")):
-                    return _reply(_ask(call, leg))
+                    return _reply(_ask(call, leg, way))
             except Fault as fault:
                 if _told(fault):
                     raise verdict(call, [fault], legs) from None
@@ -37,22 +46,25 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
     finally:
         watch.close()
-    return _reply(call.ask.weight.guess(), estimated=True)
+    return _reply(orjson.dumps({way.member: max(1, call.ask.weight.guess())}), estimated=True)
 
 
 def _told(fault: Fault) -> bool:
     """Whether the caller must mend something. A path that a provider lacks is no such thing, a model is."""
-    return fault.cause == "request" and (fault.status != 404 or fault.code == "not_found_error")
+    return fault.cause == "request" and (fault.status != 404 or fault.code in _NO_MODEL)
 
 
-def _ask(call: Call, leg: Leg) -> int:
-    """A provider's own count. Raises Fault."""
+_NO_MODEL = ("not_found_error", "NOT_FOUND")
+
+
+def _ask(call: Call, leg: Leg, way: Way) -> bytes:
+    """A provider's own answer. Raises Fault."""
     wire = pool.send(
         Outbound(
             channel=leg.channel,
             dialect=leg.dialect,
-            path=NAMED[leg.dialect].path(leg.model, False) + _COUNT,
-            body=bridge.encode(call, leg),
+            path=way.path(leg.model),
+            body=way.encode(call, leg),
             headers=call.headers,
             stream=False,
             account_id=call.caller.account_id,
@@ -60,16 +72,15 @@ def _ask(call: Call, leg: Leg) -> int:
     )
     try:
         raise_for_status(wire, leg)
-        counted = parsed(read(wire, _MOST_BODY)).get("input_tokens")
+        answer = read(wire, _MOST_BODY)
     finally:
         wire.close()
+    counted = parsed(answer).get(way.member)
     if not isinstance(counted, int) or isinstance(counted, bool) or counted < 0:
         raise Fault("malformed")
-    return counted
+    return answer
 
 
-def _reply(tokens: int, *, estimated: bool = False) -> Reply:
+def _reply(body: bytes, *, estimated: bool = False) -> Reply:
     headers: Sequence[tuple[str, str]] = [("x-gateway-estimated", "1")] if estimated else []
-    return Reply(
-        status=200, content_type="application/json", headers=list(headers), body=orjson.dumps({"input_tokens": tokens})
-    )
+    return Reply(status=200, content_type="application/json", headers=list(headers), body=body)
