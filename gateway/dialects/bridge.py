@@ -34,9 +34,7 @@ from .base import Dialect, Feed
 from .passing import parsed
 from .seals import MARK, MARK_BASE64
 
-NAMED: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)
-}
+NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
 
 

@@ -92,12 +92,12 @@ def arguments(value: Any) -> Any:
 
 
 def media(url_or_data: Any, media_type: str | None = None) -> Any:
-    """The address, or (type, data) of media in the body."""
+    """The address, or (type, data) of media in the body, in the usual alphabet."""
     if media_type is not None:
-        return (media_type, url_or_data)
+        return (media_type, url_or_data.replace("-", "+").replace("_", "/").rstrip("="))
     if isinstance(url_or_data, str) and url_or_data.startswith("data:"):
         head, _, data = url_or_data[5:].partition(",")
-        return (head.partition(";")[0], data)
+        return (head.partition(";")[0], data.rstrip("="))
     return url_or_data
 
 
@@ -120,7 +120,7 @@ def _chat(values: dict[str, Any]) -> Asked:
     for message in values.get("messages") or ():
         role, content = message.get("role"), message.get("content")
         if role in ("tool", "function"):
-            name = message.get("name") if role == "function" else names.get(message.get("tool_call_id", ""))
+            name = message.get("name") if role == "function" else names.get(message.get("tool_call_id", ""), "")
             texts = [content] if isinstance(content, str) else [p.get("text") for p in content or ()]
             asked.say("user", "result", (name, leaves(_one(texts))))
             continue
@@ -181,6 +181,8 @@ def _chat_part(asked: Asked, who: str, part: Any) -> None:
             asked.say(who, "video", media(url))
         case {"type": "file", "file": {"file_data": data}}:
             asked.say(who, "file", media(data))
+        case {"type": "document_url", "document_url": str(url)} | {"type": "file_url", "file_url": {"url": url}}:
+            asked.say(who, "file", media(url))
         case {"type": "file", "file": {"file_id": identity}}:
             asked.say(who, "file", identity)
         case {"type": "thinking"}:
@@ -215,7 +217,7 @@ def _responses(values: dict[str, Any]) -> Asked:
             case "function_call_output" | "custom_tool_call_output":
                 output = item.get("output")
                 texts = [output] if isinstance(output, str) else [p.get("text") for p in output or () if "text" in p]
-                asked.say("user", "result", (names.get(item["call_id"]), leaves(_one(texts))))
+                asked.say("user", "result", (names.get(item["call_id"], ""), leaves(_one(texts))))
                 for part in output if isinstance(output, list) else ():
                     if "text" not in part:
                         _responses_part(asked, "user", part)
@@ -318,7 +320,7 @@ def _messages_part(asked: Asked, names: dict[str, str], who: str, part: Any) -> 
         case {"type": "tool_result", "tool_use_id": identity}:
             content = part.get("content")
             texts = [content] if isinstance(content, str) else [p.get("text") for p in content or () if "text" in p]
-            asked.say(who, "result", (names.get(identity), leaves(_one(texts))))
+            asked.say(who, "result", (names.get(identity, ""), leaves(_one(texts))))
             for inner in content if isinstance(content, list) else ():
                 if "text" not in inner:
                     _messages_part(asked, names, who, inner)
@@ -346,6 +348,9 @@ def _camel(value: Any) -> Any:
         name = head + "".join(word.capitalize() for word in rest)
         found[name] = inner if name in _KEPT else _camel(inner)
     return found
+
+
+_FILES = "https://generativelanguage.googleapis.com/v1beta/"
 
 
 def _gemini(values: dict[str, Any]) -> Asked:
@@ -396,7 +401,7 @@ def _gemini_part(asked: Asked, who: str, part: dict[str, Any]) -> None:
         case {"inlineData": {"data": data, "mimeType": kind}}:
             asked.say(who, _kind(kind), media(data, kind))
         case {"fileData": {"fileUri": uri, **rest}}:
-            asked.say(who, _kind(str(rest.get("mimeType") or "")), uri)
+            asked.say(who, _kind(str(rest.get("mimeType") or "")), uri.removeprefix(_FILES))
         case {"functionCall": {"name": name, **rest}}:
             asked.say(who, "call", (name, rest.get("args") or {}))
         case {"functionResponse": {"name": name, **rest}}:

@@ -13,12 +13,15 @@ from typing import Any
 from .read import frames
 from .schemas import Book
 
-Checker = Callable[[Book, str, bool, bool], Iterator[str]]
+Checker = Callable[[Book, str, bool, bool, bool], Iterator[str]]
 
 
-def problems(book: Book, dialect: str, text: str, *, wants_usage: bool = True, broken: bool = False) -> list[str]:
-    """wants_usage: of Chat: a usage frame was asked for · broken: the stream ends in an error frame."""
-    return list(dict.fromkeys(_CHECKS[dialect](book, text, wants_usage, broken)))
+def problems(
+    book: Book, dialect: str, text: str, *, wants_usage: bool = True, broken: bool = False, known: bool = True
+) -> list[str]:
+    """wants_usage: of Chat: a usage frame was asked for · broken: the stream ends in an error frame · known: the
+    provider has told its usage."""
+    return list(dict.fromkeys(_CHECKS[dialect](book, text, wants_usage, broken, known)))
 
 
 def whole_problems(book: Book, dialect: str, values: dict[str, Any]) -> list[str]:
@@ -45,7 +48,7 @@ def whole_problems(book: Book, dialect: str, values: dict[str, Any]) -> list[str
 
 
 def _loaded(text: str, found: list[tuple[str | None, Any]]) -> Iterator[str]:
-    if text and not text.endswith("\n\n"):
+    if text and not text.endswith(("\n\n", "\r\n\r\n")):
         yield "the last frame has no blank line"
     for name, data in frames(text):
         try:
@@ -54,7 +57,7 @@ def _loaded(text: str, found: list[tuple[str | None, Any]]) -> Iterator[str]:
             yield f"no JSON: {data[:60]}"
 
 
-def _chat(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[str]:
+def _chat(book: Book, text: str, wants_usage: bool, broken: bool, known: bool) -> Iterator[str]:
     found: list[tuple[str | None, Any]] = []
     yield from _loaded(text, found)
     if any(name for name, _ in found):
@@ -73,7 +76,7 @@ def _chat(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[st
         if len({json.dumps(chunk.get(name)) for chunk in chunks}) > 1:
             yield f"{name} changes"
     usages = [place for place, chunk in enumerate(chunks) if not chunk.get("choices")]
-    if not broken and wants_usage and usages != [len(chunks) - 1]:
+    if not broken and wants_usage and usages != ([len(chunks) - 1] if known else []):
         yield f"usage frames at {usages} of {len(chunks)}"
     if not wants_usage and any("usage" in chunk for chunk in chunks):
         yield "usage that was not asked for"
@@ -125,7 +128,7 @@ _MESSAGES_DELTAS = {
 }  # fmt: skip
 
 
-def _messages(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[str]:
+def _messages(book: Book, text: str, wants_usage: bool, broken: bool, known: bool) -> Iterator[str]:
     found: list[tuple[str | None, Any]] = []
     yield from _loaded(text, found)
     if any(name != data.get("type") for name, data in found):
@@ -187,7 +190,7 @@ def _messages(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterato
         yield "a block without its stop"
 
 
-def _responses(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[str]:
+def _responses(book: Book, text: str, wants_usage: bool, broken: bool, known: bool) -> Iterator[str]:
     found: list[tuple[str | None, Any]] = []
     yield from _loaded(text, found)
     if found and found[-1][1] == "[DONE]":
@@ -235,7 +238,7 @@ def _responses(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterat
     final = events[-1]["response"]
     if final["output"] != items.done:
         yield "the terminal response is not what was streamed"
-    if final.get("usage") is None:
+    if known and final.get("usage") is None:
         yield "the terminal response has no usage"
 
 
@@ -331,7 +334,7 @@ def _fresh(item: dict[str, Any]) -> Iterator[str]:
         yield f"a {item['type']} is added as {item['status']}"
 
 
-def _gemini(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[str]:
+def _gemini(book: Book, text: str, wants_usage: bool, broken: bool, known: bool) -> Iterator[str]:
     found: list[tuple[str | None, Any]] = []
     if text.startswith("["):
         try:
@@ -380,7 +383,7 @@ def _gemini(book: Book, text: str, wants_usage: bool, broken: bool) -> Iterator[
         last = chunks[-1]
         if not last.get("promptFeedback") and not any(c.get("finishReason") for c in last.get("candidates") or ()):
             yield "the last chunk has no finishReason"
-        if "usageMetadata" not in chunks[-1]:
+        if known and "usageMetadata" not in chunks[-1]:
             yield "the last chunk has no usageMetadata"
 
 

@@ -450,7 +450,10 @@ def _gemini_chunks(chunks: list[Any], *, streamed: bool) -> Reply:
                 if "functionCall" in part:
                     calls.setdefault(index, _GeminiCalls()).take(said, part["functionCall"])
             if candidate.get("finishReason"):
-                said.finish = _GEMINI_FINISH.get(candidate["finishReason"], "filtered")
+                word = {1: "STOP", 2: "MAX_TOKENS"}.get(candidate["finishReason"], candidate["finishReason"])
+                said.finish = _GEMINI_FINISH.get(word, "filtered")
+                if word == "UNEXPECTED_TOOL_CALL" and said.calls:
+                    said.finish = "stop"  # to be told as what they are
     for said in saids.values():
         if said.calls and said.finish == "stop":
             said.finish = "tool_calls"

@@ -16,7 +16,7 @@ from .recordings import Request
 from .replies import call, leg
 from .schemas import Book
 
-FETCHED = base64.b64encode(b"what the address holds").decode()
+FETCHED = base64.b64encode(b"what the address has.").decode()
 """What every address answers here, in base64."""
 
 
@@ -73,6 +73,8 @@ def _differences(
         found.append(f"tool choice is {got.choice} instead of {want.choice}")
     for name, feature in (("limit", "limit"), ("temperature", "temperature"), ("top_p", "top_p"), ("stop", "stop")):
         wanted = getattr(want, name)
+        if name == "limit" and wanted and target == "responses":
+            wanted = max(wanted, 16)  # which is its least
         if name == "temperature" and wanted == 1 and target == "messages":
             continue  # its default, and the only one that it takes from a model that thinks
         if wanted and can[feature] == "express" and getattr(got, name) != wanted:
@@ -126,6 +128,8 @@ def _turns_differ(want: asked.Asked, got: asked.Asked, fetched: set[str]) -> lis
         a, b = _loose(a), _loose(b)
     if wanted != given:
         found.append(f"media are {str(given)[:100]} instead of {str(wanted)[:100]}")
+    if b[: len(b) - len(a)] == [("user", "text", ".")]:
+        b = b[1:]  # who must begin where the client let the assistant begin, or nobody
     place = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if not _same(x, y)), min(len(a), len(b)))
     if place < max(len(a), len(b)):
         found.append(f"turn {place} is {str(b[place : place + 1])[:160]} instead of {str(a[place : place + 1])[:160]}")
@@ -144,12 +148,15 @@ def _loose(turns: list[asked.Turn]) -> list[asked.Turn]:
     return [turn for turn in turns if turn[1] != "text"]
 
 
+_MADE = re.compile(r"Whatthetoolmade\([^)]*\):")
+
+
 def _plain(turns: list[asked.Turn]) -> list[asked.Turn]:
     """Turns without system messages, and without media, whose place beside results differs between dialects."""
     one = asked.Asked()
     for who, kind, value in turns:
         if who != "system" and kind in ("text", "call", "result"):
-            one.say(who, kind, value)
+            one.say(who, kind, _MADE.sub("", value) if kind == "text" else value)
     return one.turns
 
 
@@ -169,16 +176,18 @@ def _media_of(turns: list[asked.Turn], fetched: set[str]) -> list[str]:
         if kind in ("image", "audio", "video", "file"):
             if isinstance(value, str) and value in fetched:
                 value = ("", FETCHED)
+            if isinstance(value, str) and not value.startswith(("http", "gs:")) and len(value) > 128:
+                value = ("", value)  # base64 without a word on what it is
             if isinstance(value, tuple) and value[0].startswith("text/"):
                 found.append(f"text:{_text_of(value[1])}")
             else:
-                found.append(f"{kind}:{value if isinstance(value, str) else value[1]}")
+                found.append(value if isinstance(value, str) else f"{kind}:{value[1]}")
     return found
 
 
 def _text_of(data: str) -> str:
     """The words of a text file, which some dialects have as base64."""
     try:
-        return asked.squeezed(base64.b64decode(data, validate=True).decode())
+        return asked.squeezed(base64.b64decode(data + "=" * (-len(data) % 4), validate=True).decode())
     except ValueError:
         return asked.squeezed(data)

@@ -146,6 +146,10 @@ def _mend(documents: dict[str, Any]) -> None:
             for member in ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "usage", "top_p"):
                 if member in part.get("properties", {}):
                     part["properties"][member] = {"anyOf": [part["properties"][member], {"type": "null"}]}
+    content = openai["EasyInputMessage"]["properties"]["content"]
+    for kind, member in (("output_text", "text"), ("refusal", "refusal")):  # all clients send an assistant's turn so
+        part = {"type": "object", "properties": {"type": {"const": kind}}, "required": ["type", member]}
+        content.setdefault("anyOf", []).append({"type": "array", "items": part})
     number = {"type": "number"}
     for root in documents["anthropic"]["$defs"]["MessageCreateParams"].get("anyOf", ()):
         name = root["$ref"].rpartition("/")[2]
@@ -201,4 +205,4 @@ def _shape(value: Any, name: str = "") -> Any:
         return value if name in _TELLING or len(value) < 12 else str
     if isinstance(value, bool) or value is None:
         return value
-    return (type(value), value > 0, value > 2)
+    return value if abs(value) < 64 or isinstance(value, float) else (type(value), value > 0)
