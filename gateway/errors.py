@@ -91,6 +91,15 @@ def as_markdown() -> str:
         "`code` mirrors the HTTP status; `param` names the field where one is at fault; `provider_code` is the"
         " provider's own code where its words are kept.",
         "",
+        "Under `/v1/messages` they have Anthropic's shape and types:",
+        "",
+        "```json",
+        '{"type": "error", "error": {"type": "…", "message": "…"}, "request_id": "…"}',
+        "```",
+        "",
+        "402 is `billing_error` there, 413 `request_too_large`, 504 `timeout_error`; and where every provider is"
+        " overloaded the status is 529, `overloaded_error`.",
+        "",
         "| status | type | meaning | what to do |",
         "|---|---|---|---|",
     ]

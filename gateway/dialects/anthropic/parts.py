@@ -72,7 +72,7 @@ def content(value: Any) -> Iterator[Part]:
     if isinstance(value, str):
         yield Text(text=value)
     for block in value if isinstance(value, list) else ():
-        if isinstance(block, dict):
+        if isinstance(block, dict) and isinstance(block.get("type"), str):
             yield from _sent(block)
 
 

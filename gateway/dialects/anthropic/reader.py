@@ -63,6 +63,8 @@ class MessagesReader:
             case "message_delta":
                 yield from self._finish(values)
             case "message_stop":
+                if not self._finished and not self._parts:
+                    raise Fault("malformed")  # nothing was said
                 if not self._finished:
                     yield from self._finish({"delta": {"stop_reason": "end_turn"}})
                 self._ended = True
