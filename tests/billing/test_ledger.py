@@ -76,7 +76,7 @@ class Money(RuleBasedStateMachine):
         hold_id = sorted(self.holds)[data.draw(st.integers(0, len(self.holds) - 1))]
         cost = min(cost, self.holds.pop(hold_id))
         for _ in range(1 + again):
-            write(ledger.settle, self.values(hold_id, cost), "2026-01-01", 3, 2, [("audio", hold_id, "ch_1")])
+            write(ledger.settle, self.values(hold_id, cost), "2026-01-01", 3, 2, [("audio", hold_id, None, "ch_1")])
         self.spent += cost
         self.closed.append(hold_id)
 

@@ -110,7 +110,7 @@ def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
     """
     stored = stored and values.get("store") is not False
     found: list[tuple[str, Any]] = []
-    if stored:
+    if stored and values.get("object") != "response.compaction":  # nothing can go on from one
         found.append(("response", values.get("id")))
     conversation = values.get("conversation")
     if isinstance(conversation, dict):
@@ -197,3 +197,50 @@ def created(values: Mapping[str, Any]) -> int:
     """Unix seconds; some send them as a fraction."""
     at = values.get("created_at")
     return int(at) if isinstance(at, int | float) else 0
+
+
+def begun(asked: Mapping[str, Any], identity: str, model: str, at: int) -> dict[str, Any]:
+    """A response that has just begun: what was asked, told back. Nothing of it is kept here, so `store` is false."""
+
+    def said(name: str, otherwise: Any = None) -> Any:
+        value = asked.get(name)
+        return otherwise if value is None else value
+
+    text, reasoning = said("text", {}), said("reasoning", {})
+    return {
+        "id": identity,
+        "object": "response",
+        "created_at": at,
+        "status": "in_progress",
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": said("instructions"),
+        "max_output_tokens": said("max_output_tokens"),
+        "max_tool_calls": said("max_tool_calls"),
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": said("parallel_tool_calls", True),
+        "previous_response_id": None,
+        "prompt_cache_key": said("prompt_cache_key"),
+        "reasoning": {"effort": None, "summary": None, **reasoning},
+        "safety_identifier": said("safety_identifier"),
+        "service_tier": "default",
+        "store": False,
+        "temperature": said("temperature", 1.0),
+        "text": {"format": {"type": "text"}, **{name: value for name, value in text.items() if value is not None}},
+        "tool_choice": said("tool_choice", "auto"),
+        "tools": [_told_back(tool) for tool in said("tools", [])],
+        "top_logprobs": said("top_logprobs", 0),
+        "top_p": said("top_p", 1.0),
+        "truncation": said("truncation", "disabled"),
+        "usage": None,
+        "user": said("user"),
+        "metadata": said("metadata", {}),
+    }
+
+
+def _told_back(tool: Any) -> Any:
+    if isinstance(tool, dict) and tool.get("type") == "function" and tool.get("strict") is None:
+        return {**tool, "strict": True}
+    return tool

@@ -32,7 +32,7 @@ from ...neutral.reply import ChatReply, Finish
 from ...sse import write
 from ..seals import alone, trailer
 from .items import NAME, UNSEALED, annotation, made_id, render_logprob, wrapped
-from .reply import render_usage, said_text
+from .reply import begun, render_usage, said_text
 
 
 def writer(asked: Mapping[str, Any]) -> ResponsesWriter:
@@ -81,7 +81,7 @@ class ResponsesWriter:
     def write(self, event: Event) -> bytes:
         match event:
             case ReplyStart(id=identity, model=model, created=at):
-                self.response = _begun(self._asked, identity, model, at)
+                self.response = begun(self._asked, identity, model, at)
                 return self._state("created") + self._state("in_progress")
             case PartStart(choice=0, index=index, part=part):
                 return self._start(index, part)
@@ -321,50 +321,3 @@ def _content(part: Part, text: str, citations: tuple[Citation, ...], logprobs: l
         "type": "output_text", "text": text, "annotations": [one for one in found if one is not None],
         "logprobs": logprobs,
     }  # fmt: skip
-
-
-def _begun(asked: Mapping[str, Any], identity: str, model: str, at: int) -> dict[str, Any]:
-    """A response that has just begun: what was asked, told back. Nothing of it is kept here, so `store` is false."""
-
-    def said(name: str, otherwise: Any = None) -> Any:
-        value = asked.get(name)
-        return otherwise if value is None else value
-
-    text, reasoning = said("text", {}), said("reasoning", {})
-    return {
-        "id": identity,
-        "object": "response",
-        "created_at": at,
-        "status": "in_progress",
-        "background": False,
-        "error": None,
-        "incomplete_details": None,
-        "instructions": said("instructions"),
-        "max_output_tokens": said("max_output_tokens"),
-        "max_tool_calls": said("max_tool_calls"),
-        "model": model,
-        "output": [],
-        "parallel_tool_calls": said("parallel_tool_calls", True),
-        "previous_response_id": None,
-        "prompt_cache_key": said("prompt_cache_key"),
-        "reasoning": {"effort": None, "summary": None, **reasoning},
-        "safety_identifier": said("safety_identifier"),
-        "service_tier": "default",
-        "store": False,
-        "temperature": said("temperature", 1.0),
-        "text": {"format": {"type": "text"}, **{name: value for name, value in text.items() if value is not None}},
-        "tool_choice": said("tool_choice", "auto"),
-        "tools": [_told_back(tool) for tool in said("tools", [])],
-        "top_logprobs": said("top_logprobs", 0),
-        "top_p": said("top_p", 1.0),
-        "truncation": said("truncation", "disabled"),
-        "usage": None,
-        "user": said("user"),
-        "metadata": said("metadata", {}),
-    }
-
-
-def _told_back(tool: Any) -> Any:
-    if isinstance(tool, dict) and tool.get("type") == "function" and tool.get("strict") is None:
-        return {**tool, "strict": True}
-    return tool
