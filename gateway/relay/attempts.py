@@ -146,7 +146,7 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
-def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
+def verdict(dialect: str, faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
     """What the caller is told when no leg has answered (Law 9)."""
     if not faults:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
@@ -162,7 +162,7 @@ def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> Gateway
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
         waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
-        overloaded = call.dialect == "messages" and all(fault.status == 529 for fault in faults)  # known only there
+        overloaded = dialect == "messages" and all(fault.status == 529 for fault in faults)  # known only there
         return GatewayError(
             529 if overloaded else 429,
             "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",

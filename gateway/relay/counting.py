@@ -41,7 +41,7 @@ def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
                     return _reply(_ask(call, leg, way))
             except Fault as fault:
                 if _told(fault):
-                    raise verdict(call, [fault], legs) from None
+                    raise verdict(call.dialect, [fault], legs) from None
     except ClientGone:
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
     finally:

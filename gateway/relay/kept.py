@@ -60,7 +60,7 @@ def ask(
             return shown(_answer(request, leg, watch))
     except Fault as fault:
         fault.message = fault.message.replace(kept.upstream_id, kept.id)
-        raise verdict([fault], [leg]) from fault
+        raise verdict(dialect, [fault], [leg]) from fault
     except ClientGone:
         return b""
     finally:
@@ -79,7 +79,7 @@ def count(call: Call, watch: ClientWatch) -> bytes | None:
                     return _answer(outbound(call, leg), leg, watch)
                 except Fault as fault:
                     if fault.cause == "request" and fault.status not in (404, 405):  # 404: it does not count
-                        raise verdict([fault], [leg]) from fault
+                        raise verdict(call.dialect, [fault], [leg]) from fault
             return None
     except ClientGone:
         return b""

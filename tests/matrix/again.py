@@ -41,6 +41,7 @@ def problems(book: Book, one: Recording, client: str) -> list[str]:
         return [f"the next turn is refused: {refused.message}"]
     body = json.loads(bridge.encode(second, taken))
     found = [problem for problem in (book.request(one.dialect, body),) if problem]
+    found += asked.misplaced(one.dialect, body)
     want = _seals(one.dialect, _said(one.dialect, json.loads(one.body)))
     got = _seals(one.dialect, _history(one.dialect, body))
     if got != want:

@@ -350,9 +350,6 @@ def _camel(value: Any) -> Any:
     return found
 
 
-_FILES = "https://generativelanguage.googleapis.com/v1beta/"
-
-
 def _gemini(values: dict[str, Any]) -> Asked:
     values = _camel(values)
     asked = Asked()
@@ -401,7 +398,7 @@ def _gemini_part(asked: Asked, who: str, part: dict[str, Any]) -> None:
         case {"inlineData": {"data": data, "mimeType": kind}}:
             asked.say(who, _kind(kind), media(data, kind))
         case {"fileData": {"fileUri": uri, **rest}}:
-            asked.say(who, _kind(str(rest.get("mimeType") or "")), uri.removeprefix(_FILES))
+            asked.say(who, _kind(str(rest.get("mimeType") or "")), uri)
         case {"functionCall": {"name": name, **rest}}:
             asked.say(who, "call", (name, rest.get("args") or {}))
         case {"functionResponse": {"name": name, **rest}}:
@@ -420,3 +417,88 @@ def _kind(media_type: str) -> str:
 
 
 _READ = {"chat": _chat, "responses": _responses, "messages": _messages, "gemini": _gemini}
+
+
+# Where calls and their results stand
+
+
+def misplaced(dialect: str, values: dict[str, Any]) -> list[str]:
+    """What a vendor would refuse about the order of calls and results, in a request where each call has a result."""
+    return list(dict.fromkeys(_PLACES[dialect](values)))
+
+
+def _chat_places(values: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    for message in values["messages"]:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                yield "a result without its call before it"
+            else:
+                waiting.remove(message["tool_call_id"])
+            continue
+        if waiting:
+            yield "a call without its result after it"
+        waiting = [call["id"] for call in message.get("tool_calls") or ()]
+        if len(set(waiting)) != len(waiting) or "" in waiting:
+            yield "calls without ids of their own"
+    if waiting:
+        yield "a call without its result after it"
+
+
+def _responses_places(values: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    for item in values["input"] if isinstance(values["input"], list) else ():
+        kind = item.get("type", "message")
+        if kind in ("function_call", "custom_tool_call"):
+            waiting.append(item["call_id"])
+        elif kind in ("function_call_output", "custom_tool_call_output"):
+            if item["call_id"] not in waiting:
+                yield "a result without its call before it"
+            else:
+                waiting.remove(item["call_id"])
+    if waiting:
+        yield "a call without its result after it"
+
+
+def _messages_places(values: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    last = ""
+    for message in values["messages"]:
+        if message["role"] == last == "user" and not waiting:
+            yield "two turns of the user's in a row"
+        last = message["role"]
+        content = message["content"] if isinstance(message["content"], list) else []
+        kinds = [block["type"] for block in content]
+        results = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+        if sorted(results) != sorted(waiting):
+            yield f"results {results} after calls {waiting}"
+        if results and kinds[: len(results)] != ["tool_result"] * len(results):
+            yield "results after something else"
+        waiting = [block["id"] for block in content if block["type"] == "tool_use"]
+        if "tool_use" in kinds and set(kinds[kinds.index("tool_use") :]) != {"tool_use"}:
+            yield "something after the calls"
+        if any(block["type"] == "text" and not block["text"].strip() for block in content):
+            yield "a text of nothing"
+    if waiting:
+        yield "a call without its result after it"
+
+
+def _gemini_places(values: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    last, answered = "", False
+    for content in values["contents"]:
+        if content.get("role") == last and not answered:  # what follows results may be a turn of its own
+            yield f"two turns of {last} in a row"
+        last = content.get("role", "")
+        results = [part["functionResponse"]["name"] for part in content["parts"] if "functionResponse" in part]
+        if results != waiting:
+            yield f"results {results} after calls {waiting}"
+        answered = len(results) == len(content["parts"]) > 0
+        waiting = [part["functionCall"]["name"] for part in content["parts"] if "functionCall" in part]
+        if not content["parts"]:
+            yield "a turn of no parts"
+    if waiting:
+        yield "a call without its result after it"
+
+
+_PLACES = {"chat": _chat_places, "responses": _responses_places, "messages": _messages_places, "gemini": _gemini_places}

@@ -111,7 +111,7 @@ def _streamed(
     if feed.fault is not None:
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
-        error = attempts.verdict(asked, [feed.fault], [taken])
+        error = attempts.verdict(asked.dialect, [feed.fault], [taken])
         text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
@@ -221,7 +221,7 @@ _ANTHROPIC_TYPES = {
 
 
 def _error_problems(one: Recording, asked: Call, taken: Leg, fault: Fault) -> list[str]:
-    error = attempts.verdict(asked, [fault], [taken])
+    error = attempts.verdict(asked.dialect, [fault], [taken])
     text = one.body.decode()
     want = one.status if one.status in _KEPT else _TOLD[one.status]
     if one.status == 529 and asked.dialect == "messages":
@@ -250,7 +250,7 @@ def _provider_words(found: Any) -> str:
 
 def _told(asked: Call, taken: Leg, fault: Fault, words: str | None) -> list[str]:
     """What is wrong with the error that a client is told."""
-    error = attempts.verdict(asked, [fault], [taken])
+    error = attempts.verdict(asked.dialect, [fault], [taken])
     speaks = bridge.NAMED[asked.dialect]
     found = _envelope(asked, error, json.loads(speaks.error(error, asked.request_id)))
     frame = speaks.error_frame(error, asked.request_id).decode()

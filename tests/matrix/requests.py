@@ -49,6 +49,8 @@ def problems(book: Book, one: Request, target: str) -> list[str]:
         found.append(f"model is {body.get('model')}")
     want, got = asked.read(one.dialect, one.body), asked.read(target, body)
     want.stream = one.stream
+    if not asked.misplaced(one.dialect, one.body) and target != one.dialect:
+        found += asked.misplaced(target, body)
     return found + _differences(one.dialect, want, got, target, set(ours.fetched), losses)
 
 
