@@ -172,12 +172,18 @@ def _without(turns: list[asked.Turn], texts: list[str]) -> list[asked.Turn]:
     return one.turns
 
 
+_UPLOADED = re.compile(r"^https://generativelanguage\.googleapis\.com/v\w+/(?=files/)")
+"""Before the name of a file, which Gemini takes for the file, too."""
+
+
 def _media_of(turns: list[asked.Turn], fetched: set[str]) -> list[str]:
     found = []
     for _, kind, value in turns:
         if kind in ("image", "audio", "video", "file"):
             if isinstance(value, str) and value in fetched:
                 value = ("", FETCHED)
+            if isinstance(value, str):
+                value = _UPLOADED.sub("", value)
             if isinstance(value, str) and not value.startswith(("http", "gs:")) and len(value) > 128:
                 value = ("", value)  # base64 without a word on what it is
             if isinstance(value, tuple) and value[0].startswith("text/"):
