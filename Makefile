@@ -13,7 +13,7 @@ help:
 	@echo "make serve   install what runs the gateway, and run it on http://127.0.0.1:8080"
 	@echo "make test    install what tests it, and run all tests (make test ARGS='tests/live -k stream' for some)"
 	@echo "make check   lint, types and the floors of the house"
-	@echo "make docs    print docs/settings.md and docs/errors.md from the code's own tables"
+	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
 	@echo "make clean   remove the virtual environment and all caches; your data stay"
 
 serve: .venv/serve
@@ -29,8 +29,9 @@ check: .venv/test
 	$(BIN)/lint-imports --no-cache | sed -n '/^Analyzed/,$$p'
 
 docs: .venv/serve
-	$(BIN)/python -c "from gateway import config, errors; \
-	open('docs/settings.md', 'w').write(config.as_markdown()); open('docs/errors.md', 'w').write(errors.as_markdown())"
+	$(BIN)/python -c "from gateway import config, errors; from gateway.dialects import translation; \
+	[open(f'docs/{page}.md', 'w').write(table.as_markdown()) \
+	for page, table in (('settings', config), ('errors', errors), ('translation', translation))]"
 
 clean:
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

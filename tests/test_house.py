@@ -11,7 +11,9 @@ from flask import Flask
 from app import create_app
 from gateway import config, errors
 from gateway.api import _door
+from gateway.dialects import bridge, translation
 from gateway.dialects.openai_chat.request import OWN
+from gateway.neutral.features import NAMES
 from schemas.chat import ChatSchema
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,11 +56,22 @@ def test_every_error_row_has_its_own_status() -> None:
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [("settings.md", config.as_markdown()), ("errors.md", errors.as_markdown())],
-    ids=["settings", "errors"],
-)
+    [
+        ("settings.md", config.as_markdown()), ("errors.md", errors.as_markdown()),
+        ("translation.md", translation.as_markdown()),
+    ],
+    ids=["settings", "errors", "translation"],
+)  # fmt: skip
 def test_printed_pages_are_fresh(page: str, text: str) -> None:
     assert (ROOT / "docs" / page).read_text() == text, "run `make docs`"
+
+
+@pytest.mark.parametrize("name", list(bridge.NAMED))
+def test_every_dialect_has_a_verdict_and_a_field_for_each_feature(name: str) -> None:
+    dialect = bridge.NAMED[name]
+    assert dialect.name == name
+    assert list(dialect.CAN) == list(NAMES) and set(dialect.FIELD) == set(NAMES)
+    assert set(dialect.CAN.values()) <= {"express", "reshape", "drop", "refuse"}
 
 
 def test_every_module_says_what_lives_in_it() -> None:

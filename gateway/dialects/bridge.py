@@ -132,7 +132,7 @@ def takes_url(leg: Leg, media: Media) -> bool:
 
 def to_fetch(call: Call, leg: Leg) -> list[str]:
     """Addresses whose content this leg must be sent in the body."""
-    if passes(call, leg):
+    if leg.dialect == call.dialect:
         return []
     inner = [part for top in _all(request(call)) for part in (top, *(top.parts if isinstance(top, ToolResult) else ()))]
     return [

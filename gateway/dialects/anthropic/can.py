@@ -29,7 +29,6 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "video_in": ("refuse", "messages.content"),
     "cache": ("express", "cache_control"),
     "reasoning": ("express", "messages.content.thinking"),  # only what carries the provider's own seal can go back
-    "bare_reasoning": ("drop", "messages.content.thinking"),
     "refusal": ("reshape", "messages.content"),
     "citations": ("express", "messages.content.citations"),  # of this dialect; others' are left out
     "prefill": ("express", "messages"),
@@ -69,6 +68,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "end_user": ("express", "metadata.user_id"),
     "metadata": ("drop", "metadata"),
     "tier": ("drop", "service_tier"),
+    "bare_reasoning": ("drop", "messages.content.thinking"),
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}

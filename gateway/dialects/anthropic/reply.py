@@ -149,16 +149,18 @@ def _sum(one: Usage, other: Usage) -> Usage:
 
 
 def render_usage(seen: Usage | None) -> dict[str, Any]:
-    """Usage for a client; what is unknown is left out, the two totals excepted."""
+    """Usage for a client; what is unknown is left out, the two totals excepted. Its counts are disjoint here: a class
+    that claims more than is left of the whole is cut to it."""
     seen = seen or Usage()
-    fresh = (seen.input or 0) - (seen.cached or 0) - (seen.cache_written or 0)
-    values: dict[str, Any] = {"input_tokens": max(0, fresh)}
+    cached = min(seen.cached or 0, seen.input or 0)
+    written = min(seen.cache_written or 0, (seen.input or 0) - cached)
+    values: dict[str, Any] = {"input_tokens": (seen.input or 0) - cached - written}
     if seen.cache_written is not None:
-        values["cache_creation_input_tokens"] = seen.cache_written
+        values["cache_creation_input_tokens"] = written
     if seen.cached is not None:
-        values["cache_read_input_tokens"] = seen.cached
+        values["cache_read_input_tokens"] = cached
     if seen.cache_written_1h is not None:
-        short = max(0, (seen.cache_written or 0) - seen.cache_written_1h)
+        short = max(0, written - seen.cache_written_1h)
         values["cache_creation"] = {
             "ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": seen.cache_written_1h,
         }  # fmt: skip

@@ -63,6 +63,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "end_user": ("drop", "labels"),
     "metadata": ("drop", "labels"),
     "tier": ("express", "serviceTier"),
+    "bare_reasoning": ("express", "contents.parts.thought"),
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}

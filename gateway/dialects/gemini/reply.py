@@ -107,7 +107,9 @@ def end_word(value: Any) -> str | None:
 def finish(word: str | None, called: bool) -> Finish:
     """What a reason to end means; where the caller's functions were called, that is what it means."""
     reason: Reason = "stop" if word is None else _ENDS.get(word, "other")
-    return Finish(reason="tool_calls" if called and reason == "stop" else reason, raw=word)
+    if called and (reason == "stop" or word == "UNEXPECTED_TOOL_CALL"):
+        reason = "tool_calls"
+    return Finish(reason=reason, raw=word)
 
 
 def text_or_none(value: Any) -> str | None:

@@ -123,7 +123,8 @@ def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
         if isinstance(delta.get("tool_calls"), list):
             calls = [call for call in delta["tool_calls"] if isinstance(call, dict)]
             delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
-        rest = {name: value for name, value in choice.items() if name not in ("index", "message", "finish_reason")}
+        known = ("index", "message", "delta", "finish_reason")  # Perplexity's whole answers have an empty `delta` too
+        rest = {name: value for name, value in choice.items() if name not in known}
         yield _frame({**head, "choices": [{"index": index, "delta": delta, **rest, "finish_reason": None}]})
         last = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}
         yield _frame({**head, "choices": [last]})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...neutral.parts import (
@@ -26,12 +27,15 @@ from ...neutral.parts import (
     ToolCall,
     Url,
 )
-from ..seals import MARK
+from ..seals import MARK, unwrap, wrap
 
 NAME = "responses"
 UNSEALED = f"{MARK}."
 """Stands for the encrypted content of a thought that another dialect made without a seal: no provider of this one may
 take it for a thought of its own and look it up by its id."""
+
+_WITHHELD = "withheld."
+"""Stands before another dialect's seal of a thought whose text it withholds; one without text is not the same there."""
 
 _MADE = re.compile(r"[a-z]+_gw_")
 _NAMED = re.compile(r"([a-z]+_[A-Za-z0-9_-]+)\.(.*)", re.DOTALL)
@@ -60,6 +64,21 @@ def sealed(seal: Seal) -> dict[str, str]:
     """The members of a reasoning item that hold a seal, for its maker."""
     found = _NAMED.fullmatch(seal.value)
     return {"id": found[1], "encrypted_content": found[2]} if found else {"encrypted_content": seal.value}
+
+
+def wrapped(thought: Reasoning, seal: Seal) -> str:
+    """The encrypted content of a thought for a client."""
+    if thought.redacted and seal.origin != NAME:
+        seal = replace(seal, value=_WITHHELD + seal.value)
+    return wrap(seal, NAME)
+
+
+def foreign(item: Mapping[str, Any], value: str) -> Reasoning | None:
+    """A thought of another dialect, as a client has kept it."""
+    seal = unwrap(value, NAME)
+    redacted = seal.value.startswith(_WITHHELD)
+    thought = reasoning(item, replace(seal, value=seal.value.removeprefix(_WITHHELD)))
+    return replace(thought, redacted=redacted) if thought is not None else None
 
 
 def reasoning(item: Mapping[str, Any], seal: Seal | None) -> Reasoning | None:

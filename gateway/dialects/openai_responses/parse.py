@@ -22,8 +22,8 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
-from ..seals import MARK, gather, unwrap
-from .items import NAME, UNSEALED, call_of, image_of, media, output_parts, raw, reasoning, said_parts, seal_of
+from ..seals import MARK, gather
+from .items import NAME, UNSEALED, call_of, foreign, image_of, media, output_parts, raw, reasoning, said_parts, seal_of
 from .request import OWN
 
 _SAID = frozenset(
@@ -138,7 +138,7 @@ def _own(item: Mapping[str, Any]) -> Iterator[Part]:
         case {"type": "reasoning"}:
             value = item.get("encrypted_content")
             if isinstance(value, str) and value.startswith(MARK) and value != UNSEALED:
-                thought = reasoning(item, unwrap(value, NAME))
+                thought = foreign(item, value)
             else:
                 thought = reasoning(item, seal_of(item))
             if thought is not None:

@@ -51,6 +51,7 @@ class ResponsesReader:
     def __init__(self) -> None:
         self._begun = self._ended = self._calls = False
         self._items: dict[int, _Item] = {}
+        self._told: set[str] = set()
         self._count = 0
 
     def push(self, frame: Frame) -> Iterable[Event]:
@@ -68,11 +69,10 @@ class ResponsesReader:
         if kind == "error" or (values.get("error") and "response" not in values):
             raise failed(values)
         response = values.get("response")
-        if isinstance(response, dict) and not self._begun:
+        if not self._begun and (isinstance(response, dict) or kind.startswith("response.")):
             self._begun = True
-            yield ReplyStart(
-                id=str(response.get("id", "")), model=str(response.get("model", "")), created=created(response)
-            )
+            first = response if isinstance(response, dict) else {}  # who sends items at once tells no name
+            yield ReplyStart(id=str(first.get("id", "")), model=str(first.get("model", "")), created=created(first))
         match kind:
             case "response.completed" | "response.incomplete" | "response.failed":
                 if not isinstance(response, dict):
@@ -152,6 +152,8 @@ class ResponsesReader:
         if item.done or not isinstance(values, dict):
             return
         item.done = True
+        if isinstance(values.get("id"), str):
+            self._told.add(values["id"])  # its place in the whole output may be another
         begun = list(item.parts.values())
         for number, part in enumerate(output_parts(values)):
             if number >= len(begun):
@@ -174,7 +176,8 @@ class ResponsesReader:
         check({"output": [], **response})
         output = response.get("output")
         for place, values in enumerate(output if isinstance(output, list) else ()):
-            yield from self._done(place, values)
+            if not isinstance(values, dict) or values.get("id") not in self._told:
+                yield from self._done(place, values)
         for item in self._items.values():
             for part in item.parts.values():
                 yield from self._close(part)

@@ -155,7 +155,7 @@ def render_usage(found: Usage) -> dict[str, Any]:
     outside = {"reasoning_tokens": found.reasoning, "audio_tokens": found.audio_out}
     return {
         "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": 0, **_known(inside)},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, **_known(inside)},
         "output_tokens": taken,
         "output_tokens_details": {"reasoning_tokens": 0, **_known(outside)},
         "total_tokens": given + taken,

@@ -30,8 +30,8 @@ from ...neutral.parts import (
 )
 from ...neutral.reply import ChatReply, Finish
 from ...sse import write
-from ..seals import alone, trailer, wrap
-from .items import NAME, UNSEALED, annotation, made_id, render_logprob
+from ..seals import alone, trailer
+from .items import NAME, UNSEALED, annotation, made_id, render_logprob, wrapped
 from .reply import begun, render_usage, said_text
 
 
@@ -263,7 +263,7 @@ class ResponsesWriter:
             item["summary" if part.summary else "content"] = [inner]
             frames = self._event(f"{_kind(part)}.done", **where, text=opened.text)
             frames += self._event(f"{_part_of(part)}.done", **where, part=inner)
-        item["encrypted_content"] = wrap(seal, NAME) if seal is not None else UNSEALED
+        item["encrypted_content"] = wrapped(part, seal) if seal is not None else UNSEALED
         return frames + self._event("output_item.done", output_index=opened.place, item=item)
 
     def _carry(self, thought: Reasoning) -> bytes:

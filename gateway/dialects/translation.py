@@ -1,0 +1,64 @@
+"""The page `docs/translation.md`: what each dialect can say, printed from the tables that decide it.
+
+`neutral.features` names what a request can ask for, each dialect's `can.py` says what becomes of it there. What the
+page shows is what `bridge.screen` does, so a loss that is not on it cannot happen.
+"""
+
+from __future__ import annotations
+
+from ..neutral.features import FEATURES
+from .bridge import NAMED
+
+_WORDS = {"express": "yes", "reshape": "reshaped", "drop": "dropped", "refuse": "refused"}
+_HEAD = """# Translation
+
+Printed from `gateway/neutral/features.py` and each dialect's `can.py` by `make docs`.
+
+A request goes on byte for byte where a provider speaks the client's own dialect. Where none does, it is parsed, held
+against the table below, and said again in the provider's words; the answer comes back the same way, whole or streamed.
+
+- **yes**: said as it is.
+- **reshaped**: said in another way, with the same meaning.
+- **dropped**: left out. It tunes the answer and is no part of the question. The answer's header `x-gateway-losses` and
+  its receipt name the field; with the request header `x-gateway-strict: 1` it is refused instead.
+- **refused**: leaving it out would change the question. Such a provider is not asked; if none is left, the answer is a
+  400 whose `param` is the client's own field.
+
+Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise.
+What a reply says and the client's dialect has no words for is left out: the answer was paid for and is never thrown
+away. A thinking signature, encrypted reasoning or `thoughtSignature` travels through a client of another dialect,
+marked with its origin, and goes back to nobody but its maker.
+
+Gemini's `:streamGenerateContent` answers a JSON array, as Google's does, unless the client asks for `alt=sse` or
+accepts `text/event-stream`.
+
+"""
+
+
+def as_markdown() -> str:
+    """The page `docs/translation.md`."""
+    names = list(NAMED)
+    lines = [
+        "## To a provider that speaks …",
+        "",
+        f"| what is asked | {' | '.join(f'`{name}`' for name in names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for feature in FEATURES:
+        cells = " | ".join(_WORDS[NAMED[name].CAN[feature.name]] for name in names)
+        lines.append(f"| {feature.meaning} | {cells} |")
+    lines += [
+        "",
+        "## Its field in each dialect",
+        "",
+        f"| what is asked | {' | '.join(f'`{name}`' for name in names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for feature in FEATURES:
+        cells = " | ".join(_field(NAMED[name].FIELD.get(feature.name)) for name in names)
+        lines.append(f"| {feature.meaning} | {cells} |")
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _field(name: str | None) -> str:
+    return f"`{name}`" if name else "–"
