@@ -23,7 +23,7 @@ STATUSES = {
     422: (422, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
     429: (429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
     500: (500, "api_error", "api_error", "INTERNAL"),
-    502: (502, "api_error", "api_error", "INTERNAL"),
+    502: (502, "api_error", "api_error", "UNAVAILABLE"),
     503: (503, "api_error", "api_error", "UNAVAILABLE"),
     504: (504, "api_error", "timeout_error", "DEADLINE_EXCEEDED"),
     529: (429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),

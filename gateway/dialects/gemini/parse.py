@@ -171,7 +171,7 @@ def _part(part: Mapping[str, Any], names: _Calls) -> Part | None:
 
 def _tools(found: Any) -> Iterator[Tool]:
     for tool in several(found):
-        for name, value in tool.items():
+        for name, value in tool.items() if isinstance(tool, dict) else ():
             if value is None:
                 continue
             if camel(name) != "functionDeclarations":

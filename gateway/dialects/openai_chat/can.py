@@ -63,7 +63,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "end_user": ("express", "user"),
     "metadata": ("express", "metadata"),
     "tier": ("express", "service_tier"),
-    "bare_reasoning": ("reshape", "messages.reasoning_content"),
+    "bare_reasoning": ("drop", "messages.reasoning_content"),
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
