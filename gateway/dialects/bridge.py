@@ -125,16 +125,16 @@ def takes_url(leg: Leg, media: Media) -> bool:
     return NAMED[leg.dialect].CAN["image_url" if media.kind == "image" else "file_url"] == "express"
 
 
-def to_fetch(call: Call, leg: Leg) -> list[str]:
-    """Addresses whose content this leg must be sent in the body."""
+def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
+    """Addresses whose content this leg must be sent in the body, and what kind of media is expected there."""
     if passes(call, leg):
-        return []
+        return {}
     inner = [part for top in _all(request(call)) for part in (top, *(top.parts if isinstance(top, ToolResult) else ()))]
-    return [
-        part.source.url
+    return {
+        part.source.url: part.kind
         for part in inner
         if isinstance(part, Media) and isinstance(part.source, Url) and not takes_url(leg, part)
-    ]
+    }
 
 
 _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}

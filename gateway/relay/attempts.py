@@ -15,6 +15,7 @@ from ..clock import monotonic
 from ..dialects import bridge
 from ..dialects.bridge import NAMED
 from ..errors import GatewayError
+from . import media
 
 _log = logging.getLogger("gateway.relay")
 MOST_ATTEMPTS = 3
@@ -92,6 +93,9 @@ def _place(error: BaseException) -> str:
 
 
 def outbound(call: Call, leg: Leg) -> Outbound:
+    """The request for a leg, with what it must have in its body fetched. May wait; raises Fault."""
+    if call.ask.urls:
+        media.fetch(call, leg)
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,

@@ -21,7 +21,7 @@ from ..errors import GatewayError
 from ..money import usd
 from ..providers import headers, pool
 from ..routing import plan
-from . import streams
+from . import media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -44,6 +44,8 @@ MOST_BODY = 64 << 20
 
 def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
+    if call.ask.urls:
+        media.screen(call)
     legs = prices.attach(plan.legs(call), call.ask)
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
     limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))

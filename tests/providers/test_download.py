@@ -190,8 +190,8 @@ def test_through_the_operators_proxy(site: Upstream, names: dict[str, list[list[
 
 def test_tls_is_held_against_the_name(
     site: Upstream,
-    certificate: Path,
-    names: dict[str, list[list[str]]],  # noqa: F811
+    certificate: Path,  # noqa: F811
+    names: dict[str, list[list[str]]],
 ) -> None:
     secure(site, certificate)
     site.answer = lambda asked: Script(200, {}, [b"safe"])
