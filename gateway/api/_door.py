@@ -196,7 +196,21 @@ _SHAPES: dict[str, str] = {}
 
 
 def _shape() -> Dialect:
-    return NAMED[_SHAPES.get(request.blueprint or "", "chat")]
+    blueprint = request.blueprint or ""
+    return NAMED.get(lister() if blueprint == "models" else _SHAPES.get(blueprint, "chat"), NAMED["chat"])
+
+
+def lister() -> str:
+    """Whose list of models is asked for: three vendors have theirs at `/v1/models`, and headers tell them apart.
+
+    Anthropic's clients name a version, with any way to send a key; Google's send the key in a header of its own.
+    """
+    if not request.path.startswith("/v1/"):
+        return "gemini"
+    if "anthropic-version" in request.headers:
+        return "messages"
+    others = "Authorization" in request.headers or "x-api-key" in request.headers
+    return "gemini" if "x-goog-api-key" in request.headers and not others else "chat"
 
 
 def _answer_http(error: HTTPException) -> Response:

@@ -55,7 +55,7 @@ class Scale:
         )  # fmt: skip
 
     def fetched(self, url: Any, where: str) -> None:
-        """Note an address that somebody will fetch; a data URL is none, and bare base64 (Perplexity's files) neither."""
+        """Note an address that somebody will fetch; a data URL is none, nor is bare base64 (Perplexity)."""
         if isinstance(url, str) and not _DATA.match(url):
             self.urls.append((url, where))
 
