@@ -22,7 +22,7 @@ from tests.gateway import Gateway
 from tests.sdk.test_openai_node import node_modules  # noqa: F401  # a fixture
 
 LATER = (
-    "embeddings", "/images", "images.", "/audio", "/video", "/tasks", "/responses", "/messages", "v1beta", "computer",
+    "/images", "images.", "/audio", "/video", "/tasks", "/responses", "/messages", "v1beta", "computer",
     "Computer", "/workspaces", "/realtime", "WebSocket",
 )  # fmt: skip
 ADDRESS = re.compile(r"https://api\.(?:gptget\.net|getgoapi\.com)")
@@ -97,13 +97,16 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         elif "/models" in block:
             listed = {model["id"]: model for model in json.loads(answer)["data"]}
             assert listed["x-ai/grok-2"]["object"] == "model" and listed["x-ai/grok-2"]["owned_by"] == "x-ai"
+        elif "/embeddings" in block:
+            row = json.loads(answer)["data"][0]
+            assert row["object"] == "embedding" and len(row["embedding"]) > 1
         elif "/credits" in block:
             data = json.loads(answer)["data"]
             assert data["total_credits"] >= data["total_usage"] > 0
         else:
             assert json.loads(answer)["data"]["id"] == made, block
         ran += 1
-    assert ran >= 9
+    assert ran >= 10
 
 
 def indented(block: str) -> str:
@@ -143,7 +146,7 @@ def test_python_blocks(gateway: Gateway, text: str) -> None:
         said = run([sys.executable, "-c", code], gateway)
         assert said.strip(), code
         ran += 1
-    assert ran >= 6
+    assert ran >= 7
 
 
 def test_node_blocks(gateway: Gateway, text: str, node_modules: Path) -> None:  # noqa: F811

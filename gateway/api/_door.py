@@ -22,9 +22,9 @@ from .. import config, ids
 from ..access import keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
-from ..dialects.base import Dialect
-from ..dialects.bridge import NAMED
+from ..dialects.base import Words
 from ..errors import GatewayError
+from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
 from ..relay.load import load
 from ..relay.watch import ClientWatch
@@ -67,7 +67,7 @@ def _key() -> str | None:
     return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
 
 
-def open_call(dialect: Dialect, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
+def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
     """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
 
     said: what the path says as if the body did (Gemini's `model` and `stream`). Raises GatewayError, which names the
@@ -195,7 +195,7 @@ _SHAPES: dict[str, str] = {}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
 
 
-def _shape() -> Dialect:
+def _shape() -> Words:
     blueprint = request.blueprint or ""
     return NAMED.get(lister() if blueprint == "models" else _SHAPES.get(blueprint, "chat"), NAMED["chat"])
 

@@ -33,7 +33,7 @@ from . import _probe
 from ._say import Failure, house, say, table, verb
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_DIALECTS = ("chat", "responses", "messages", "gemini")
+_DIALECTS = ("chat", "responses", "messages", "gemini", "completions", "embeddings")
 
 
 def open_rooms(settings: Settings) -> None:
@@ -59,7 +59,10 @@ def channels() -> None:
 @click.option("--priority", type=int, default=0, show_default=True, help="Low numbers are tried first.")
 @click.option("--weight", type=click.IntRange(min=1), default=1, show_default=True, help="Share inside a priority.")
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
-@click.option("--dialects", help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini.")
+@click.option(
+    "--dialects",
+    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,completions,embeddings.",
+)
 @verb
 def channels_add(
     provider: str, name: str | None, namespace: str | None, base_url: str | None, key: str | None, names: str,

@@ -71,20 +71,17 @@ class Writer(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One wire format, as client surface and as provider language.
+class Words(Protocol):
+    """What the rooms above know of any wire format, be it chat or another modality.
 
     name: as `channels add --dialects` takes it · id_prefix: of the replies' ids · PING: what fills silence in a stream
-    and means nothing · OWN: members of a body that are the gateway's · CAN: what it can say, for each feature of
-    `neutral.features` · FIELD: its own field for each feature, for messages and losses.
+    and means nothing · OWN: members of a body that are the gateway's.
     """
 
     name: str
     id_prefix: str
     PING: bytes
     OWN: tuple[str, ...]
-    CAN: Mapping[str, Verdict]
-    FIELD: Mapping[str, str]
 
     def path(self, model: str, stream: bool) -> str:
         """Where a provider takes it, below the channel's base URL."""
@@ -93,6 +90,29 @@ class Dialect(Protocol):
     def ask(self, values: Mapping[str, Any]) -> Ask:
         """What the gateway must know of a request that the schema gate has passed."""
         ...
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        """What a provider's error status means (Law 9)."""
+        ...
+
+    def error(self, error: GatewayError, request_id: str) -> bytes:
+        """An error as a body in these words."""
+        ...
+
+    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
+        """An error as a frame of a stream in these words."""
+        ...
+
+
+class Dialect(Words, Protocol):
+    """A wire format of chat, as client surface and as provider language.
+
+    CAN: what it can say, for each feature of `neutral.features` · FIELD: its own field for each feature, for messages
+    and losses.
+    """
+
+    CAN: Mapping[str, Verdict]
+    FIELD: Mapping[str, str]
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         """The caller's bytes for a leg of the same dialect (Law 1)."""
@@ -126,16 +146,4 @@ class Dialect(Protocol):
 
     def writer(self, asked: Mapping[str, Any]) -> Writer:
         """asked: the client's body."""
-        ...
-
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        """What a provider's error status means (Law 9)."""
-        ...
-
-    def error(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as this dialect's body."""
-        ...
-
-    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as a frame of this dialect's stream."""
         ...

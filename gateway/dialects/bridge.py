@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..call import Call, Fault, Leg, Meter
+from ..call import Call, Channel, Fault, Leg, Meter
 from ..neutral.events import (
     ChoiceEnd,
     Event,
@@ -44,6 +44,13 @@ class Refused(Exception):
     def __init__(self, param: str, message: str) -> None:
         super().__init__(message)
         self.param, self.message = param, message
+
+
+def ways(call: Call, channel: Channel) -> tuple[str, ...]:
+    """The dialects in which a channel can be told a call, best first: the caller's own alone where it speaks it."""
+    if call.dialect in channel.dialects:
+        return (call.dialect,)
+    return tuple(name for name in channel.dialects if name in NAMED)
 
 
 def passes(call: Call, leg: Leg) -> bool:

@@ -12,9 +12,8 @@ import gevent
 from .. import config, journal
 from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
 from ..clock import monotonic
-from ..dialects import bridge
-from ..dialects.bridge import NAMED
 from ..errors import GatewayError
+from ..modalities import words
 from . import media
 
 _log = logging.getLogger("gateway.relay")
@@ -99,8 +98,8 @@ def outbound(call: Call, leg: Leg) -> Outbound:
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
-        path=NAMED[leg.dialect].path(leg.model, call.ask.stream),
-        body=bridge.encode(call, leg),
+        path=words.NAMED[leg.dialect].path(leg.model, call.ask.stream),
+        body=words.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,
@@ -118,7 +117,7 @@ def raise_for_status(wire: Wire, leg: Leg) -> None:
         except Fault:
             body = b""
         with sensible():
-            raise NAMED[leg.dialect].fault(wire.status, wire.headers, body)
+            raise words.NAMED[leg.dialect].fault(wire.status, wire.headers, body)
 
 
 def read(wire: Wire, most: int) -> bytes:

@@ -16,8 +16,8 @@ from .. import config, journal
 from ..access import limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
-from ..dialects import bridge
 from ..errors import GatewayError
+from ..modalities import words
 from ..money import usd
 from ..providers import headers, pool
 from ..routing import plan
@@ -72,7 +72,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
                     try:
                         raw = _read_success(wire, leg)
                         with sensible():
-                            body = bridge.whole(call, leg, raw, meter)
+                            body = words.whole(call, leg, raw, meter)
                     finally:
                         wire.close()
             except Fault as fault:

@@ -8,8 +8,10 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import gevent
+import orjson
 
 from models import tally, writer
 
@@ -19,20 +21,23 @@ from ...dialects.openai_chat import ask
 from ...dialects.openai_chat.reply import render as render_reply
 from ...dialects.openai_chat.request import parse
 from ...dialects.openai_chat.stream import ChatWriter
+from ...modalities.embeddings import NAMED as EMBEDDINGS
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Finish
 from ...neutral.request import ChatRequest, FunctionTool
 from ...sse import write
+from . import embed
 from .answer import answer, as_json, choice, forced, pieces, prompt_tokens, question, tokens, usage
 from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited",
+    "limited", "embed",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
+_EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -84,25 +89,31 @@ def knows(model: str) -> bool:
     return low <= number <= high and (kind == "error" or not once)
 
 
+def _model(outbound: Outbound, values: Mapping[str, Any]) -> str:
+    """Which model is asked: Google's words name it in the path."""
+    if outbound.dialect.startswith("gemini"):
+        return unquote(outbound.path.rpartition("/models/")[2].partition(":")[0])
+    return str(values["model"])
+
+
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
     values = json.loads(outbound.body)
-    model = values["model"]
+    model = _model(outbound, values)
     if not knows(model):
         return _error(404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
+    if outbound.dialect in EMBEDDINGS:
+        return _trouble(outbound, model, kind, number, once) or _embeddings(outbound, kind, number, values)
+    if kind == "embed":
+        return _error(400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     for index, message in enumerate(values["messages"]):
         if message.get("role") not in _ROLES:
             return _error(400, f"The sandbox knows no role {message.get('role')!r}.", f"messages[{index}].role")
-    if kind == "hang":
-        gevent.sleep(86_400)
-    if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
-        return _error(number, f"The sandbox model {model} answers {number}.")
-    if kind == "flaky" and _unlucky(number):
-        return _error(500, f"The sandbox model {model} fails {number} % of its calls.")
-    if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
-        return _error(429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
+    trouble = _trouble(outbound, model, kind, number, once)
+    if trouble is not None:
+        return trouble
     if kind == "mid-stream-error" and not outbound.stream:
         return _error(500, "The sandbox model mid-stream-error fails.")
     weight = ask(values).weight
@@ -123,6 +134,34 @@ def send(outbound: Outbound) -> Wire:
     if not outbound.stream:
         return _whole(kind, reply, delay)
     return _stream(kind, reply, delay, ask(values).wants_usage)
+
+
+def _trouble(outbound: Outbound, model: str, kind: str, number: int, once: bool) -> Wire | None:
+    """The answer of a model whose name is a failure, when it fails."""
+    if kind == "hang":
+        gevent.sleep(86_400)
+    if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
+        return _error(number, f"The sandbox model {model} answers {number}.")
+    if kind == "flaky" and _unlucky(number):
+        return _error(500, f"The sandbox model {model} fails {number} % of its calls.")
+    if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
+        return _error(429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
+    return None
+
+
+def _embeddings(outbound: Outbound, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    if kind not in _EMBEDDING:
+        return _error(400, f"The sandbox model {kind} makes no embeddings. Use embed.", "model")
+    found, problem = embed.answer(outbound.dialect, kind, values)
+    if problem is not None:
+        return _error(400, problem, "input")
+    body = orjson.dumps(found)
+    delay = number / 1000 if kind == "slow" else 0.0
+    cut = kind == "cut"
+    return SandboxWire(
+        200, {"content-type": "application/json"}, iter([(delay, body[: len(body) // 2] if cut else body)]),
+        "cut" if cut else "end",
+    )  # fmt: skip
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
