@@ -60,11 +60,17 @@ def admit() -> Response | None:
 
 
 def _key() -> str | None:
-    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there."""
+    """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there; on
+    Gemini's paths `?key=` too."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    named = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    return named or (request.args.get("key") if _googles() else None)
+
+
+def _googles() -> bool:
+    return request.blueprint == "gemini" or request.path.startswith(("/v1beta/", "/v1alpha/"))
 
 
 def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
@@ -191,7 +197,7 @@ def answer_error(error: GatewayError) -> Response:
     return response
 
 
-_SHAPES: dict[str, str] = {}
+_SHAPES: dict[str, str] = {"gemini": "gemini"}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
 
 

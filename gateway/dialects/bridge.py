@@ -29,12 +29,12 @@ from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCa
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from ..sse import MAX_FRAME, Overlong, Splitter, read
-from . import openai_chat
+from . import gemini, openai_chat
 from .base import Dialect, Feed
 from .passing import parsed
-from .seals import MARK
+from .seals import MARK, MARK_BASE64
 
-NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat,)}
+NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
 
 
@@ -55,7 +55,7 @@ def ways(call: Call, channel: Channel) -> tuple[str, ...]:
 
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    return leg.dialect == call.dialect and f'"{MARK}' not in call.body.text
+    return leg.dialect == call.dialect and not any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
 
 
 def request(call: Call) -> ChatRequest:

@@ -8,12 +8,18 @@ tool call or text of Gemini's), `carry` puts an empty redacted thought with the 
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..neutral.parts import Part, Reasoning, Seal, Text, ToolCall
 
 MARK = "gw1."
+
+MARK_BASE64 = "Z3cxL"
+"""How MARK begins where a seal must be base64: Gemini's clients decode and encode signatures again."""
+
 _NEXT = "next."
 
 
@@ -27,6 +33,25 @@ def unwrap(value: str, dialect: str) -> Seal:
     if value.startswith(MARK):
         origin, _, rest = value[len(MARK) :].partition(".")
         return Seal(origin=origin, value=rest)
+    return Seal(origin=dialect, value=value)
+
+
+def wrap_base64(seal: Seal, dialect: str) -> str:
+    """A seal as base64 text, which it is already for its maker's own clients."""
+    if seal.origin == dialect:
+        return seal.value
+    return base64.b64encode(wrap(seal, dialect).encode("utf-8", "surrogatepass")).decode()
+
+
+def unwrap_base64(value: str, dialect: str) -> Seal:
+    """The seal that a client of `dialect` has kept as base64, in whichever of its two alphabets."""
+    if value.startswith(MARK_BASE64):
+        plain = value.rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            text = base64.b64decode(plain + "=" * (-len(plain) % 4)).decode("utf-8", "surrogatepass")
+        except (binascii.Error, UnicodeDecodeError):
+            return Seal(origin=dialect, value=value)
+        return unwrap(text, dialect) if text.startswith(MARK) else Seal(origin=dialect, value=value)
     return Seal(origin=dialect, value=value)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -22,9 +22,12 @@ from urllib.parse import quote
 from ..call import Ask, Call, Channel, Fault, Leg, Meter
 from ..dialects.base import Words
 from ..dialects.bridge import Refused
+from ..dialects.gemini import errors as google
+from ..dialects.gemini.request import weigh_content
+from ..dialects.gemini.spelling import level, several
 from ..dialects.openai_chat import errors as openai
 from ..dialects.passing import parsed
-from ..dialects.scale import Scale, decoded, size
+from ..dialects.scale import Scale, size
 from ..neutral.reply import Usage
 from ..splice import BadJson, Scan, edit, scan
 from ..sse import PING
@@ -195,7 +198,7 @@ class Gemini:
     id_prefix = "gen_"
     PING = PING
     OWN: tuple[str, ...] = ()
-    _SAID = frozenset({"model", "content", "outputDimensionality", "output_dimensionality"})
+    _KNOWN = frozenset({"model", "content", "outputDimensionality"})
 
     def __init__(self, method: str, batch: bool) -> None:
         self.name = f"gemini:{method}"
@@ -204,35 +207,28 @@ class Gemini:
     def path(self, model: str, stream: bool) -> str:
         return f"/v1beta/models/{quote(model, safe='')}:{self._method}"
 
-    def _requests(self, values: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    def _requests(self, values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """What is asked, and where in the body it stands."""
         if not self._batch:
-            return [("", values)]
-        found = values.get("requests")
-        rows = found if isinstance(found, list) else []
-        return [(f"requests[{place}].", row) for place, row in enumerate(rows) if isinstance(row, dict)]
+            return [("", level(values))]
+        return [(f"requests[{place}].", level(row)) for place, row in enumerate(several(values.get("requests")))]
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         scale = Scale()
         requests = self._requests(values)
         for where, request in requests:
-            scale.messages += 1
             scale.text += size(request.get("title"))
-            for place, part in _parts(request):
-                _weigh(scale, part, f"{where}content.parts[{place}]")
+            weigh_content(scale, request.get("content"), f"{where}content")
         return Ask(
             model=values["model"], limit=0, batch=max(1, len(requests)), audio_in=scale.audio_bytes > 0,
             weight=scale.weight(), references=tuple(scale.references), urls=tuple(scale.urls),
         )  # fmt: skip
 
     def passed(self, call: Call, leg: Leg) -> bytes:
-        name = f"models/{leg.model}"
-        if not self._batch:
-            return edit(call.body, {"model": json.dumps(name)} if "model" in call.body.values else {})
-        rows = [{**row, "model": name} for _, row in self._requests(call.body.values)]
-        changes: dict[str, str | None] = {"requests": _dumps(rows).decode()}
-        if "model" in call.body.values:
-            changes["model"] = json.dumps(name)
+        values, name = call.body.values, f"models/{leg.model}"
+        changes: dict[str, str | None] = {"model": json.dumps(name)} if "model" in values else {}
+        if self._batch:
+            changes["requests"] = _dumps([{**row, "model": name} for row in several(values["requests"])]).decode()
         return edit(call.body, changes)
 
     def renamed(self, call: Call, found: Scan) -> bytes:
@@ -241,34 +237,34 @@ class Gemini:
     def parse(self, values: Mapping[str, Any]) -> EmbedRequest:
         inputs: list[Input] = []
         lost: list[tuple[str, str | None]] = []
-        sizes: set[Any] = set()
+        wanted: list[Any] = []
         for where, request in self._requests(values):
             texts = []
-            for place, part in _parts(request):
-                if isinstance(part, dict) and isinstance(part.get("text"), str):
+            for place, part in enumerate(_parts(request)):
+                if isinstance(part.get("text"), str):
                     texts.append(part["text"])
                 else:
                     lost.append((f"{where}content.parts[{place}]", "only text can be embedded there"))
             inputs.append("\n".join(texts))
-            sizes.add(request.get("outputDimensionality", request.get("output_dimensionality")))
-            lost += [(f"{where}{name}", None) for name, value in request.items() if value and name not in self._SAID]
-        if len(sizes) > 1:
-            lost.append(("requests[0].outputDimensionality", "all vectors must have the same number of dimensions"))
-        size_asked = next(iter(sizes), None)
-        return EmbedRequest(
-            inputs=tuple(inputs), dimensions=size_asked if isinstance(size_asked, int) else None, lost=tuple(lost)
-        )
+            wanted.append(request.get("outputDimensionality"))
+            lost += [(f"{where}{name}", None) for name in request if name not in self._KNOWN]
+            if wanted[-1] != wanted[0]:
+                lost.append((f"{where}outputDimensionality", "all vectors of a call have one length there"))
+        dimensions = wanted[0] if wanted and isinstance(wanted[0], int) else None
+        return EmbedRequest(inputs=tuple(inputs), dimensions=dimensions, lost=tuple(lost))
 
     def render(self, request: EmbedRequest, model: str) -> dict[str, Any]:
-        size_asked = {} if request.dimensions is None else {"outputDimensionality": request.dimensions}
+        length = {} if request.dimensions is None else {"outputDimensionality": request.dimensions}
         return {
             "requests": [
-                {"model": f"models/{model}", "content": {"parts": [{"text": text}]}, **size_asked}
+                {"model": f"models/{model}", "content": {"parts": [{"text": text}]}, **length}
                 for text in request.inputs
             ]
         }
 
     def rows(self, values: Mapping[str, Any]) -> tuple[list[Any], int | None]:
+        if values.get("error"):
+            raise google.fault_in_reply(values["error"])
         found = values.get("embeddings") if self._batch else [values.get("embedding")]
         usage = values.get("usageMetadata")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -281,37 +277,17 @@ class Gemini:
         shown: dict[str, Any] = {"embeddings": vectors} if self._batch else {"embedding": vectors[0]}
         return {**shown, "usageMetadata": {"promptTokenCount": reply.tokens}}
 
-    fault = staticmethod(openai.fault)
-    error = staticmethod(openai.error)
-    error_frame = staticmethod(openai.error_frame)
+    fault = staticmethod(google.fault)
+    error = staticmethod(google.error)
+    error_frame = staticmethod(google.error_frame)
 
 
-def _parts(request: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
+def _parts(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a request's content, which may be a bare string."""
     content = request.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else content
-    if isinstance(parts, str | dict):
-        parts = [parts]
-    for place, part in enumerate(parts if isinstance(parts, list) else ()):
-        yield place, {"text": part} if isinstance(part, str) else part
-
-
-def _weigh(scale: Scale, part: Any, where: str) -> None:
-    part = part if isinstance(part, dict) else {}
-    inline = part.get("inlineData", part.get("inline_data"))
-    file = part.get("fileData", part.get("file_data"))
-    if isinstance(inline, dict):
-        kind = str(inline.get("mimeType", inline.get("mime_type", "")))
-        if kind.startswith("image/"):
-            scale.images += 1
-        elif kind.startswith("audio/"):
-            scale.audio_bytes += decoded(inline.get("data"))
-        else:
-            scale.file_bytes += decoded(inline.get("data"))
-    elif isinstance(file, dict):
-        scale.unseen = True
-        scale.fetched(file.get("fileUri", file.get("file_uri")), f"{where}.fileData.fileUri")
-    else:
-        scale.text += size(part)
+    if isinstance(content, str):
+        return [{"text": content}]
+    return list(map(level, several(level(content).get("parts"))))
 
 
 OPENAI = OpenAI()

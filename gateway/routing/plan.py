@@ -59,7 +59,7 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
     if not legs and problem is None:
         raise GatewayError(
             400,
-            f"No provider of {call.model[:200]!r} offers {call.surface}. Use another model, or another API.",
+            f"No provider of {call.model[:200]!r} answers this API. Use another model, or another API.",
             param="model",
         )
     if not legs:

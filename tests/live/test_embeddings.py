@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import struct
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from openai import OpenAI
 
 from tests.conftest import PROVIDER_KEY, Lab
 from tests.gateway import Gateway
+from tests.recorded.test_chat import interactions
 from tests.upstream import Asked, Script, upstream
 
 
@@ -186,3 +189,69 @@ def test_what_google_cannot_be_told(google: Lab) -> None:
     assert embed(google.gateway, model=model, input="x").status_code == 502
     google.provider.answer = lambda asked: Script.json({"error": {"code": 400, "message": "too long"}}, 400)
     assert "too long" in embed(google.gateway, model=model, input="x").json()["error"]["message"]
+
+
+GOOGLE_BODY: dict[str, Any] = {"content": {"parts": [{"text": "one"}, {"text": "two"}]}, "output_dimensionality": 8}
+
+
+@pytest.mark.parametrize("version", ["v1beta", "v1", "v1alpha"])
+def test_googles_words_to_a_provider_of_openais(sqlite_gateway: Gateway, version: str) -> None:
+    path = f"/{version}/models/sandbox/embed"
+    one = sqlite_gateway.post(f"{path}:embedContent", {**GOOGLE_BODY, "taskType": "RETRIEVAL_QUERY"})
+    assert one.status_code == 200 and one.headers["x-gateway-losses"] == "taskType=drop"
+    same = embed(sqlite_gateway, input="one\ntwo", dimensions=8).json()
+    assert one.json()["embedding"]["values"] == pytest.approx(same["data"][0]["embedding"])
+    assert one.json()["usageMetadata"]["promptTokenCount"] == same["usage"]["prompt_tokens"]
+    requests = [GOOGLE_BODY, {"content": {"parts": {"text": "three"}}, "outputDimensionality": 8}]
+    several = sqlite_gateway.post(f"{path}:batchEmbedContents", {"requests": requests}).json()
+    assert [len(row["values"]) for row in several["embeddings"]] == [8, 8]
+    assert several["embeddings"][0]["values"] == one.json()["embedding"]["values"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "field"),
+    [
+        ("embedContent", {}, "content"), ("embedContent", {"content": 5}, "content"),
+        ("embedContent", {**GOOGLE_BODY, "output_dimensionality": 70_000}, "output_dimensionality"),
+        ("embedContent", {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}}, "parts[0]"),
+        ("batchEmbedContents", {"requests": []}, "requests"), ("batchEmbedContents", {"requests": [5]}, "requests"),
+        ("batchEmbedContents", {"requests": [GOOGLE_BODY, {"content": {"parts": []}}]}, "requests[1]"),
+        ("embedContent", {"content": {"parts": [{"fileData": {"fileUri": "http://10.0.0.1/x"}}]}}, "fileUri"),
+    ],
+)  # fmt: skip
+def test_wrong_bodies_in_googles_words(sqlite_gateway: Gateway, method: str, body: Any, field: str) -> None:
+    answer = sqlite_gateway.post(f"/v1beta/models/sandbox/embed:{method}", body)
+    error = answer.json()["error"]
+    assert answer.status_code == 400 and error["status"] == "INVALID_ARGUMENT" and field in error["message"]
+
+
+def test_googles_words_pass_to_a_provider_of_google(google: Lab, shared: Path) -> None:
+    """Recorded traffic, byte for byte: only the model's name changes."""
+    tried = 0
+    for method in ("embedContent", "batchEmbedContents"):
+        for name, one in interactions(shared, "gemini", method):
+            payload: bytes = one["body"](one["response"])[1]
+            google.provider.answer = lambda asked, payload=payload: Script(200, pieces=[payload])
+            sent = one["request"]["json"]
+            model = f"models/{google.name}/embedding-001"
+            for row in [sent, *sent.get("requests", [])]:
+                if "model" in row:
+                    row["model"] = model
+            answer = google.gateway.post(f"/v1beta/{model}:{method}", sent, headers={"x-goog-api-key": "unused"})
+            assert answer.status_code == 200 and answer.content == payload, name
+            asked = google.provider.last()
+            assert asked.path == f"/v1beta/models/embedding-001:{method}"
+            assert asked.json == json.loads(json.dumps(sent).replace(model, "models/embedding-001")), name
+            tried += 1
+    print(f"recorded embeddings of Google: {tried} tried")
+    assert tried >= 6
+
+
+def test_the_official_google_sdk(gateway: Gateway) -> None:
+    genai = pytest.importorskip("google.genai")
+    for version in ("v1", "v1beta"):
+        options = genai.types.HttpOptions(base_url=gateway.url, api_version=version)
+        client = genai.Client(api_key=gateway.key, http_options=options)
+        config = genai.types.EmbedContentConfig(output_dimensionality=16)
+        made = client.models.embed_content(model="sandbox/embed", contents=["one", "two"], config=config)
+        assert [len(row.values) for row in made.embeddings] == [16, 16]

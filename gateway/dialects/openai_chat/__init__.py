@@ -1,15 +1,20 @@
 """OpenAI Chat Completions (https://platform.openai.com/docs/api-reference/chat), the dialect `chat`.
 
-`request` reads and edits what is asked, `reply` what comes back whole, `stream` what comes back in frames, `errors`
-what goes wrong. Nearly every provider speaks it, each with an accent.
+Between Chat speakers `request` edits what is asked; `reply` and `stream` name what comes back, whole and in frames. For
+other dialects `asked` reads a client's request and `asking` writes one for a provider; `reply` and `reading` read a
+provider's reply, `reply` and `stream` write one for a client; `parts`, `thoughts` and `usage` are what replies hold.
+Nearly every provider speaks it, each with an accent.
 """
 
 from ...sse import PING
+from .asked import OWN, parse
+from .asking import render
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
+from .reading import reader
+from .reply import parse_reply, whole
 from .reply import render as render_reply
-from .reply import whole
-from .request import OWN, ask, encode, parse
+from .request import ask, encode
 from .stream import feed, writer
 
 name = "chat"
@@ -22,5 +27,5 @@ def path(model: str, stream: bool) -> str:
 
 __all__ = [
     "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
-    "parse", "path", "render_reply", "whole", "writer",
+    "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...neutral.features import Verdict
 
 _ROWS: dict[str, tuple[Verdict, str]] = {
     "system": ("express", "messages"),
-    "developer": ("express", "messages"),
+    "developer": ("reshape", "messages"),
     "mid_system": ("express", "messages"),
     "participant_name": ("express", "messages.name"),
     "image_bytes": ("express", "messages.content.image_url"),
@@ -62,5 +64,5 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "metadata": ("express", "metadata"),
     "tier": ("express", "service_tier"),
 }
-CAN: dict[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
-FIELD: dict[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
+FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}

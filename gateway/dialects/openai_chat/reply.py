@@ -5,14 +5,44 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
 from ...call import Call, Fault, Meter
-from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
-from ...neutral.reply import ChatReply, Choice, Finish, Usage
+from ...neutral.parts import (
+    Bytes,
+    Citation,
+    Logprob,
+    Media,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Url,
+)
+from ...neutral.reply import ChatReply, Choice, Finish, Reason
 from ...splice import BadJson, edit, scan
 from ...sse import write
+from . import thoughts
+from .asked import sealed
 from .errors import clean, fault_in_reply
+from .parts import (
+    address,
+    extra,
+    identity,
+    parse_call,
+    parse_citations,
+    parse_content,
+    parse_logprobs,
+    render_call,
+    render_citations,
+    render_logprobs,
+    sources,
+)
+from .usage import render_usage, usage
 
 DONE = b"data: [DONE]\n\n"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -83,38 +113,6 @@ def made(message: Mapping[str, Any], meter: Meter) -> None:
         meter.made.append(("audio", clean(audio["id"], 255)))
 
 
-def usage(values: Mapping[str, Any]) -> Usage | None:
-    """The usage of a reply or frame; None where there is none that can be believed.
-
-    `cached` is inside `prompt_tokens`, `reasoning` inside `completion_tokens`. Groq streams put it under `x_groq`.
-    """
-    found = values.get("usage")
-    if found is None and isinstance(values.get("x_groq"), dict):
-        found = values["x_groq"].get("usage")
-    if not isinstance(found, dict):
-        return None
-    given, taken = _tokens(found.get("prompt_tokens")), _tokens(found.get("completion_tokens"))
-    if given is None or taken is None:
-        return None
-    inside, outside = found.get("prompt_tokens_details"), found.get("completion_tokens_details")
-    inside, outside = inside if isinstance(inside, dict) else {}, outside if isinstance(outside, dict) else {}
-    cached = inside.get("cached_tokens", found.get("prompt_cache_hit_tokens"))
-    return Usage(
-        input=given,
-        cached=_tokens(cached),
-        cache_written=_tokens(inside.get("cache_write_tokens")),
-        audio_in=_tokens(inside.get("audio_tokens")),
-        output=taken,
-        reasoning=_tokens(outside.get("reasoning_tokens")),
-        audio_out=_tokens(outside.get("audio_tokens")),
-    )
-
-
-def _tokens(value: Any) -> int | None:
-    """A count that can be believed: a whole number from 0 on."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
     """A whole reply as the frames of a stream, for a provider that answered a streamed request whole."""
     head = {name: value for name, value in values.items() if name not in ("choices", "usage", "object")}
@@ -138,7 +136,16 @@ def _frame(values: Mapping[str, Any]) -> bytes:
     return write(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
-_FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "filtered": "content_filter"}
+_FINISH: dict[Reason, str] = {
+    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "filtered": "content_filter",
+}  # fmt: skip
+_REASONS: dict[str, Reason] = {
+    "stop": "stop", "eos": "stop", "end_turn": "stop", "stop_sequence": "stop",
+    "length": "length", "max_tokens": "length", "model_length": "length",
+    "tool_calls": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
+    "content_filter": "filtered", "error": "error",
+}  # fmt: skip
+"""What OpenAI, Together (`eos`), Mistral (`model_length`) and others call the end."""
 
 
 def finish_word(finish: Finish) -> str:
@@ -146,52 +153,147 @@ def finish_word(finish: Finish) -> str:
     return _FINISH.get(finish.reason, "stop")
 
 
+def parse_finish(value: Any, *, calls: bool) -> Finish:
+    """Why a choice ended. A forced call ends with `stop` at OpenAI; some say nothing."""
+    word = finish_or_none(value)
+    reason: Reason = _REASONS.get(word, "other") if word is not None else "stop"
+    if calls and reason in ("stop", "other"):
+        reason = "tool_calls"
+    return Finish(reason=reason, raw=word)
+
+
+def parse_reply(values: Mapping[str, Any]) -> ChatReply:
+    """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
+    if values.get("error"):
+        raise fault_in_reply(values["error"])
+    choices = values.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise Fault("malformed")
+    reply_id, model, created = values.get("id"), values.get("model"), values.get("created")
+    reply_id = reply_id if isinstance(reply_id, str) else ""
+    beside = sources(values)
+    return ChatReply(
+        id=reply_id,
+        model=model if isinstance(model, str) else "",
+        created=int(created) if isinstance(created, int | float) else 0,
+        choices=tuple(_parse_choice(choice, reply_id, place, beside) for place, choice in enumerate(choices)),
+        usage=usage(values),
+    )
+
+
+def _parse_choice(choice: Mapping[str, Any], reply_id: str, place: int, beside: list[dict[str, Any]]) -> Choice:
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = {}
+    if choice.get("error"):
+        raise fault_in_reply(choice["error"])
+    sound = message.get("audio")
+    sound = sound if isinstance(sound, dict) else {}
+    content = message.get("content") or sound.get("transcript")
+    parts: list[Part] = [*thoughts.parse(message), *parse_content(content)]
+    notes = message.get("annotations") or beside
+    _tell(parts, parse_citations(notes), parse_logprobs(choice.get("logprobs")))
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
+        parts.append(Refusal(text=message["refusal"]))
+    given = message.get("tool_calls")
+    if not given and isinstance(message.get("function_call"), dict):
+        given = [{"function": message["function_call"]}]
+    for number, call in enumerate(given if isinstance(given, list) else ()):
+        made = parse_call(call, identity(reply_id, place, number))
+        if made is not None:
+            parts.append(made)
+    parts = list(sealed(tuple(parts), message))
+    parts += [part for part in parse_content(message.get("images")) if isinstance(part, Media)]
+    if isinstance(sound.get("data"), str) and sound["data"]:
+        parts.append(Media(kind="audio", source=Bytes(base64=sound["data"])))
+    calls = any(isinstance(part, ToolCall) for part in parts)
+    return Choice(parts=tuple(parts), finish=parse_finish(choice.get("finish_reason"), calls=calls))
+
+
+def _tell(parts: list[Part], citations: tuple[Citation, ...], logprobs: tuple[Logprob, ...]) -> None:
+    """Give citations and log probabilities to the text that they are of: the last one."""
+    if not citations and not logprobs:
+        return
+    for at in reversed(range(len(parts))):
+        part = parts[at]
+        if isinstance(part, Text):
+            parts[at] = replace(part, citations=citations, logprobs=logprobs)
+            return
+    if citations:
+        parts.append(Text(text="", citations=citations))
+
+
 def render(reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """A reply from neutral words."""
+    """A reply from neutral words. asked: the client's body."""
     values: dict[str, Any] = {
         "id": reply.id,
         "object": "chat.completion",
         "created": reply.created,
         "model": reply.model,
-        "choices": [_choice(index, choice) for index, choice in enumerate(reply.choices)],
+        "choices": [_choice(index, choice, legacy(asked)) for index, choice in enumerate(reply.choices)],
     }
     if reply.usage is not None:
         values["usage"] = render_usage(reply.usage)
     return values
 
 
-def _choice(index: int, choice: Choice) -> dict[str, Any]:
+def legacy(asked: Mapping[str, Any]) -> bool:
+    """Whether a client knows `functions` only, and is told of a call in `function_call`."""
+    return bool(asked.get("functions")) and not asked.get("tools")
+
+
+def _choice(index: int, choice: Choice, old: bool) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     for part in choice.parts:
-        _add(message, part)
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_word(choice.finish)}
+        _add(message, part, old)
+    for place, thought in enumerate(part for part in choice.parts if isinstance(part, Reasoning)):
+        if thought.text:
+            message["reasoning_content"] = message.get("reasoning_content", "") + thought.text
+        items = thoughts.details(thought, place)
+        if items:
+            message.setdefault("reasoning_details", []).extend(items)
+    logprobs = [one for part in choice.parts if isinstance(part, Text) for one in part.logprobs]
+    if len(message) == 3 and message["refusal"] is None:
+        message["content"] = message["content"] or ""  # nothing was said
+    word = finish_word(choice.finish)
+    word = "function_call" if old and word == "tool_calls" else word
+    return {"index": index, "message": message, "logprobs": render_logprobs(logprobs), "finish_reason": word}
 
 
-def _add(message: dict[str, Any], part: Part) -> None:
+def _add(message: dict[str, Any], part: Part, old: bool) -> None:
     match part:
         case Text(text=text):
-            message["content"] = (message["content"] or "") + text
-        case Reasoning(text=text):
-            message["reasoning_content"] = message.get("reasoning_content", "") + text
+            before = message["content"] or ""
+            notes = render_citations(part.citations, len(before), len(text))
+            if notes:
+                message.setdefault("annotations", []).extend(notes)
+            if text:
+                message["content"] = before + text
+            if part.seal is not None:
+                message["extra_content"] = extra(part.seal)
         case Refusal(text=text):
             message["refusal"] = (message["refusal"] or "") + text
-        case ToolCall(id=call_id, name=name, arguments=arguments):
-            call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-            message.setdefault("tool_calls", []).append(call)
-        case Media() | ToolResult() | Opaque():
+        case ToolCall(ran_by=None) if old:
+            message.setdefault("function_call", {"name": part.name, "arguments": part.arguments})
+        case ToolCall(ran_by=None):
+            message.setdefault("tool_calls", []).append(render_call(part))
+        case Media(kind="image", source=Bytes() | Url()):
+            message.setdefault("images", []).append(image(part))
+        case Media(kind="audio", source=Bytes(base64=data)):
+            message["audio"] = audio(data)
+        case Media() | ToolCall() | ToolResult() | Opaque():
             pass  # Chat cannot say it; a loss in a reply never fails (Law 3)
+        case Reasoning():
+            pass  # its place among the thoughts counts
         case _:
             assert_never(part)
 
 
-def render_usage(usage: Usage) -> dict[str, Any]:
-    given, taken = usage.input or 0, usage.output or 0
-    return {
-        "prompt_tokens": given,
-        "completion_tokens": taken,
-        "total_tokens": given + taken,
-        "prompt_tokens_details": {"cached_tokens": usage.cached or 0, "audio_tokens": usage.audio_in or 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning or 0, "audio_tokens": usage.audio_out or 0,
-        },
-    }  # fmt: skip
+def image(part: Media) -> dict[str, Any]:
+    """An image in an answer, as OpenRouter has it (https://openrouter.ai/docs/features/multimodal/image-generation)."""
+    return {"type": "image_url", "image_url": {"url": address(part)}}
+
+
+def audio(data: str) -> dict[str, Any]:
+    """Sound in an answer. It has no id to be referred to by: what is behind it was not made by a Chat provider."""
+    return {"id": "", "data": data, "transcript": "", "expires_at": 0}

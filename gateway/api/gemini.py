@@ -1,0 +1,125 @@
+"""Gemini's methods: `/v1beta/models/{model}:generateContent` and its sisters, under `/v1` and `/v1alpha` too.
+
+A model may have slashes, raw or quoted, and stand without `models/`. A method is one row in `METHODS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import orjson
+from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
+
+from schemas.embeddings import BatchEmbedContentsSchema, EmbedContentSchema
+from schemas.gemini import CountSchema, GeminiSchema
+
+from ..call import Leg
+from ..dialects import gemini
+from ..dialects.gemini import array, count
+from ..errors import GatewayError
+from ..modalities import embeddings
+from ..relay import counting, exchange
+from ._door import answer_error, deliver, open_call, watch
+
+blueprint = Blueprint("gemini", __name__)
+_schema = GeminiSchema()
+_count_schema = CountSchema()
+_embed_schema, _batch_schema = EmbedContentSchema(), BatchEmbedContentsSchema()
+_PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
+
+
+def _generate(model: str) -> Response:
+    """One answer, whole."""
+    call = open_call(gemini, _schema, "gemini", {"model": model, "stream": False})
+    return deliver(exchange.run(call, watch()))
+
+
+def _stream(model: str) -> Response:
+    """One answer, streamed: as SSE where that is asked for, else as a JSON array."""
+    call = open_call(gemini, _schema, "gemini", {"model": model, "stream": True})
+    reply = exchange.run(call, watch())
+    if _wants_array() and isinstance(reply.body, Iterator):
+        reply = replace(reply, content_type="application/json; charset=utf-8", body=array.Elements(reply.body))
+    return deliver(reply)
+
+
+def _count(model: str) -> Response:
+    """The tokens of a request: as a provider of the model counts them, else estimated."""
+    call = open_call(gemini, _count_schema, "gemini", {"model": model, "stream": False})
+
+    def body(leg: Leg) -> bytes:
+        return count.encode(call, leg)
+
+    answer = counting.ask(call, lambda leg: count.path(leg.model), body)
+    if answer is not None and count.believable(answer):
+        return Response(answer, content_type="application/json")
+    tokens = max(1, call.ask.weight.guess())
+    return Response(
+        orjson.dumps({"totalTokens": tokens}), content_type="application/json", headers={"x-gateway-estimated": "1"}
+    )
+
+
+def _embed(model: str) -> Response:
+    """The vector of one content."""
+    call = open_call(embeddings.EMBED_CONTENT, _embed_schema, "gemini", {"model": model})
+    return deliver(exchange.run(call, watch()))
+
+
+def _embed_several(model: str) -> Response:
+    """A vector for each of several contents."""
+    call = open_call(embeddings.BATCH_EMBED_CONTENTS, _batch_schema, "gemini", {"model": model})
+    return deliver(exchange.run(call, watch()))
+
+
+METHODS: dict[str, Callable[[str], Response]] = {
+    "generateContent": _generate,
+    "streamGenerateContent": _stream,
+    "countTokens": _count,
+    "embedContent": _embed,
+    "batchEmbedContents": _embed_several,
+}
+"""What can be done with a model, by Google's names."""
+
+
+class Target(BaseConverter):
+    """`{model}:{method}` at the end of a path, for the methods that are known."""
+
+    regex = rf"[^/].*:(?:{'|'.join(METHODS)})"
+    part_isolating = False
+    weight = 200
+
+
+# The converter must be known before the first rule that uses it.
+blueprint.record_once(lambda state: state.app.url_map.converters.update(target=Target))
+
+
+@blueprint.post("/<any(v1beta, v1, v1alpha):version>/<target:target>")
+def method(version: str, target: str) -> Response:
+    """A method of a model."""
+    model, _, name = target.rpartition(":")
+    return METHODS[name](_named(model))
+
+
+def _named(resource: str) -> str:
+    """The model that a path names. `publishers/{author}/models/{model}` is how Google's SDKs write `author/model`."""
+    published = _PUBLISHED.fullmatch(resource)
+    if published is None:
+        return resource.removeprefix("models/")
+    author, model = published.groups()
+    return model if author == "google" and "/" in model else f"{author}/{model}"
+
+
+def _wants_array() -> bool:
+    return request.args.get("alt") != "sse" and "text/event-stream" not in request.headers.get("Accept", "")
+
+
+@blueprint.errorhandler(GatewayError)
+def told(error: GatewayError) -> Response:
+    """An error; who reads an array finds it as its only element, as with Google."""
+    response = answer_error(error)
+    if request.path.endswith(":streamGenerateContent") and _wants_array():
+        response.set_data(b"[" + response.get_data() + b"]")
+    return response

@@ -1,0 +1,35 @@
+"""Google Gemini generateContent (https://ai.google.dev/api/generate-content), the dialect `gemini`.
+
+`request` reads and edits what is asked, `parse` and `render` turn it into neutral words and back with `parts` and
+`schema`; `reply` is what comes back whole, `stream` in frames, `reader` both in neutral words, `array` a stream as
+Google's JSON array; `errors` what goes wrong. The model and the way of answering stand in the path.
+"""
+
+from urllib.parse import quote
+
+from .can import CAN, FIELD
+from .errors import error, error_frame, fault
+from .parse import parse
+from .reader import parse_reply, reader
+from .render import render
+from .reply import render_reply, whole
+from .request import OWN, ask, encode
+from .stream import PING, feed, writer
+
+name = "gemini"
+id_prefix = "gen_"
+
+
+def path(model: str, stream: bool) -> str:
+    return f"/v1beta/{resource(model)}:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}"
+
+
+def resource(model: str) -> str:
+    """A model as Google's paths name it, percent-quoted."""
+    return quote(model if model.startswith(("models/", "tunedModels/")) else f"models/{model}")
+
+
+__all__ = [
+    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
+    "parse", "parse_reply", "path", "reader", "render", "render_reply", "resource", "whole", "writer",
+]  # fmt: skip

@@ -1,0 +1,134 @@
+"""Gemini errors: what a provider's mean (Law 9), and how ours look.
+
+https://ai.google.dev/gemini-api/docs/troubleshooting; the envelope and its details are Google's common ones
+(https://cloud.google.com/apis/design/errors). A refused key is a 400 with the reason API_KEY_INVALID, and the time to
+wait after a 429 stands in a detail, not in a header.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...call import Cause, Fault
+from ...clock import seconds_to_wait
+from ...errors import GatewayError
+from ..openai_chat.errors import KEPT, clean
+
+_TEXT_BYTES = 2048
+_ACCOUNT = frozenset({401, 402, 403})
+_OUR_REASONS = re.compile(r"API_KEY_|BILLING_|SERVICE_DISABLED|CONSUMER_")
+_ELSEWHERE = "User location is not supported"  # where our account may be used is no matter of the caller's
+_DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+
+_STATUS = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED",
+    404: "NOT_FOUND", 405: "UNIMPLEMENTED", 408: "DEADLINE_EXCEEDED", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED", 500: "INTERNAL", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+    529: "UNAVAILABLE",
+}  # fmt: skip
+_CODES = {
+    **{status: code for code, status in sorted(_STATUS.items(), reverse=True)}, "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400, "ALREADY_EXISTS": 409, "RESOURCE_EXHAUSTED": 429, "UNAVAILABLE": 503, "UNKNOWN": 500,
+    "DATA_LOSS": 500, "DEADLINE_EXCEEDED": 504,
+}  # fmt: skip
+
+
+def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """What a provider's error status means."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, list) and found:  # a stream's, without alt=sse
+        found = found[0]
+    if isinstance(found, dict):
+        found = found.get("error") or found
+    kept = tuple((name, headers[name]) for name in ("retry-after-ms", "x-should-retry") if name in headers)
+    return _fault(status, found, seconds_to_wait(headers.get("retry-after")), kept)
+
+
+def fault_in_reply(found: Any) -> Fault:
+    """What an error inside an HTTP 200 means: `found` is the value of a top-level `error`."""
+    inner = found if isinstance(found, dict) else {}
+    code = inner.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else _CODES.get(str(inner.get("status")), 0)
+    return _fault(status, found, None, ())
+
+
+def _fault(status: int, found: Any, retry_after: float | None, headers: tuple[tuple[str, str], ...]) -> Fault:
+    inner = found if isinstance(found, dict) else {"message": found}
+    message, code = inner.get("message"), inner.get("status")
+    reason = delay = param = None
+    for detail in _details(inner):
+        reason = reason or _text(detail.get("reason"))
+        delay = delay or _DELAY.fullmatch(str(detail.get("retryDelay")))
+        param = param or _violated(detail)
+    words = clean(message, _TEXT_BYTES) if isinstance(message, str) else ""
+    ours = (reason is not None and _OUR_REASONS.match(reason) is not None) or _ELSEWHERE in words
+    return Fault(
+        _cause(status, ours),
+        status=status,
+        message=words,
+        param=clean(param, 256) if param else None,
+        code=clean(code, 64) if isinstance(code, str) else None,
+        retry_after=retry_after if retry_after is not None or not delay else min(float(delay[1]), 86_400.0),
+        headers=headers,
+    )
+
+
+def _cause(status: int, ours: bool) -> Cause:
+    if status in _ACCOUNT or ours:
+        return "account"
+    if status in (429, 529):
+        return "limited"
+    if status in KEPT:
+        return "request"
+    if status in (408, 504):
+        return "timeout"
+    return "server" if status >= 500 or status == 0 else "malformed"
+
+
+def _details(inner: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    details = inner.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            yield detail
+
+
+def _violated(detail: Mapping[str, Any]) -> str | None:
+    """The field that a detail of the type BadRequest names first."""
+    match detail.get("fieldViolations"):
+        case [{"field": str(field)}, *_]:
+            return field
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def error(problem: GatewayError, request_id: str) -> bytes:
+    """Google's envelope; what it has no member for stands in details of Google's own types."""
+    status = _STATUS.get(problem.status) or ("INVALID_ARGUMENT" if problem.status < 500 else "INTERNAL")
+    details: list[dict[str, Any]] = [{"@type": _TYPE + "RequestInfo", "requestId": request_id}]
+    if problem.param is not None:
+        violation = {"field": problem.param, "description": problem.message}
+        details.append({"@type": _TYPE + "BadRequest", "fieldViolations": [violation]})
+    if problem.provider_code is not None:
+        details.append({"@type": _TYPE + "ErrorInfo", "reason": problem.provider_code, "domain": "provider"})
+    if problem.retry_after is not None:
+        delay = f"{max(1, round(problem.retry_after))}s"
+        details.append({"@type": _TYPE + "RetryInfo", "retryDelay": delay})
+    inner = {"code": problem.status, "message": problem.message, "status": status, "details": details}
+    return json.dumps({"error": inner}, ensure_ascii=False).encode("utf-8", "replace")
+
+
+_TYPE = "type.googleapis.com/google.rpc."
+
+
+def error_frame(problem: GatewayError, request_id: str) -> bytes:
+    """The same envelope as the last frame of a stream, as Google does it."""
+    return b"data: " + error(problem, request_id) + b"\r\n\r\n"

@@ -1,0 +1,273 @@
+"""Gemini requests in neutral words.
+
+Reads leniently, in both spellings: what has the wrong shape is left out, for a provider to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...neutral.parts import Part, Reasoning, Text, ToolCall, ToolResult
+from ...neutral.request import (
+    ChatRequest,
+    FunctionTool,
+    HostedTool,
+    Message,
+    Output,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from ..seals import unwrap_base64
+from . import parts
+from .parts import DIALECT, dumps, made_id
+from .request import OWN
+from .schema import json_schema
+from .spelling import camel, level, several, words
+
+_ROLES = {"user": "user", "model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
+
+_TOP = frozenset(
+    {
+        "model", "stream", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "labels",
+        "serviceTier", *map(camel, OWN),
+    }
+)  # fmt: skip
+_CONFIG = frozenset(
+    {
+        "candidateCount", "stopSequences", "maxOutputTokens", "temperature", "topP", "topK", "seed",
+        "responseMimeType", "responseSchema", "responseJsonSchema", "presencePenalty", "frequencyPenalty",
+        "responseLogprobs", "logprobs", "thinkingConfig",
+    }
+)  # fmt: skip
+_JSON = "application/json"
+
+
+def parse(values: Mapping[str, Any]) -> ChatRequest:
+    """A request in neutral words. `model` and `stream` are the path's."""
+    body = level(values)
+    config = level(body.get("generationConfig"))
+    return ChatRequest(
+        model=str(values.get("model", "")),
+        messages=tuple(_messages(body)),
+        tools=tuple(_tools(body.get("tools"))),
+        tool_choice=_tool_choice(level(body.get("toolConfig"))),
+        output=_output(config),
+        sampling=_sampling(config),
+        thinking=_thinking(level(config.get("thinkingConfig"))),
+        stream=bool(values.get("stream")),
+        tier=body["serviceTier"] if isinstance(body.get("serviceTier"), str) else None,
+        metadata=body["labels"] if isinstance(body.get("labels"), Mapping) and body["labels"] else None,
+        extras=_extras(body, config),
+    )
+
+
+def _messages(body: Mapping[str, Any]) -> Iterator[Message]:
+    names = _Calls()
+    system = body.get("systemInstruction")
+    if isinstance(system, str):
+        yield Message(role="system", parts=(Text(text=system),))
+    elif isinstance(system, Mapping):
+        yield Message(role="system", parts=tuple(_parts(several(level(system).get("parts")), names)))
+    for content in several(body.get("contents")):
+        turn = level(content)
+        role = str(turn.get("role") or "user")
+        role = _ROLES.get(role, role)
+        found = tuple(_parts(several(turn.get("parts")), names))
+        if role == "user" and not found:
+            yield Message(role=role, parts=())
+        for is_result, group in _grouped(found):
+            if is_result:
+                yield from (Message(role="tool", parts=(part,)) for part in group)
+            else:
+                yield Message(role="user" if role == "tool" else role, parts=tuple(group))
+
+
+def _grouped(found: Iterable[Part]) -> Iterator[tuple[bool, list[Part]]]:
+    """Neighbouring parts that are results, and that are none, in their order."""
+    group: list[Part] = []
+    for part in found:
+        if group and isinstance(part, ToolResult) is not isinstance(group[-1], ToolResult):
+            yield isinstance(group[-1], ToolResult), group
+            group = []
+        group.append(part)
+    if group:
+        yield isinstance(group[-1], ToolResult), group
+
+
+class _Calls:
+    """Gives calls without ids their ids, and finds the call that a result without one answers: the first of its name
+    that has no answer yet."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, str]] = []
+        self._made = 0
+
+    def call(self, name: str, call_id: Any) -> str:
+        if not isinstance(call_id, str) or not call_id:
+            call_id = made_id(self._made, name)
+            self._made += 1
+        self._open.append((call_id, name))
+        return str(call_id)
+
+    def result(self, name: Any, call_id: Any) -> str:
+        given = isinstance(call_id, str) and call_id != ""
+        for place, (known, called) in enumerate(self._open):
+            if known == call_id if given else called == name:
+                del self._open[place]
+                return known
+        return str(call_id) if given else made_id("none", str(name))
+
+
+def _parts(found: Iterable[Any], names: _Calls) -> Iterator[Part]:
+    """The parts of a content. Thoughts that came in pieces, the signature on the last, are one again."""
+    waiting: Reasoning | None = None
+    for value in found:
+        part = _part(level(value), names)
+        if part is None:
+            continue
+        if isinstance(part, Reasoning):
+            if waiting is not None and waiting.seal is None and not (part.redacted and part.seal is None):
+                waiting = replace(waiting, text=waiting.text + part.text, seal=part.seal)
+                continue
+            if waiting is not None:
+                yield waiting
+            waiting = part
+            continue
+        if waiting is not None:
+            yield waiting
+            waiting = None
+        yield part
+    if waiting is not None:
+        yield waiting
+
+
+def _part(part: Mapping[str, Any], names: _Calls) -> Part | None:
+    signature = part.get("thoughtSignature")
+    seal = unwrap_base64(signature, DIALECT) if isinstance(signature, str) and signature else None
+    match part:
+        case {"functionCall": Mapping() as inner}:
+            call = level(inner)
+            name = str(call.get("name", ""))
+            return ToolCall(id=names.call(name, call.get("id")), name=name, arguments=parts.arguments(call), seal=seal)
+        case {"functionResponse": Mapping() as inner}:
+            told = level(inner)
+            return parts.result(names.result(told.get("name"), told.get("id")), told, seal)
+        case {"thought": True}:
+            text = part.get("text")
+            return Reasoning(text=text if isinstance(text, str) else "", summary=True, redacted=text is None, seal=seal)
+        case {"text": str(text)}:
+            return Text(text=text, seal=seal)
+    found = parts.media(part)
+    if found is not None:
+        return replace(found, seal=seal)
+    if seal is not None and not part.keys() - {"thoughtSignature"}:
+        return Text(text="", seal=seal)
+    return parts.opaque(part, seal)
+
+
+def _tools(found: Any) -> Iterator[Tool]:
+    for tool in several(found):
+        for name, value in tool.items():
+            if value is None:
+                continue
+            if camel(name) != "functionDeclarations":
+                yield HostedTool(dialect=DIALECT, kind=camel(name), raw=dumps({name: value}))
+                continue
+            for declared in several(value):
+                function = level(declared)
+                if isinstance(function.get("name"), str):
+                    yield _function(function)
+
+
+def _function(function: Mapping[str, Any]) -> FunctionTool:
+    given, description = function.get("parametersJsonSchema"), function.get("description")
+    return FunctionTool(
+        name=function["name"],
+        description=description if isinstance(description, str) else None,
+        schema=given if isinstance(given, Mapping) else json_schema(function.get("parameters")),
+    )
+
+
+def _tool_choice(config: Mapping[str, Any]) -> ToolChoice:
+    found = level(config.get("functionCallingConfig"))
+    names = words(found.get("allowedFunctionNames"))
+    match str(found.get("mode", "")).upper():
+        case "ANY":
+            return ToolChoice(mode="required", names=names)
+        case "NONE":
+            return ToolChoice(mode="none")
+        case _:
+            return ToolChoice(names=names)
+
+
+def _output(config: Mapping[str, Any]) -> Output:
+    if config.get("responseMimeType") != _JSON:
+        return Output()
+    given = config.get("responseJsonSchema")
+    schema = given if isinstance(given, Mapping) else json_schema(config.get("responseSchema"))
+    return Output(form="schema", schema=schema) if schema else Output(form="json")
+
+
+def _sampling(config: Mapping[str, Any]) -> Sampling:
+    return Sampling(
+        limit=_whole(config.get("maxOutputTokens")),
+        n=_whole(config.get("candidateCount")) or 1,
+        stop=words(config.get("stopSequences")),
+        temperature=_number(config.get("temperature")),
+        top_p=_number(config.get("topP")),
+        top_k=_whole(config.get("topK")),
+        seed=_whole(config.get("seed")),
+        presence_penalty=_number(config.get("presencePenalty")),
+        frequency_penalty=_number(config.get("frequencyPenalty")),
+        logprobs=config.get("responseLogprobs") is True,
+        top_logprobs=_whole(config.get("logprobs")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    """An integer, which Vertex also takes as 40.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _thinking(config: Mapping[str, Any]) -> Thinking:
+    show = config.get("includeThoughts")
+    shown = show if isinstance(show, bool) else None
+    strength = config.get("thinkingLevel")
+    effort = strength.lower() if isinstance(strength, str) and strength != "THINKING_LEVEL_UNSPECIFIED" else None
+    match _whole(config.get("thinkingBudget")):
+        case 0:
+            return Thinking(mode="off", show=shown)
+        case int(budget) if budget > 0:
+            return Thinking(mode="on", budget=budget, effort=effort, show=shown)
+        case int():
+            return Thinking(mode="adaptive", effort=effort, show=shown)
+        case _:
+            return Thinking(effort=effort, show=shown)
+
+
+def _extras(body: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What no neutral word says, by its path; defaults that change nothing are left out."""
+    found = {name: value for name, value in body.items() if name not in _TOP and name != "store"}
+    found |= {f"generationConfig.{name}": value for name, value in config.items() if name not in _CONFIG}
+    if words(config.get("responseModalities")) in ((), ("TEXT",)):
+        found.pop("generationConfig.responseModalities", None)
+    if config.get("responseMimeType") not in (None, _JSON, "text/plain"):
+        for name in ("responseMimeType", "responseSchema", "responseJsonSchema"):
+            if name in config:
+                found[f"generationConfig.{name}"] = config[name]
+    tools = level(body.get("toolConfig"))
+    found |= {f"toolConfig.{name}": value for name, value in tools.items() if name != "functionCallingConfig"}
+    calling = level(tools.get("functionCallingConfig"))
+    if str(calling.get("mode", "")).upper() == "VALIDATED":
+        found["toolConfig.functionCallingConfig.mode"] = "VALIDATED"
+    return {DIALECT: found} if found else {}

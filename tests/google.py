@@ -1,0 +1,58 @@
+"""A scripted provider that speaks Gemini: its models stand in the path."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from tests.conftest import PROVIDER_KEY
+from tests.gateway import Gateway
+from tests.upstream import Asked, Script, Upstream, upstream
+
+_MODEL = re.compile(r"/v1beta/models/([^:]+):(\w+)")
+
+
+class GeminiLab:
+    """A live gateway with a scripted Gemini provider behind it, as the channel and namespace `name`."""
+
+    def __init__(self, gateway: Gateway, provider: Upstream, name: str) -> None:
+        self.gateway, self.provider, self.name = gateway, provider, name
+        provider.answer = self._answer
+
+    def _answer(self, asked: Asked) -> Script:
+        found = _MODEL.match(asked.path)
+        if found is None:
+            return Script.json({"models": []})
+        return self.provider.scripts.get(f"{found[1]}:{found[2]}") or self.provider.scripts[found[1]]
+
+    def model(self, script: Script, count: Script | None = None) -> str:
+        """The public name of a new model that answers by a script; count: its answer to `:countTokens`."""
+        name = f"m{len(self.provider.scripts)}"
+        self.provider.scripts[name] = script
+        if count is not None:
+            self.provider.scripts[f"{name}:countTokens"] = count
+        return f"{self.name}/{name}"
+
+    def asked(self, model: str) -> list[Asked]:
+        """What came up for a model, by its public name."""
+        name = model.rpartition("/")[2]
+        return [asked for asked in list(self.provider.asked) if f"/models/{name}:" in asked.path]
+
+    def post(self, model: str, method: str, body: Any, **options: Any) -> Any:
+        return self.gateway.post(f"/v1beta/models/{model}:{method}", body, **options)
+
+
+def gemini_lab(gateway: Gateway, *, free: bool) -> Iterator[GeminiLab]:
+    with upstream() as provider:
+        name = f"lab-{uuid.uuid4().hex[:8]}"
+        gateway.cli(
+            "channels", "add", "--provider", "gemini-compatible", "--name", name, "--base-url", provider.url,
+            "--key", PROVIDER_KEY, *(["--free"] if free else []),
+        )  # fmt: skip
+        if not free:
+            gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
+        gateway.settle_in()
+        yield GeminiLab(gateway, provider, name)
+        gateway.cli("channels", "disable", name)

@@ -1,0 +1,169 @@
+"""Recorded Gemini traffic of real providers, replayed through the gateway: what goes up and what comes back is compared
+byte for byte, but for what Law 1 names. Read in place from outside the checkout, never copied in."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway import Gateway
+from tests.google import GeminiLab, gemini_lab
+from tests.recorded.test_chat import KEPT, TOLD, dumps
+from tests.upstream import Script
+
+NAMES_OBJECTS = re.compile(r"gs://|fileSearchStores/|cachedContents/|generativelanguage\.googleapis\.com/v1beta/files/")
+"""What was made at the provider by whoever recorded it: nobody here may use it (Law 8)."""
+
+
+@pytest.fixture(scope="module")
+def lab(sqlite_gateway: Gateway) -> Iterator[GeminiLab]:
+    yield from gemini_lab(sqlite_gateway, free=True)
+
+
+def interactions(shared: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
+    assert spec and spec.loader
+    replay = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(replay)
+    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / "gemini")):
+        for index, interaction in enumerate(cassette["interactions"]):
+            if interaction["op"] in ("generateContent", "streamGenerateContent"):
+                kind, payload = replay.response_body(interaction["response"])
+                text = "".join(payload) if kind == "sse" else payload.decode()
+                yield f"{cassette['meta']['id']}#{index}", {**interaction, "answer": text}
+
+
+def asked_for(request: dict[str, Any]) -> dict[str, Any]:
+    body = dict(request)
+    body.setdefault("contents", [{"parts": [{"text": "A fixture: its request was not published."}]}])
+    return body
+
+
+def renamed(text: str, identity: str, model: str) -> str:
+    """A chunk's text with its own names replaced where they stand, by a reader of the test's own."""
+    values = json.loads(text)
+    for member, value in (("responseId", identity), ("modelVersion", model)):
+        if member in values:
+            old = re.escape(json.dumps(values[member]))
+            places = list(re.finditer(rf'"{member}"\s*:\s*({old})', text))
+            assert len(places) == 1
+            text = text[: places[0].start(1)] + json.dumps(value) + text[places[0].end(1) :]
+    return text
+
+
+def chunks(text: str) -> list[str]:
+    return [data for data in re.findall(r"^data: ?(.*?)\r?$", text, re.M) if data]
+
+
+def as_sse(text: str) -> str:
+    """What a provider that is asked for `alt=sse` makes of its array."""
+    return "".join(f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in json.loads(text))
+
+
+def test_recorded_gemini_traffic(lab: GeminiLab, shared: Path) -> None:
+    tried, refused, wrong = 0, 0, []
+    for place, (name, one) in enumerate(interactions(shared)):
+        body = asked_for(one["request"].get("json") or {})
+        if NAMES_OBJECTS.search(json.dumps(body)):
+            answer = lab.post(lab.model(Script.json({})), "generateContent", body)
+            assert answer.status_code == 404 and answer.json()["error"]["status"] == "NOT_FOUND", name
+            refused += 1
+            continue
+        problem = _try(lab, one, body, place % 3)
+        tried += 1
+        if problem:
+            wrong.append(f"{name}: {problem}")
+    print(f"recorded Gemini traffic: {tried} tried, {refused} name foreign objects, {len(wrong)} wrong")
+    assert tried > 240 and not wrong, "\n".join(wrong)
+    assert lab.gateway.books()["ok"]
+
+
+def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) -> str | None:
+    response, text = one["response"], one["answer"]
+    status, form = response["status"], one.get("stream")
+    if status < 300 and form == "array":
+        text = as_sse(text)
+    headers = {
+        k: str(v) for k, v in (response.get("headers") or {}).items() if k.lower() in ("content-type", "retry-after")
+    }
+    model = lab.model(Script(status, headers or {"content-type": "application/json"}, [text.encode()], "chunked"))
+    sent = dumps(body, style)
+    method = {"sse": "streamGenerateContent?alt=sse", "array": "streamGenerateContent"}.get(form, "generateContent")
+    answer = lab.post(model, method, sent.encode())
+    asked = lab.asked(model)
+    if not asked:
+        return f"refused with {answer.status_code}: {answer.text[:300]}"
+    want_path = f"/v1beta/models/{model.split('/')[1]}:{'streamGenerateContent?alt=sse' if form else 'generateContent'}"
+    if asked[0].path != want_path:
+        return f"asked at {asked[0].path}"
+    want = sent.replace(json.dumps(body.get("model")), json.dumps(model.split("/")[1])) if "model" in body else sent
+    if asked[0].body.decode() != want:
+        return "the request's bytes changed"
+    return _came_back(answer, model, status, form, text)
+
+
+def _came_back(answer: Any, model: str, status: int, form: str | None, text: str) -> str | None:
+    identity = answer.headers.get("x-generation-id", "")
+    if status >= 400:
+        told = 503 if "API_KEY_INVALID" in text else {**KEPT, **TOLD}[status]
+        found = json.loads(answer.content)
+        error = found[0]["error"] if form == "array" else found["error"]
+        good = answer.status_code == told == error["code"] and error["message"] and error["status"]
+        return None if good else f"{status} was told as {answer.status_code}: {error}"
+    got = answer.content.decode()
+    if form is None:
+        return None if got == renamed(text, identity, model) else "the reply's bytes changed"
+    if form == "array":
+        if not answer.headers["content-type"].startswith("application/json"):
+            return "the array is no JSON"
+        want = [renamed(chunk, identity, model) for chunk in chunks(text)]
+        return None if got == "[" + ",\r\n".join(want) + "]" else "the array changed"
+    broken = '"error"' in chunks(text)[-1]
+    if broken:
+        got, _, error = got.rpartition("data: ")
+        if not json.loads(error)["error"]["message"]:
+            return "a broken stream was not told"
+    want_text = text
+    for chunk in chunks(text):
+        want_text = want_text.replace(chunk, "" if '"error"' in chunk else renamed(chunk, identity, model), 1)
+    return None if got == want_text.removesuffix("data: \r\n\r\n" if broken else "") else "the stream changed"
+
+
+@pytest.mark.parametrize("split", [1, 7])
+def test_recorded_streams_in_odd_pieces(lab: GeminiLab, shared: Path, split: int) -> None:
+    """The bytes do not depend on how the network cuts them."""
+    tried = 0
+    for name, one in interactions(shared):
+        text = one["answer"]
+        if one.get("stream") != "sse" or one["response"]["status"] >= 300 or len(text) > 12_000 or tried >= 8:
+            continue
+        if '"finishReason"' not in text:
+            continue
+        raw = text.encode()
+        model = lab.model(Script.sse(*(raw[at : at + split] for at in range(0, len(raw), split))))
+        body = asked_for(one["request"].get("json") or {})
+        for method, form in (("streamGenerateContent?alt=sse", "sse"), ("streamGenerateContent", "array")):
+            answer = lab.post(model, method, body)
+            assert _came_back(answer, model, 200, form, text) is None, name
+        tried += 1
+    assert tried == 8
+
+
+def test_recorded_arrays_of_a_provider_without_sse(lab: GeminiLab, shared: Path) -> None:
+    """A provider that answers with an array although SSE was asked for is understood."""
+    tried = 0
+    for name, one in interactions(shared):
+        if one.get("stream") == "array" and one["response"]["status"] < 300:
+            model = lab.model(Script(200, pieces=[one["answer"].encode()]))
+            answer = lab.post(model, "streamGenerateContent?alt=sse", asked_for(one["request"].get("json") or {}))
+            identity = answer.headers["x-generation-id"]
+            want = [{**chunk, "responseId": identity, "modelVersion": model} for chunk in json.loads(one["answer"])]
+            assert [json.loads(chunk) for chunk in chunks(answer.text)] == want, name
+            tried += 1
+    assert tried > 0
