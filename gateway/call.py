@@ -7,6 +7,7 @@ knows Flask, requests or SQL.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -73,9 +74,9 @@ class Weight:
         )
 
     def guess(self) -> int:
-        """Input tokens about right, where no provider has counted them: four bytes of text are a token."""
-        seen = -(-self.text // 4) + 4 * self.messages + 85 * self.images
-        return seen + self.audio_bytes // 400 + self.file_bytes // 16
+        """Input tokens as they may be: four bytes of text a token, and what media usually take."""
+        given = math.ceil(self.text / 4) + 4 * self.messages + 85 * self.images + self.audio_bytes // 400
+        return given + self.file_bytes // 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

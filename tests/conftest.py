@@ -119,12 +119,24 @@ def free_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     yield from _lab(sqlite_gateway, free=True)
 
 
-def _lab(gateway: Gateway, free: bool) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """A scripted provider that speaks Messages, at no charge."""
+    yield from _lab(sqlite_gateway, free=True, kind="anthropic-compatible")
+
+
+@pytest.fixture(scope="module")
+def priced_messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
+    """The same at the price of a small real model."""
+    yield from _lab(sqlite_gateway, free=False, kind="anthropic-compatible")
+
+
+def _lab(gateway: Gateway, free: bool, kind: str = "openai-compatible") -> Iterator[Lab]:
     with upstream() as provider:
         name = f"lab-{uuid.uuid4().hex[:8]}"
         gateway.cli(
-            "channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", provider.base_url,
-            "--key", PROVIDER_KEY, *(["--free"] if free else []),
+            "channels", "add", "--provider", kind, "--name", name, "--base-url",
+            provider.base_url if kind == "openai-compatible" else provider.url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
         )  # fmt: skip
         if not free:
             gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")

@@ -197,13 +197,19 @@ def answer_error(error: GatewayError) -> Response:
     return response
 
 
-_SHAPES: dict[str, str] = {"gemini": "gemini"}
+_SHAPES: dict[str, str] = {"gemini": "gemini", "messages": "messages"}
 """Blueprints whose errors are not OpenAI's, and the dialect that they speak."""
+
+_PATHS = (("/v1/messages", "messages"), ("/v1beta/", "gemini"), ("/v1alpha/", "gemini"))
+"""Beginnings of paths, and the dialect in which is told that there is nothing, or not by that method."""
 
 
 def _shape() -> Words:
-    blueprint = request.blueprint or ""
-    return NAMED.get(lister() if blueprint == "models" else _SHAPES.get(blueprint, "chat"), NAMED["chat"])
+    blueprint = request.blueprint
+    found = lister() if blueprint == "models" else _SHAPES.get(blueprint or "")
+    if found is None and blueprint is None:
+        found = next((dialect for path, dialect in _PATHS if request.path.startswith(path)), None)
+    return NAMED[found or "chat"]
 
 
 def lister() -> str:
@@ -264,6 +270,8 @@ def dress(response: Response) -> Response:
     """The headers that every response has."""
     headers = response.headers
     headers["x-request-id"] = g.request_id
+    if request.path.startswith("/v1/messages"):
+        headers["request-id"] = g.request_id  # where Anthropic's SDKs look for it
     headers["X-Content-Type-Options"] = "nosniff"
     if request.path.startswith("/v1"):
         headers["Access-Control-Allow-Origin"] = "*"

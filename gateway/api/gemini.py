@@ -9,14 +9,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import orjson
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from schemas.embeddings import BatchEmbedContentsSchema, EmbedContentSchema
 from schemas.gemini import CountSchema, GeminiSchema
 
-from ..call import Leg
 from ..dialects import gemini
 from ..dialects.gemini import array, count
 from ..errors import GatewayError
@@ -28,6 +26,7 @@ blueprint = Blueprint("gemini", __name__)
 _schema = GeminiSchema()
 _count_schema = CountSchema()
 _embed_schema, _batch_schema = EmbedContentSchema(), BatchEmbedContentsSchema()
+_COUNT = counting.Way(count.path, count.encode, "totalTokens")
 _PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
 
 
@@ -49,17 +48,7 @@ def _stream(model: str) -> Response:
 def _count(model: str) -> Response:
     """The tokens of a request: as a provider of the model counts them, else estimated."""
     call = open_call(gemini, _count_schema, "gemini", {"model": model, "stream": False})
-
-    def body(leg: Leg) -> bytes:
-        return count.encode(call, leg)
-
-    answer = counting.ask(call, lambda leg: count.path(leg.model), body)
-    if answer is not None and count.believable(answer):
-        return Response(answer, content_type="application/json")
-    tokens = max(1, call.ask.weight.guess())
-    return Response(
-        orjson.dumps({"totalTokens": tokens}), content_type="application/json", headers={"x-gateway-estimated": "1"}
-    )
+    return deliver(counting.run(call, watch(), _COUNT))
 
 
 def _embed(model: str) -> Response:

@@ -29,12 +29,12 @@ from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCa
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from ..sse import MAX_FRAME, Overlong, Splitter, read
-from . import gemini, openai_chat
+from . import anthropic, gemini, openai_chat
 from .base import Dialect, Feed
 from .passing import parsed
 from .seals import MARK, MARK_BASE64
 
-NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, gemini)}
+NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
 
 
@@ -74,7 +74,7 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     source, target = NAMED[call.dialect], NAMED[leg.dialect]
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    for feature in sorted(used(asked)):
+    for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")

@@ -149,7 +149,7 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
-def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
+def verdict(call: Call, faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
     """What the caller is told when no leg has answered (Law 9)."""
     if not faults:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
@@ -165,8 +165,9 @@ def verdict(faults: Sequence[Fault], legs: Sequence[Leg]) -> GatewayError:
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
         waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
+        overloaded = call.dialect == "messages" and all(fault.status == 529 for fault in faults)  # known only there
         return GatewayError(
-            429,
+            529 if overloaded else 429,
             "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",
             retry_after=min(waits) if waits else 1,
             headers=last.headers,

@@ -1,42 +1,86 @@
-"""Counting what a request weighs: by a provider that speaks the dialect of the caller, where one does. It is free."""
+"""How many input tokens a request has: by its provider's own count, else by estimate. Nothing is held or charged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import gevent
+import orjson
 
 from .. import config
-from ..call import Call, Fault, Leg, Outbound
+from ..call import Call, ClientGone, Fault, Leg, Outbound, Reply
+from ..dialects import bridge
+from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
-from .attempts import attempts, noted, raise_for_status, read, verdict
+from .attempts import CLIENT_GONE, MOST_ATTEMPTS, raise_for_status, read, verdict
+from .watch import ClientWatch
 
 _MOST_BODY = 1 << 16
 
 
-def ask(call: Call, path: Callable[[Leg], str], body: Callable[[Leg], bytes]) -> bytes | None:
-    """A provider's own answer; None where none speaks the caller's dialect, or none has answered.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a dialect asks for a count. path: by the upstream model, below the base URL · encode: the body for a leg ·
+    member: of the answer, that has the number."""
 
-    Raises GatewayError for a model that nobody serves and for what a provider finds wrong with the request.
-    """
-    legs = [leg for leg in plan.legs(call) if leg.dialect == call.dialect]
-    faults: list[Fault] = []
-    for leg, left_s in attempts(call, legs, faults):
-        outbound = Outbound(
-            channel=leg.channel, dialect=leg.dialect, path=path(leg), body=body(leg), headers=call.headers,
-            stream=False, account_id=call.caller.account_id,
-        )  # fmt: skip
-        try:
-            with noted(call, leg), gevent.Timeout(min(config.current().whole_s, left_s), Fault("timeout")):
-                wire = pool.send(outbound)
-                try:
-                    raise_for_status(wire, leg)
-                    return read(wire, _MOST_BODY)
-                finally:
-                    wire.close()
-        except Fault as fault:
-            faults.append(fault)
-    if faults and faults[-1].cause == "request":
-        raise verdict(faults, legs)
-    return None
+    path: Callable[[str], str]
+    encode: Callable[[Call, Leg], bytes]
+    member: str
+
+
+def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
+    """The count. Only a leg that gets the caller's own words can tell; what is wrong with them is told as it is.
+    Raises GatewayError."""
+    legs = plan.legs(call)
+    try:
+        for leg in [leg for leg in legs if bridge.passes(call, leg)][:MOST_ATTEMPTS]:
+            try:
+                with watch, gevent.Timeout(config.current().first_byte_s, Fault("timeout")):
+                    return _reply(_ask(call, leg, way))
+            except Fault as fault:
+                if _told(fault):
+                    raise verdict(call, [fault], legs) from None
+    except ClientGone:
+        return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    finally:
+        watch.close()
+    return _reply(orjson.dumps({way.member: max(1, call.ask.weight.guess())}), estimated=True)
+
+
+def _told(fault: Fault) -> bool:
+    """Whether the caller must mend something. A path that a provider lacks is no such thing, a model is."""
+    return fault.cause == "request" and (fault.status != 404 or fault.code in _NO_MODEL)
+
+
+_NO_MODEL = ("not_found_error", "NOT_FOUND")
+
+
+def _ask(call: Call, leg: Leg, way: Way) -> bytes:
+    """A provider's own answer. Raises Fault."""
+    wire = pool.send(
+        Outbound(
+            channel=leg.channel,
+            dialect=leg.dialect,
+            path=way.path(leg.model),
+            body=way.encode(call, leg),
+            headers=call.headers,
+            stream=False,
+            account_id=call.caller.account_id,
+        )
+    )
+    try:
+        raise_for_status(wire, leg)
+        answer = read(wire, _MOST_BODY)
+    finally:
+        wire.close()
+    counted = parsed(answer).get(way.member)
+    if not isinstance(counted, int) or isinstance(counted, bool) or counted < 0:
+        raise Fault("malformed")
+    return answer
+
+
+def _reply(body: bytes, *, estimated: bool = False) -> Reply:
+    headers: Sequence[tuple[str, str]] = [("x-gateway-estimated", "1")] if estimated else []
+    return Reply(status=200, content_type="application/json", headers=list(headers), body=body)

@@ -85,7 +85,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     except BaseException:
         ledger.release(call)
         raise
-    error = verdict(faults, legs)
+    error = verdict(call, faults, legs)
     close_without_charge(call, error.status).wait(ERROR_WAIT_S)
     raise error
 

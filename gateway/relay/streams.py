@@ -129,7 +129,7 @@ class Stream:
                 faults.append(fault)
                 if self._bound:
                     break
-        error = verdict(faults, self._legs)
+        error = verdict(self._call, faults, self._legs)
         self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error

@@ -4,9 +4,6 @@ its `generateContentRequest`, where Google counts the system's words and the too
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import orjson
 
 from ...call import Call, Leg
 from ...splice import edit, scan
@@ -30,12 +27,3 @@ def encode(call: Call, leg: Leg) -> bytes:
     if isinstance(values.get(inner), dict):
         changes[inner] = edit(scan(call.body.raw(inner).encode()), {"model": model}).decode()
     return edit(call.body, changes)
-
-
-def believable(answer: bytes) -> bool:
-    """Whether a provider's answer has a count."""
-    try:
-        found: Any = orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and isinstance(found.get("totalTokens"), int)

@@ -12,13 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...call import Cause, Fault
+from ...call import Fault
 from ...clock import seconds_to_wait
 from ...errors import GatewayError
-from ..openai_chat.errors import KEPT, clean
+from ..faults import MOST_CODE, MOST_PARAM, MOST_TEXT, cause_of, clean, kept_headers
 
-_TEXT_BYTES = 2048
-_ACCOUNT = frozenset({401, 402, 403})
 _OUR_REASONS = re.compile(r"API_KEY_|BILLING_|SERVICE_DISABLED|CONSUMER_")
 _ELSEWHERE = "User location is not supported"  # where our account may be used is no matter of the caller's
 _DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
@@ -46,8 +44,7 @@ def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         found = found[0]
     if isinstance(found, dict):
         found = found.get("error") or found
-    kept = tuple((name, headers[name]) for name in ("retry-after-ms", "x-should-retry") if name in headers)
-    return _fault(status, found, seconds_to_wait(headers.get("retry-after")), kept)
+    return _fault(status, found, seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
 
 
 def fault_in_reply(found: Any) -> Fault:
@@ -66,29 +63,17 @@ def _fault(status: int, found: Any, retry_after: float | None, headers: tuple[tu
         reason = reason or _text(detail.get("reason"))
         delay = delay or _DELAY.fullmatch(str(detail.get("retryDelay")))
         param = param or _violated(detail)
-    words = clean(message, _TEXT_BYTES) if isinstance(message, str) else ""
+    words = clean(message, MOST_TEXT) if isinstance(message, str) else ""
     ours = (reason is not None and _OUR_REASONS.match(reason) is not None) or _ELSEWHERE in words
     return Fault(
-        _cause(status, ours),
+        "account" if ours else cause_of(status),
         status=status,
         message=words,
-        param=clean(param, 256) if param else None,
-        code=clean(code, 64) if isinstance(code, str) else None,
+        param=clean(param, MOST_PARAM) if param else None,
+        code=clean(code, MOST_CODE) if isinstance(code, str) else None,
         retry_after=retry_after if retry_after is not None or not delay else min(float(delay[1]), 86_400.0),
         headers=headers,
     )
-
-
-def _cause(status: int, ours: bool) -> Cause:
-    if status in _ACCOUNT or ours:
-        return "account"
-    if status in (429, 529):
-        return "limited"
-    if status in KEPT:
-        return "request"
-    if status in (408, 504):
-        return "timeout"
-    return "server" if status >= 500 or status == 0 else "malformed"
 
 
 def _details(inner: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

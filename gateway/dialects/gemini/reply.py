@@ -11,7 +11,7 @@ from ...call import Call, Fault, Meter
 from ...neutral.parts import Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
 from ...splice import BadJson, Scan, edit, scan
-from ..openai_chat.errors import clean
+from ..faults import clean
 from ..seals import wrap_base64
 from . import citations, parts
 from .errors import fault_in_reply

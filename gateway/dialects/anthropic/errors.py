@@ -1,0 +1,52 @@
+"""Messages errors: what a provider's mean (Law 9), and how ours look (https://platform.claude.com/docs/en/api/errors)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...call import Fault
+from ...errors import GatewayError
+from ...sse import write
+from .. import openai_chat
+
+_TYPES = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
+    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 504: "timeout_error",
+    529: "overloaded_error",
+}  # fmt: skip
+_STATUSES = {kind: status for status, kind in _TYPES.items()}
+
+_OUR_ACCOUNT = ("credit balance is too low", "organization has been disabled")
+"""What the vendor says with a 400 although no caller can mend it."""
+
+
+def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """What a provider's error status means. The envelope is read as Chat's: `error` with a message; its `type` is the
+    code."""
+    found = openai_chat.fault(status, headers, body)
+    if found.cause == "request" and any(words in found.message for words in _OUR_ACCOUNT):
+        found.cause = "account"
+    return found
+
+
+def fault_in_reply(values: Mapping[str, Any]) -> Fault:
+    """What an error inside an HTTP 200 means: a body or frame of the type `error`."""
+    inner = values.get("error")
+    kind = inner.get("type") if isinstance(inner, dict) else None
+    status = _STATUSES.get(kind, 500) if isinstance(kind, str) else 500
+    return fault(status, {}, json.dumps(values).encode())
+
+
+def error(problem: GatewayError, request_id: str) -> bytes:
+    """Anthropic's envelope; its types, of which 402 and 529 have their own only here."""
+    kind = _TYPES.get(problem.status) or ("invalid_request_error" if problem.status < 500 else "api_error")
+    inner = {"type": kind, "message": problem.message}
+    values = {"type": "error", "error": inner, "request_id": request_id}
+    return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def error_frame(problem: GatewayError, request_id: str) -> bytes:
+    """The same envelope as the last frame of a stream, after which no `message_stop` follows."""
+    return write(error(problem, request_id), "error")

@@ -1,0 +1,312 @@
+"""Neutral requests as Messages requests, for a provider of this dialect.
+
+Turns are merged, since user and assistant must alternate; all results of a turn stand in one message, before its other
+content; names and ids are put into the letters that the vendor takes; empty text is never sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, assert_never
+
+from ...call import Leg
+from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ...neutral.request import (
+    ChatRequest,
+    CustomTool,
+    FunctionTool,
+    HostedTool,
+    Message,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from .families import Family, family
+from .parts import NAME, arguments, cache_control, fitted, provable, render_media
+from .schemas import closed
+
+_Json = dict[str, Any]
+
+MOST_OUTPUT, UNKNOWN_OUTPUT = 32_000, 8_192
+"""The output limit where the client gave none: the vendor demands one. Of a model with a price, and of one without."""
+
+LEAST_BUDGET = 1_024
+BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+"""Thinking tokens for an effort, for models that take budgets only; always kept below the output limit."""
+
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+_JSON = "Answer with one JSON object and nothing else: no words around it and no code fence."
+_BEGIN = "."
+"""Stands for the user's turn that a conversation must begin with."""
+
+_ID = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def render(request: ChatRequest, leg: Leg) -> _Json:
+    """A request for a provider. What CAN drops is left out."""
+    known = family(leg.model)
+    extras = dict(request.extras.get(NAME, {}))
+    conversation = _Conversation(known, cited=extras.pop("documents.citations", False) is True)
+    for message in request.messages:
+        conversation.add(message)
+    limit = _limit(request.sampling.limit, leg)
+    body: _Json = {"model": request.model, "max_tokens": limit, "messages": conversation.done()}
+    if request.output.form == "json":
+        conversation.system.append({"type": "text", "text": _JSON})
+    if conversation.system:
+        body["system"] = conversation.system
+    body |= _tools(request, known, extras)
+    choice = _choice(request.tool_choice, bool(body.get("tools")))
+    if choice:
+        body["tool_choice"] = choice
+    thinking, effort = _thinking(request.thinking, known, limit)
+    if thinking.get("type") in ("enabled", "adaptive") and (
+        choice.get("type") in ("any", "tool") or (thinking["type"] == "enabled" and conversation.thoughtless())
+    ):
+        thinking = {}  # the vendor refuses both together
+    if thinking:
+        body["thinking"] = thinking
+    config = dict(extras.pop("output_config", {}))
+    if effort is not None:
+        config["effort"] = effort
+    if request.output.form == "schema":
+        config["format"] = {"type": "json_schema", "schema": closed(dict(request.output.schema or {}))}
+    if config:
+        body["output_config"] = config
+    body |= _sampling(request.sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
+    if request.end_user is not None:
+        body["metadata"] = {"user_id": request.end_user}
+    tier = {"auto": "auto", "default": "standard_only", "standard": "standard_only"}.get(request.tier or "")
+    if tier is not None:
+        body["service_tier"] = tier
+    if request.stream:
+        body["stream"] = True
+    return {**body, **{name: value for name, value in extras.items() if "." not in name}}
+
+
+def _limit(asked: int | None, leg: Leg) -> int:
+    if asked is not None:
+        return asked
+    return UNKNOWN_OUTPUT if leg.price is None else min(leg.price.max_output, MOST_OUTPUT)
+
+
+class _Conversation:
+    """Turns as they are merged."""
+
+    def __init__(self, known: Family, cited: bool) -> None:
+        self.system: list[_Json] = []
+        self.turns: list[tuple[str, list[_Json]]] = []
+        self._known = known
+        self._cited = cited
+        self._ids = _Ids()
+
+    def add(self, message: Message) -> None:
+        role = {"tool": "user", "function": "user", "developer": "system"}.get(message.role, message.role)
+        blocks = self._blocks(message.parts)
+        if role == "system" and (not self.turns or not self._known.system_in_place):
+            self.system += [block for block in blocks if block["type"] == "text"]
+            return
+        if not blocks:
+            return
+        if not self.turns or self.turns[-1][0] != role:
+            self.turns.append((role, []))
+        self.turns[-1][1].extend(blocks)
+
+    def done(self) -> list[_Json]:
+        """The messages as they are sent: beginning with the user, results first, no space at the end of a prefill."""
+        if not self.turns or self.turns[0][0] == "assistant":
+            self.turns.insert(0, ("user", [{"type": "text", "text": _BEGIN}]))
+        role, last = self.turns[-1]
+        if role == "assistant" and last[-1]["type"] == "text":
+            last[-1]["text"] = last[-1]["text"].rstrip()
+        return [
+            {
+                "role": role,
+                "content": sorted(blocks, key=lambda block: role == "user" and block["type"] != "tool_result"),
+            }
+            for role, blocks in self.turns
+        ]
+
+    def thoughtless(self) -> bool:
+        """Whether a tool loop is open whose thoughts are not there: the vendor wants them with a budget."""
+        if len(self.turns) < 2 or not any(block["type"] == "tool_result" for block in self.turns[-1][1]):
+            return False
+        return self.turns[-2][1][0]["type"] not in ("thinking", "redacted_thinking")
+
+    def _blocks(self, parts: Iterable[Part]) -> list[_Json]:
+        made: list[_Json] = []
+        for part in parts:
+            block = self._block(part)
+            if block is None:
+                if part.cache is not None and made:
+                    made[-1].setdefault("cache_control", cache_control(part.cache))
+                continue
+            if part.cache is not None and not isinstance(part, Opaque | Reasoning):
+                block["cache_control"] = cache_control(part.cache)
+            made.append(block)
+        return made
+
+    def _block(self, part: Part) -> _Json | None:
+        match part:
+            case Text(text=text) | Refusal(text=text):
+                if not text.strip():
+                    return None
+                block: _Json = {"type": "text", "text": text}
+                found = (
+                    [json.loads(one.raw) for one in part.citations if provable(one)] if isinstance(part, Text) else []
+                )
+                return {**block, "citations": found} if found else block
+            case Media():
+                block = render_media(part)
+                return {**block, "citations": {"enabled": True}} if self._cited and part.kind == "file" else block
+            case Reasoning(text=text, redacted=redacted, seal=seal):
+                if seal is None:
+                    return None
+                if redacted:
+                    return {"type": "redacted_thinking", "data": seal.value}
+                return {"type": "thinking", "thinking": text, "signature": seal.value}
+            case ToolCall(id=call_id, name=name, arguments=text, ran_by=ran_by):
+                if ran_by is not None:
+                    return None  # its result is not there: the provider ran it
+                return {
+                    "type": "tool_use", "id": self._ids.call(call_id), "name": fitted(name), "input": arguments(text),
+                }  # fmt: skip
+            case ToolResult(call_id=call_id, parts=parts, is_error=failed):
+                block = {"type": "tool_result", "tool_use_id": self._ids.result(call_id)}
+                inner = self._blocks(parts)
+                if inner:
+                    plain = len(inner) == 1 and inner[0].keys() == {"type", "text"}
+                    block["content"] = inner[0]["text"] if plain else inner
+                return {**block, "is_error": True} if failed else block
+            case Opaque(dialect=dialect, raw=raw):
+                return dict(json.loads(raw)) if dialect == NAME else None
+            case _:
+                assert_never(part)
+
+
+class _Ids:
+    """Ids of calls as the vendor takes them: in its letters, and none twice. A result belongs to the earliest call of
+    its id that has none yet."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._open: dict[str, list[str]] = {}
+
+    def call(self, given: str) -> str:
+        made = _fit(given)
+        count = 1
+        while made in self._used:
+            count += 1
+            made = f"{_fit(given)}_{count}"
+        self._used.add(made)
+        self._open.setdefault(given, []).append(made)
+        return made
+
+    def result(self, given: str) -> str:
+        waiting = self._open.get(given)
+        return waiting.pop(0) if waiting else _fit(given)
+
+
+def _fit(given: str) -> str:
+    if not given:
+        return "toolu_0"
+    made = _ID.sub("_", given)
+    return made if made == given else f"{made}_{zlib.crc32(given.encode('utf-8', 'replace')):08x}"
+
+
+def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json:
+    """`tools` and `mcp_servers`: where only some may be called, only those are offered."""
+    names = request.tool_choice.names
+    only = names if len(names) > 1 or request.tool_choice.mode == "auto" else ()
+    tools: list[_Json] = []
+    servers: list[_Json] = []
+    for tool in request.tools:
+        if only and isinstance(tool, FunctionTool | CustomTool) and tool.name not in only:
+            continue
+        made = _tool(tool, known)
+        if isinstance(tool, FunctionTool):
+            for name, values in extras.items():
+                if name.startswith("tools.") and tool.name in values:
+                    made[name.removeprefix("tools.")] = values[tool.name]
+        (servers if isinstance(tool, HostedTool) and tool.kind == "mcp_servers" else tools).append(made)
+    return {**({"tools": tools} if tools else {}), **({"mcp_servers": servers} if servers else {})}
+
+
+def _tool(tool: Tool, known: Family) -> _Json:
+    match tool:
+        case FunctionTool(name=name, description=told, schema=schema, strict=strict, cache=cache):
+            made: _Json = {"name": fitted(name)}
+            if told is not None:
+                made["description"] = told
+            made["input_schema"] = {"type": "object", **schema} if schema else {"type": "object", "properties": {}}
+            if strict and known.strict:
+                made["strict"] = True
+                made["input_schema"] = closed(made["input_schema"])
+            if cache is not None:
+                made["cache_control"] = cache_control(cache)
+            return made
+        case HostedTool(raw=raw):
+            return dict(json.loads(raw))
+        case CustomTool(name=name):
+            return {"name": fitted(name), "input_schema": {"type": "object", "properties": {}}}
+        case _:
+            assert_never(tool)
+
+
+def _choice(choice: ToolChoice, offered: bool) -> Mapping[str, Any]:
+    if not offered:
+        return {}
+    made: _Json = {"type": "auto"}
+    if choice.mode == "none":
+        return {"type": "none"}
+    if choice.mode == "required":
+        made = {"type": "tool", "name": fitted(choice.names[0])} if len(choice.names) == 1 else {"type": "any"}
+    if choice.parallel is not None:
+        made["disable_parallel_tool_use"] = not choice.parallel
+    return made if made != {"type": "auto"} else {}
+
+
+def _thinking(asked: Thinking, known: Family, limit: int) -> tuple[_Json, str | None]:
+    """`thinking` and `output_config.effort`."""
+    if asked.mode == "off" or asked.effort == "none":
+        return ({"type": "disabled"} if known.off else {}), None
+    effort = _EFFORTS.get(asked.effort or "")
+    if effort == "xhigh" and not known.xhigh:
+        effort = "high"
+    if asked.mode is None and effort is None:
+        return {}, None
+    made: _Json = {}
+    if known.adaptive and not (known.budgets and asked.budget is not None):
+        if effort is None and asked.budget is not None:
+            effort = _effort_of(asked.budget)
+        made = {"type": "adaptive"}
+    elif known.thinks and limit > LEAST_BUDGET:
+        budget = asked.budget if asked.budget is not None else BUDGETS.get(asked.effort or "", BUDGETS["medium"])
+        budget = max(LEAST_BUDGET, budget)
+        made = {"type": "enabled", "budget_tokens": budget if budget < limit else max(LEAST_BUDGET, limit // 2)}
+    if made and asked.show is not None:
+        made["display"] = "summarized" if asked.show else "omitted"
+    return made, effort if known.adaptive else None
+
+
+def _effort_of(budget: int) -> str:
+    return "low" if budget < BUDGETS["medium"] else "medium" if budget < BUDGETS["high"] else "high"
+
+
+def _sampling(sampling: Sampling, known: Family, *, thinks: bool) -> _Json:
+    made: _Json = {}
+    if sampling.stop:
+        made["stop_sequences"] = list(sampling.stop)
+    if not known.samples or thinks:
+        return made
+    if sampling.temperature is not None and sampling.temperature <= 1:
+        made["temperature"] = sampling.temperature
+    if sampling.top_p is not None and not (known.one_of and "temperature" in made):
+        made["top_p"] = sampling.top_p
+    if sampling.top_k is not None:
+        made["top_k"] = sampling.top_k
+    return made
