@@ -93,9 +93,9 @@ class Ask:
     """What the gateway must know of a request, whatever its dialect.
 
     n: choices · limit: most output tokens a choice, as asked · batch: inputs that are read apart, each in a context
-    window of its own · wants_usage: the client wants a usage frame ·
-    audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and bills ·
-    tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
+    window of its own · only: the caller's fields that no other dialect has words for · wants_usage: the client wants a
+    usage frame · audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and
+    bills · tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
     """
 
     model: str
@@ -103,6 +103,7 @@ class Ask:
     n: int = 1
     limit: int | None = None
     batch: int = 1
+    only: tuple[str, ...] = ()
     wants_usage: bool = False
     audio_in: bool = False
     audio_out: bool = False

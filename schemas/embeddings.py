@@ -5,30 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Json, WireSchema, obj, text, whole
+from .base import Json, WireSchema, obj, text, texts_or_tokens, whole
 
 MOST_DIMENSIONS = 65_536
-
-
-def texts_or_tokens(value: Any) -> bool:
-    """Whether a value is a text, texts, token ids, or lists of token ids; no list of them may be empty."""
-    if type(value) is not list:
-        return type(value) is str
-    kinds = set(map(type, value))
-    return kinds in ({str}, {int}) or (kinds == {list} and all(set(map(type, one)) == {int} for one in value))
 
 
 class EmbeddingsSchema(WireSchema):
     """OpenAI's fields."""
 
     model = text(required=True)
-    input = Json(
-        str,
-        list,
-        words="a string, an array of strings, of token ids, or of arrays of token ids, and not empty",
-        test=texts_or_tokens,
-        required=True,
-    )
+    input = texts_or_tokens()
     dimensions = whole(1, MOST_DIMENSIONS)
     encoding_format = text()
     user = text()

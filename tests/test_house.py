@@ -12,8 +12,12 @@ from flask import Flask
 from app import create_app
 from gateway import config, errors
 from gateway.api import _door
+from gateway.dialects import openai_completions
 from gateway.dialects.openai_chat.request import OWN
+from gateway.modalities import embeddings
 from schemas.chat import ChatSchema
+from schemas.completions import CompletionsSchema
+from schemas.embeddings import EmbeddingsSchema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +55,8 @@ def test_law_5_every_route_needs_a_key_but_the_public_ones(app: Flask) -> None:
 
 def test_the_gateways_own_members_are_one_table() -> None:
     assert set(OWN) <= set(ChatSchema().fields)
+    assert set(openai_completions.OWN) <= set(CompletionsSchema().fields)
+    assert set(embeddings.OPENAI.OWN) <= set(EmbeddingsSchema().fields)
 
 
 def test_every_error_row_has_its_own_status() -> None:

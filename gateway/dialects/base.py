@@ -104,14 +104,12 @@ class Words(Protocol):
         ...
 
 
-class Dialect(Words, Protocol):
-    """A wire format of chat, as client surface and as provider language.
+class Surface(Words, Protocol):
+    """What clients of chat speak: its bytes pass to a provider of the same, and it can be translated to a `Dialect`.
 
-    CAN: what it can say, for each feature of `neutral.features` · FIELD: its own field for each feature, for messages
-    and losses.
+    FIELD: its own field for each feature of `neutral.features`, for messages and losses.
     """
 
-    CAN: Mapping[str, Verdict]
     FIELD: Mapping[str, str]
 
     def encode(self, call: Call, leg: Leg) -> bytes:
@@ -130,6 +128,23 @@ class Dialect(Words, Protocol):
         """A request in neutral words. Reads leniently: what has the wrong shape is left for a provider to refuse."""
         ...
 
+    def render_reply(self, reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A reply for a client. asked: the client's body."""
+        ...
+
+    def writer(self, asked: Mapping[str, Any]) -> Writer:
+        """asked: the client's body."""
+        ...
+
+
+class Dialect(Surface, Protocol):
+    """A wire format of chat, as client surface and as provider language.
+
+    CAN: what it can say, for each feature of `neutral.features`.
+    """
+
+    CAN: Mapping[str, Verdict]
+
     def render(self, request: ChatRequest, leg: Leg) -> dict[str, Any]:
         """A request from neutral words, `request.model` being the leg's. What CAN drops is left out."""
         ...
@@ -138,12 +153,4 @@ class Dialect(Words, Protocol):
         """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
         ...
 
-    def render_reply(self, reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A reply for a client. asked: the client's body."""
-        ...
-
     def reader(self) -> Reader: ...
-
-    def writer(self, asked: Mapping[str, Any]) -> Writer:
-        """asked: the client's body."""
-        ...

@@ -29,13 +29,16 @@ from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCa
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from ..sse import MAX_FRAME, Overlong, Splitter, read
-from . import anthropic, gemini, openai_chat
-from .base import Dialect, Feed
+from . import anthropic, gemini, openai_chat, openai_completions
+from .base import Dialect, Feed, Surface
 from .passing import parsed
 from .seals import MARK, MARK_BASE64
 
 NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
+
+SURFACES: dict[str, Surface] = {**NAMED, openai_completions.name: openai_completions}
+"""All that clients of chat may speak."""
 
 
 class Refused(Exception):
@@ -55,13 +58,14 @@ def ways(call: Call, channel: Channel) -> tuple[str, ...]:
 
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    return leg.dialect == call.dialect and not any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    sealed = call.dialect in NAMED and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    return leg.dialect == call.dialect and not sealed
 
 
 def request(call: Call) -> ChatRequest:
     """The call in neutral words."""
     if call.request is None:
-        call.request = NAMED[call.dialect].parse(
+        call.request = SURFACES[call.dialect].parse(
             {**call.body.values, "model": call.ask.model, "stream": call.ask.stream}
         )
     return call.request
@@ -71,7 +75,10 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     """What a leg would lose of this call, as `field=drop`. Raises Refused."""
     if passes(call, leg):
         return ()
-    source, target = NAMED[call.dialect], NAMED[leg.dialect]
+    source, target = SURFACES[call.dialect], NAMED[leg.dialect]
+    if call.ask.only and leg.dialect != call.dialect:
+        field = call.ask.only[0]
+        raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
     for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():
@@ -96,9 +103,9 @@ def _all(asked: ChatRequest) -> Iterator[Part]:
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The body for a leg."""
-    target = NAMED[leg.dialect]
     if passes(call, leg):
-        return target.encode(call, leg)
+        return SURFACES[leg.dialect].encode(call, leg)
+    target = NAMED[leg.dialect]
     asked = request(call)
     if call.cap is not None:
         asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
@@ -209,9 +216,10 @@ def _input(arguments: str) -> str:
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A whole reply for the client; fills the meter. Raises Fault."""
-    source, target = NAMED[call.dialect], NAMED[leg.dialect]
+    source = SURFACES[call.dialect]
     if leg.dialect == call.dialect:
         return source.whole(call, body, meter)
+    target = NAMED[leg.dialect]
     reply = target.parse_reply(parsed(body))
     _measure(reply, meter)
     reply = replace(reply, id=call.id, model=call.model, created=reply.created or call.created_ms // 1000)
@@ -242,7 +250,7 @@ def _said(part: Part) -> int:
 
 def feed(call: Call, leg: Leg) -> Feed:
     """A streamed reply for the client."""
-    return NAMED[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
+    return SURFACES[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
 
 
 class Bridge:
@@ -258,7 +266,7 @@ class Bridge:
         self._call = call
         self._target = NAMED[leg.dialect]
         self._reader = self._target.reader()
-        self._writer = NAMED[call.dialect].writer(call.body.values)
+        self._writer = SURFACES[call.dialect].writer(call.body.values)
         self._customs = _Customs(call)
         self._splitter = Splitter()
         self._head: bytes | None = b""  # first bytes, until it is clear whether they are frames

@@ -8,7 +8,7 @@ from ..dialects import bridge
 from ..dialects.base import Words
 from . import embeddings
 
-NAMED: dict[str, Words] = {**bridge.NAMED, **embeddings.NAMED}
+NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
 
 
 def ways(call: Call, channel: Channel) -> tuple[str, ...]:

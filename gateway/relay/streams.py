@@ -20,8 +20,8 @@ from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
 from ..dialects import bridge
 from ..dialects.base import Feed
-from ..dialects.bridge import NAMED
 from ..errors import GatewayError
+from ..modalities.words import NAMED
 from ..providers import pool
 from .attempts import (
     CLIENT_GONE,
