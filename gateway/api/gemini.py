@@ -85,8 +85,10 @@ class Target(BaseConverter):
 blueprint.record_once(lambda state: state.app.url_map.converters.update(target=Target))
 
 
-@blueprint.post("/<any(v1beta, v1, v1alpha):version>/<target:target>")
-def method(version: str, target: str) -> Response:
+@blueprint.post("/v1beta/<target:target>")
+@blueprint.post("/v1/<target:target>")
+@blueprint.post("/v1alpha/<target:target>")
+def method(target: str) -> Response:
     """A method of a model."""
     model, _, name = target.rpartition(":")
     return METHODS[name](_named(model))

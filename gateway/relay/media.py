@@ -97,6 +97,9 @@ def fetch(call: Call, leg: Leg) -> None:
     if not wanted:
         return
     fields = _fields(call)
+    for url in wanted:
+        if url not in fields:  # nobody has weighed it, so the hold may be too small for it
+            raise Fault("request", status=400, message="A file cannot be sent by its address there. Send its content.")
     left = MOST_FILES
     for url, got in zip(wanted, _each(_fetched, list(wanted), FETCH_S), strict=True):
         problem = _odd(got, wanted[url]) if isinstance(got, Media) else got or "could not be fetched in time"
@@ -106,8 +109,7 @@ def fetch(call: Call, leg: Leg) -> None:
                 problem = f"points, with other URLs of this request, to more than {MOST_FILES} bytes"
             call.fetched[url] = got
         if problem is not None:
-            field = fields.get(url, "messages")
-            raise Fault("request", status=400, message=f"{field} {problem}.", param=field)
+            raise Fault("request", status=400, message=f"{fields[url]} {problem}.", param=fields[url])
 
 
 def _fetched(url: str) -> Media | str:

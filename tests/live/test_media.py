@@ -42,6 +42,19 @@ def test_private_addresses_are_refused_before_anything_else(lab: Lab, url: str, 
     assert (left["balance"], left["held"]) == (1, 0)
 
 
+def test_files_by_address_are_screened_and_weighed(lab: Lab) -> None:
+    """OpenRouter's clients write an address where others put a file's data; the hold is for a whole window then."""
+    model = lab.model(Script.json(REPLY))
+    _, light = lab.gateway.account("0.01")
+    for data, status in (("http://10.0.0.1/a.pdf", 400), ("https://8.8.8.8/a.pdf", 402), ("JVBERi0xLjQK", 200)):
+        content = [{"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]
+        body = {"model": model, "messages": [{"role": "user", "content": content}]}
+        answer = lab.gateway.post("/v1/chat/completions", body, light)
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            assert answer.json()["error"]["param"] == "messages[0].content[0].file.file_data"
+
+
 def test_names_unknown_here_are_the_providers_business(lab: Lab) -> None:
     model = lab.model(Script.json(REPLY))
     for url in ("https://pictures.invalid/cat.png", "https://8.8.8.8/cat.png"):

@@ -56,14 +56,24 @@ class GeminiFeed(Passing):
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._held = b""
+        self._cr = b""
         self._finished: dict[int, str] = {}
         self._seen: set[int] = set()
         self.meter.final = False
 
     def push(self, chunk: bytes) -> None:
+        chunk, self._cr = self._cr + chunk, b""
+        if chunk.endswith(b"\r"):  # half of a CRLF: the other half belongs to the same frame
+            chunk, self._cr = chunk[:-1], b"\r"
         if self._splitter is None and self._whole is None and (self._head + chunk).lstrip()[:1] == b"[":
             self._whole, chunk, self._head = [], self._head + chunk, b""  # it knows no `alt=sse`
         super().push(chunk)
+
+    def end(self) -> None:
+        if self._cr:
+            self._cr = b""
+            super().push(b"\r")
+        super().end()
 
     def plain(self, frame: bytes) -> bytes | None:
         return None  # each frame tells the usage so far
