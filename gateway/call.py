@@ -91,15 +91,18 @@ class Reference:
 class Ask:
     """What the gateway must know of a request, whatever its dialect.
 
-    n: choices · limit: most output tokens a choice, as asked · wants_usage: the client wants a usage frame ·
-    audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and bills ·
-    tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
+    n: choices · limit: most output tokens a choice, as asked · batch: inputs that are read apart, each in a context
+    window of its own · only: the caller's fields that no other dialect has words for · wants_usage: the client wants a
+    usage frame · audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and
+    bills · tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
     """
 
     model: str
     stream: bool = False
     n: int = 1
     limit: int | None = None
+    batch: int = 1
+    only: tuple[str, ...] = ()
     wants_usage: bool = False
     audio_in: bool = False
     audio_out: bool = False
@@ -288,13 +291,15 @@ class Meter:
     """What a reply said and took, as far as it has come.
 
     usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
-    bytes of output delivered · finish: the choices' reasons · upstream_id: the provider's id for it · made: (kind, id)
-    of objects that the caller may refer to later; the reply itself, by the provider's id, is one where it is kept.
+    bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
+    provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
+    provider's id, is one where it is kept.
     """
 
     usage: Usage | None = None
     final: bool = True
     out_bytes: int = 0
+    units: dict[str, int] = field(default_factory=dict)
     finish: str | None = None
     upstream_id: str | None = None
     made: list[tuple[str, str]] = field(default_factory=list)

@@ -242,7 +242,7 @@ ROWS = (
         "networks such as 10.0.0.0/8, separated by commas",
         _networks,
         "",
-        "Private networks that URLs in calls may point to. No effect yet.",
+        "Private networks that URLs in calls may point to.",
     ),
 )
 

@@ -75,6 +75,19 @@ def array(words: str = "an array", most: int | None = None) -> Json:
     return Json(list, words=words, test=(lambda value: len(value) <= most) if most else None)
 
 
+def texts_or_tokens() -> Json:
+    """A text, texts, token ids, or lists of token ids; no list of them may be empty."""
+
+    def test(value: Any) -> bool:
+        if type(value) is str:
+            return True
+        kinds = set(map(type, value))
+        return kinds in ({str}, {int}) or (kinds == {list} and all(set(map(type, one)) == {int} for one in value))
+
+    words = "a string, an array of strings, of token ids, or of arrays of token ids, and not empty"
+    return Json(str, list, words=words, test=test, required=True)
+
+
 def check(schema: Schema, values: Mapping[str, Any]) -> None:
     """Hold a body against its gate. Raises Wrong for the first field that does not fit."""
     errors = schema.validate(values)

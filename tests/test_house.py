@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from flask import Flask
 from app import create_app
 from gateway import config, errors
 from gateway.api import _door
-from gateway.dialects import bridge, translation
+from gateway.dialects import bridge, openai_completions, translation
 from gateway.dialects.openai_chat.request import OWN
+from gateway.modalities import embeddings
 from gateway.neutral.features import NAMES
 from schemas.chat import ChatSchema
+from schemas.completions import CompletionsSchema
+from schemas.embeddings import EmbeddingsSchema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,14 +28,21 @@ def app(db: str, tmp_path: Path) -> Flask:
     return create_app(config.load({"GATEWAY_DATA": str(tmp_path), "GATEWAY_DATABASE_URL": db}))
 
 
+ARGUMENT = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?\w+>")
+EXAMPLES = {"path": "x/y", "target": "models/x:generateContent"}
+
+
+def _example(argument: re.Match[str]) -> str:
+    """A value that a rule's argument may have, by its converter."""
+    kind, options = argument[1], argument[2]
+    return options.split(",")[0] if kind == "any" else EXAMPLES.get(kind, "x")
+
+
 def test_law_5_every_route_needs_a_key_but_the_public_ones(app: Flask) -> None:
     client = app.test_client()
     walked = 0
     for rule in app.url_map.iter_rules():
-        path = rule.rule
-        for argument in rule.arguments:
-            path = path.replace(f"<path:{argument}>", "x/y").replace(f"<{argument}>", "x")
-            path = path.replace(f"<target:{argument}>", "x/y:generateContent")
+        path = ARGUMENT.sub(_example, rule.rule)
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             status = client.open(path, method=method, data=b"{}").status_code
             if rule.endpoint in _door.PUBLIC:
@@ -45,6 +56,8 @@ def test_law_5_every_route_needs_a_key_but_the_public_ones(app: Flask) -> None:
 
 def test_the_gateways_own_members_are_one_table() -> None:
     assert set(OWN) <= set(ChatSchema().fields)
+    assert set(openai_completions.OWN) <= set(CompletionsSchema().fields)
+    assert set(embeddings.OPENAI.OWN) <= set(EmbeddingsSchema().fields)
 
 
 def test_every_error_row_has_its_own_status() -> None:

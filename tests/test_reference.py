@@ -116,6 +116,9 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         elif "/models" in block:
             listed = {model["id"]: model for model in json.loads(answer)["data"]}
             assert listed["x-ai/grok-2"]["object"] == "model" and listed["x-ai/grok-2"]["owned_by"] == "x-ai"
+        elif "/embeddings" in block:
+            row = json.loads(answer)["data"][0]
+            assert row["object"] == "embedding" and len(row["embedding"]) > 1
         elif "/credits" in block:
             data = json.loads(answer)["data"]
             assert data["total_credits"] >= data["total_usage"] > 0
@@ -162,7 +165,7 @@ def test_python_blocks(gateway: Gateway, text: str) -> None:
         said = run([sys.executable, "-c", code], gateway)
         assert said.strip(), code
         ran += 1
-    assert ran >= 6
+    assert ran >= 7
 
 
 def test_node_blocks(gateway: Gateway, text: str, node_modules: Path) -> None:  # noqa: F811

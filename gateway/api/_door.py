@@ -22,9 +22,9 @@ from .. import config, ids
 from ..access import keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
-from ..dialects.base import Dialect
-from ..dialects.bridge import NAMED
+from ..dialects.base import Words
 from ..errors import GatewayError
+from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
 from ..relay.load import load
 from ..relay.watch import ClientWatch
@@ -66,10 +66,14 @@ def _key() -> str | None:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     named = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
-    return named or (request.args.get("key") if request.blueprint == "gemini" else None)
+    return named or (request.args.get("key") if _googles() else None)
 
 
-def open_call(dialect: Dialect, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
+def _googles() -> bool:
+    return request.blueprint == "gemini" or request.path.startswith(("/v1beta/", "/v1alpha/"))
+
+
+def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
     """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
 
     said: what the path says as if the body did (Gemini's `model` and `stream`). Raises GatewayError, which names the
@@ -200,11 +204,25 @@ _PATHS = (("/v1/messages", "messages"), ("/v1beta/", "gemini"), ("/v1alpha/", "g
 """Beginnings of paths, and the dialect in which is told that there is nothing, or not by that method."""
 
 
-def _shape() -> Dialect:
-    found = _SHAPES.get(request.blueprint or "")
-    if found is None and request.blueprint is None:
+def _shape() -> Words:
+    blueprint = request.blueprint
+    found = lister() if blueprint == "models" else _SHAPES.get(blueprint or "")
+    if found is None and blueprint is None:
         found = next((dialect for path, dialect in _PATHS if request.path.startswith(path)), None)
     return NAMED[found or "chat"]
+
+
+def lister() -> str:
+    """Whose list of models is asked for: three vendors have theirs at `/v1/models`, and headers tell them apart.
+
+    Anthropic's clients name a version, with any way to send a key; Google's send the key in a header of its own.
+    """
+    if not request.path.startswith("/v1/"):
+        return "gemini"
+    if "anthropic-version" in request.headers:
+        return "messages"
+    others = "Authorization" in request.headers or "x-api-key" in request.headers
+    return "gemini" if "x-goog-api-key" in request.headers and not others else "chat"
 
 
 def _answer_http(error: HTTPException) -> Response:

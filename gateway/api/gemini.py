@@ -12,17 +12,20 @@ from dataclasses import replace
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
+from schemas.embeddings import BatchEmbedContentsSchema, EmbedContentSchema
 from schemas.gemini import CountSchema, GeminiSchema
 
 from ..dialects import gemini
 from ..dialects.gemini import array, count
 from ..errors import GatewayError
+from ..modalities import embeddings
 from ..relay import counting, exchange
 from ._door import answer_error, deliver, open_call, watch
 
 blueprint = Blueprint("gemini", __name__)
 _schema = GeminiSchema()
 _count_schema = CountSchema()
+_embed_schema, _batch_schema = EmbedContentSchema(), BatchEmbedContentsSchema()
 _COUNT = counting.Way(count.path, count.encode, "totalTokens")
 _PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
 
@@ -48,10 +51,24 @@ def _count(model: str) -> Response:
     return deliver(counting.run(call, watch(), _COUNT))
 
 
+def _embed(model: str) -> Response:
+    """The vector of one content."""
+    call = open_call(embeddings.EMBED_CONTENT, _embed_schema, "gemini", {"model": model})
+    return deliver(exchange.run(call, watch()))
+
+
+def _embed_several(model: str) -> Response:
+    """A vector for each of several contents."""
+    call = open_call(embeddings.BATCH_EMBED_CONTENTS, _batch_schema, "gemini", {"model": model})
+    return deliver(exchange.run(call, watch()))
+
+
 METHODS: dict[str, Callable[[str], Response]] = {
     "generateContent": _generate,
     "streamGenerateContent": _stream,
     "countTokens": _count,
+    "embedContent": _embed,
+    "batchEmbedContents": _embed_several,
 }
 """What can be done with a model, by Google's names."""
 

@@ -13,7 +13,7 @@ from models import writer
 from models.window import Rule
 
 from .. import ids
-from ..call import Call, Leg, Meter, Price
+from ..call import Ask, Call, Leg, Meter, Price
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
 from ..money import usd
@@ -95,16 +95,17 @@ def reckon(
     """
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
-    if price is None or not (meter.out_bytes or (reported and used.output) or call.ask.limit == 0):
+    said = meter.out_bytes or meter.units or (reported and used.output)
+    if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     elif reported:
-        used = _clamped(used, price, call.ask.n)
+        used = _clamped(used, price, call.ask)
     counts = used.counts()
     total, parts = prices.cost(price, counts) if price is not None else (0, {})
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
         "tokens": counts,
-        "units": {},
+        "units": meter.units if leg is not None else {},
         "cost": parts,
         "losses": call.lost(leg),
     }
@@ -156,13 +157,12 @@ def _estimate(call: Call, meter: Meter) -> Usage:
     return Usage(input=call.ask.weight.guess(), output=math.ceil(meter.out_bytes / 4))
 
 
-def _clamped(used: Usage, price: Price, n: int) -> Usage:
+def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     """No provider counts more than window and maximum allow."""
-    if (used.input or 0) <= price.context and (used.output or 0) <= price.max_output * n:
+    most_in, most_out = price.context * ask.batch, price.max_output * ask.n
+    if (used.input or 0) <= most_in and (used.output or 0) <= most_out:
         return used
-    return dataclasses.replace(
-        used, input=min(used.input or 0, price.context), output=min(used.output or 0, price.max_output * n)
-    )
+    return dataclasses.replace(used, input=min(used.input or 0, most_in), output=min(used.output or 0, most_out))
 
 
 def settle(settlement: Settlement) -> writer.Ticket:

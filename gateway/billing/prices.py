@@ -51,10 +51,17 @@ class Row(NamedTuple):
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
     Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's", "10.00", "20.00"),
+    Row("sandbox/embed", "0.02", None, "0", 1_048_576, 0, "made up: a small embedding model's"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4-turbo", "10.00", None, "30.00", 128_000, 4_096, _OPENAI),
     Row("openai/gpt-3.5-turbo", "0.50", None, "1.50", 16_385, 4_096, _OPENAI),
+    Row("openai/gpt-3.5-turbo-instruct", "1.50", None, "2.00", 4_096, 4_096, _OPENAI),
+    Row("openai/davinci-002", "2.00", None, "2.00", 16_384, 16_384, _OPENAI),
+    Row("openai/babbage-002", "0.40", None, "0.40", 16_384, 16_384, _OPENAI),
+    Row("openai/text-embedding-3-small", "0.02", None, "0", 8_192, 0, _OPENAI),
+    Row("openai/text-embedding-3-large", "0.13", None, "0", 8_192, 0, _OPENAI),
+    Row("openai/text-embedding-ada-002", "0.10", None, "0", 8_192, 0, _OPENAI),
 )
 """Until the price book comes: the sandbox, and what the first steps of the reference call."""
 
@@ -231,8 +238,9 @@ def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
 
 
 def bound_input(price: Price, ask: Ask) -> int:
-    """Input tokens from above: never above the context window, and that window where the input is not in the body."""
-    return price.context if ask.weight.unseen else min(ask.weight.bound(price.image_tokens), price.context)
+    """Input tokens from above: never above the context window of each input, and that where it is not in the body."""
+    window = price.context * ask.batch
+    return window if ask.weight.unseen else min(ask.weight.bound(price.image_tokens), window)
 
 
 _OUTPUTS = ("output", "reasoning", "audio_out")

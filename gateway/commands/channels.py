@@ -35,7 +35,7 @@ from ._say import Failure, Misuse, house, say, table, verb
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _MOST = 1_000_000
-_DIALECTS = ("chat", "responses", "messages", "gemini")
+_DIALECTS = ("chat", "responses", "messages", "gemini", "completions", "embeddings")
 
 
 def open_rooms(settings: Settings) -> None:
@@ -68,7 +68,10 @@ def channels() -> None:
 @click.option("--priority", type=click.IntRange(-_MOST, _MOST), default=0, help="Low is tried first; 0 if not given.")
 @click.option("--weight", type=click.IntRange(1, _MOST), default=1, help="Share inside a priority; 1 if not given.")
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
-@click.option("--dialects", help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini.")
+@click.option(
+    "--dialects",
+    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,completions,embeddings.",
+)
 @verb
 def channels_add(
     provider: str, name: str | None, namespace: str | None, base_url: str | None, key: str | None, names: str,

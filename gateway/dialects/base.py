@@ -71,20 +71,17 @@ class Writer(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One wire format, as client surface and as provider language.
+class Words(Protocol):
+    """What the rooms above know of any wire format, be it chat or another modality.
 
     name: as `channels add --dialects` takes it · id_prefix: of the replies' ids · PING: what fills silence in a stream
-    and means nothing · OWN: members of a body that are the gateway's · CAN: what it can say, for each feature of
-    `neutral.features` · FIELD: its own field for each feature, for messages and losses.
+    and means nothing · OWN: members of a body that are the gateway's.
     """
 
     name: str
     id_prefix: str
     PING: bytes
     OWN: tuple[str, ...]
-    CAN: Mapping[str, Verdict]
-    FIELD: Mapping[str, str]
 
     def path(self, model: str, stream: bool) -> str:
         """Where a provider takes it, below the channel's base URL."""
@@ -93,6 +90,27 @@ class Dialect(Protocol):
     def ask(self, values: Mapping[str, Any]) -> Ask:
         """What the gateway must know of a request that the schema gate has passed."""
         ...
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        """What a provider's error status means (Law 9)."""
+        ...
+
+    def error(self, error: GatewayError, request_id: str) -> bytes:
+        """An error as a body in these words."""
+        ...
+
+    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
+        """An error as a frame of a stream in these words."""
+        ...
+
+
+class Surface(Words, Protocol):
+    """What clients of chat speak: its bytes pass to a provider of the same, and it can be translated to a `Dialect`.
+
+    FIELD: its own field for each feature of `neutral.features`, for messages and losses.
+    """
+
+    FIELD: Mapping[str, str]
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         """The caller's bytes for a leg of the same dialect (Law 1)."""
@@ -110,6 +128,23 @@ class Dialect(Protocol):
         """A request in neutral words. Reads leniently: what has the wrong shape is left for a provider to refuse."""
         ...
 
+    def render_reply(self, reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A reply for a client. asked: the client's body."""
+        ...
+
+    def writer(self, asked: Mapping[str, Any]) -> Writer:
+        """asked: the client's body."""
+        ...
+
+
+class Dialect(Surface, Protocol):
+    """A wire format of chat, as client surface and as provider language.
+
+    CAN: what it can say, for each feature of `neutral.features`.
+    """
+
+    CAN: Mapping[str, Verdict]
+
     def render(self, request: ChatRequest, leg: Leg) -> dict[str, Any]:
         """A request from neutral words, `request.model` being the leg's. What CAN drops is left out."""
         ...
@@ -118,24 +153,4 @@ class Dialect(Protocol):
         """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
         ...
 
-    def render_reply(self, reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A reply for a client. asked: the client's body."""
-        ...
-
     def reader(self) -> Reader: ...
-
-    def writer(self, asked: Mapping[str, Any]) -> Writer:
-        """asked: the client's body."""
-        ...
-
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-        """What a provider's error status means (Law 9)."""
-        ...
-
-    def error(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as this dialect's body."""
-        ...
-
-    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as a frame of this dialect's stream."""
-        ...

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..call import Call, Fault, Leg, Meter
+from ..call import Call, Channel, Fault, Leg, Meter
 from ..neutral.events import (
     ChoiceEnd,
     Event,
@@ -29,13 +29,16 @@ from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCa
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from ..sse import MAX_FRAME, Overlong, Splitter, read
-from . import anthropic, gemini, openai_chat, openai_responses
-from .base import Dialect, Feed
+from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
+from .base import Dialect, Feed, Surface
 from .passing import parsed
 from .seals import MARK, MARK_BASE64
 
 NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
+
+SURFACES: dict[str, Surface] = {**NAMED, openai_completions.name: openai_completions}
+"""All that clients of chat may speak."""
 
 
 class Refused(Exception):
@@ -46,9 +49,17 @@ class Refused(Exception):
         self.param, self.message = param, message
 
 
+def ways(call: Call, channel: Channel) -> tuple[str, ...]:
+    """The dialects in which a channel can be told a call, best first: the caller's own alone where it speaks it."""
+    if call.dialect in channel.dialects:
+        return (call.dialect,)
+    return tuple(name for name in channel.dialects if name in NAMED)
+
+
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    return leg.dialect == call.dialect and not any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    sealed = call.dialect in NAMED and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    return leg.dialect == call.dialect and not sealed
 
 
 def request(call: Call) -> ChatRequest:
@@ -59,7 +70,7 @@ def request(call: Call) -> ChatRequest:
             for name, value in call.body.values.items()
             if isinstance(value, str) and value in call.theirs
         }
-        call.request = NAMED[call.dialect].parse(
+        call.request = SURFACES[call.dialect].parse(
             {**call.body.values, **theirs, "model": call.ask.model, "stream": call.ask.stream}
         )
     return call.request
@@ -69,7 +80,10 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     """What a leg would lose of this call, as `field=drop`. Raises Refused."""
     if passes(call, leg):
         return ()
-    source, target = NAMED[call.dialect], NAMED[leg.dialect]
+    source, target = SURFACES[call.dialect], NAMED[leg.dialect]
+    if call.ask.only and leg.dialect != call.dialect:
+        field = call.ask.only[0]
+        raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
     for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():
@@ -94,9 +108,9 @@ def _all(asked: ChatRequest) -> Iterator[Part]:
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The body for a leg."""
-    target = NAMED[leg.dialect]
     if passes(call, leg):
-        return target.encode(call, leg)
+        return SURFACES[leg.dialect].encode(call, leg)
+    target = NAMED[leg.dialect]
     asked = request(call)
     if call.cap is not None:
         asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
@@ -130,16 +144,16 @@ def takes_url(leg: Leg, media: Media) -> bool:
     return NAMED[leg.dialect].CAN["image_url" if media.kind == "image" else "file_url"] == "express"
 
 
-def to_fetch(call: Call, leg: Leg) -> list[str]:
-    """Addresses whose content this leg must be sent in the body."""
+def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
+    """Addresses whose content this leg must be sent in the body, and what kind of media is expected there."""
     if leg.dialect == call.dialect:
-        return []
+        return {}
     inner = [part for top in _all(request(call)) for part in (top, *(top.parts if isinstance(top, ToolResult) else ()))]
-    return [
-        part.source.url
+    return {
+        part.source.url: part.kind
         for part in inner
         if isinstance(part, Media) and isinstance(part.source, Url) and not takes_url(leg, part)
-    ]
+    }
 
 
 _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
@@ -207,9 +221,10 @@ def _input(arguments: str) -> str:
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A whole reply for the client; fills the meter. Raises Fault."""
-    source, target = NAMED[call.dialect], NAMED[leg.dialect]
+    source = SURFACES[call.dialect]
     if leg.dialect == call.dialect:
         return source.whole(call, body, meter)
+    target = NAMED[leg.dialect]
     reply = target.parse_reply(parsed(body))
     _measure(reply, meter)
     reply = replace(reply, id=call.id, model=call.model, created=reply.created or call.created_ms // 1000)
@@ -240,7 +255,7 @@ def _said(part: Part) -> int:
 
 def feed(call: Call, leg: Leg) -> Feed:
     """A streamed reply for the client."""
-    return NAMED[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
+    return SURFACES[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
 
 
 class Bridge:
@@ -256,7 +271,7 @@ class Bridge:
         self._call = call
         self._target = NAMED[leg.dialect]
         self._reader = self._target.reader()
-        self._writer = NAMED[call.dialect].writer(call.body.values)
+        self._writer = SURFACES[call.dialect].writer(call.body.values)
         self._customs = _Customs(call)
         self._splitter = Splitter()
         self._head: bytes | None = b""  # first bytes, until it is clear whether they are frames

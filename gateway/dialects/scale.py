@@ -5,6 +5,7 @@ What all dialects share; each dialect's `request.py` knows its own members.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ UPSTREAM = {
     "cachedContent": "cached content", "cached_content": "cached content", "batch_id": "batch",
 }  # fmt: skip
 """Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
+
+_DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
 
 def size(value: Any) -> int:
@@ -52,8 +55,8 @@ class Scale:
         )  # fmt: skip
 
     def fetched(self, url: Any, where: str) -> None:
-        """Note an address that somebody will fetch; a data URL is none."""
-        if isinstance(url, str) and not url.startswith("data:"):
+        """Note an address that somebody will fetch; a data URL is none, nor is bare base64 (Perplexity)."""
+        if isinstance(url, str) and not _DATA.match(url):
             self.urls.append((url, where))
 
     def search(self, value: Any, where: str) -> None:

@@ -15,4 +15,4 @@ def headers(channel: Channel, dialect: str) -> dict[str, str]:
         return {"anthropic-version": ANTHROPIC_VERSION, **({"x-api-key": key} if key else {})}
     if not key:
         return {}
-    return {"x-goog-api-key": key} if dialect == "gemini" else {"Authorization": f"Bearer {key}"}
+    return {"x-goog-api-key": key} if dialect.partition(":")[0] == "gemini" else {"Authorization": f"Bearer {key}"}

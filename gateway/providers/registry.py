@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CHAT, RESPONSES, MESSAGES, GEMINI = "chat", "responses", "messages", "gemini"
+COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ PROVIDERS = (
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS),
         key_env="OPENAI_API_KEY",
         limit_name="max_completion_tokens",
         source="https://platform.openai.com/docs/api-reference",
@@ -62,7 +63,12 @@ PROVIDERS = (
         source="https://ai.google.dev/api",
     ),
     Provider(
-        kind="openai-compatible", title="OpenAI-compatible", base_url=None, dialects=(CHAT,), keyless=True, generic=True
+        kind="openai-compatible",
+        title="OpenAI-compatible",
+        base_url=None,
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        keyless=True,
+        generic=True,
     ),
     Provider(
         kind="responses-compatible",

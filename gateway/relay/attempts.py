@@ -12,9 +12,9 @@ import gevent
 from .. import config, journal
 from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
 from ..clock import monotonic
-from ..dialects import bridge
-from ..dialects.bridge import NAMED
 from ..errors import GatewayError
+from ..modalities import words
+from . import media
 
 _log = logging.getLogger("gateway.relay")
 MOST_ATTEMPTS = 3
@@ -92,12 +92,15 @@ def _place(error: BaseException) -> str:
 
 
 def outbound(call: Call, leg: Leg) -> Outbound:
+    """The request for a leg, with what it must have in its body fetched. May wait; raises Fault."""
+    if call.ask.urls:
+        media.fetch(call, leg)
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
         model=leg.model,
-        path=NAMED[leg.dialect].path(leg.model, call.ask.stream) + call.below,
-        body=bridge.encode(call, leg),
+        path=words.NAMED[leg.dialect].path(leg.model, call.ask.stream) + call.below,
+        body=words.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,
@@ -115,7 +118,7 @@ def raise_for_status(wire: Wire, leg: Leg) -> None:
         except Fault:
             body = b""
         with sensible():
-            raise NAMED[leg.dialect].fault(wire.status, wire.headers, body)
+            raise words.NAMED[leg.dialect].fault(wire.status, wire.headers, body)
 
 
 def read(wire: Wire, most: int) -> bytes:

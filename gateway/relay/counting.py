@@ -14,6 +14,7 @@ from ..dialects import bridge
 from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
+from . import media
 from .attempts import CLIENT_GONE, MOST_ATTEMPTS, raise_for_status, read, verdict
 from .watch import ClientWatch
 
@@ -34,6 +35,8 @@ class Way:
 def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
     """The count. Only a leg that gets the caller's own words can tell; what is wrong with them is told as it is.
     Raises GatewayError."""
+    if call.ask.urls:
+        media.screen(call)
     legs = plan.legs(call)
     try:
         for leg in [leg for leg in legs if _counts(call, leg)][:MOST_ATTEMPTS]:

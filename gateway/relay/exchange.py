@@ -16,12 +16,12 @@ from .. import config, journal
 from ..access import limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
-from ..dialects import bridge
 from ..errors import GatewayError
+from ..modalities import words
 from ..money import usd
 from ..providers import headers, pool
 from ..routing import plan
-from . import streams
+from . import media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -44,6 +44,8 @@ MOST_BODY = 64 << 20
 
 def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
+    if call.ask.urls:
+        media.screen(call)
     found = plan.legs(call)
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
@@ -73,7 +75,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
                     try:
                         raw = _read_success(wire, leg)
                         with sensible():
-                            body = bridge.whole(call, leg, raw, meter)
+                            body = words.whole(call, leg, raw, meter)
                     finally:
                         wire.close()
             except Fault as fault:

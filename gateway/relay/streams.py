@@ -16,12 +16,12 @@ from models.writer import Ticket
 
 from .. import config, journal
 from ..billing import ledger
-from ..call import Call, ClientGone, Fault, Leg, Meter, Outbound, Reply, Wire
+from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
 from ..dialects import bridge
 from ..dialects.base import Feed
-from ..dialects.bridge import NAMED
 from ..errors import GatewayError
+from ..modalities.words import NAMED
 from ..providers import pool
 from .attempts import (
     CLIENT_GONE,
@@ -151,8 +151,9 @@ class Stream:
             wire.close()
 
     def _open(self, leg: Leg, deadline: float) -> Generator[bytes, None, Wire]:
-        """Send the request and wait for its status, with pings; in a greenlet, so that waiting can be interrupted."""
-        opening = gevent.spawn(_send, outbound(self._call, leg))
+        """Fetch what it needs, send the request and wait for its status, with pings; in a greenlet, so that waiting can
+        be interrupted."""
+        opening = gevent.spawn(_send, self._call, leg)
         try:
             while not opening.ready():
                 with self._watch:
@@ -162,8 +163,8 @@ class Stream:
                 if monotonic() >= deadline:
                     raise Fault("timeout")
                 yield self._sent(self._dialect.PING)
-            result: Wire | Fault | None = opening.value
-            if result is not None and not isinstance(result, Fault):
+            result: Wire | Exception | None = opening.value
+            if result is not None and not isinstance(result, Exception):
                 return result
         except BaseException:
             opening.kill(block=False)
@@ -268,8 +269,9 @@ class Stream:
         return self._settled
 
 
-def _send(request: Outbound) -> Wire | Fault:
+def _send(call: Call, leg: Leg) -> Wire | Exception:
+    """What a leg answers, or why it does not: an exception that ends a greenlet would be printed, not raised."""
     try:
-        return pool.send(request)
-    except Fault as fault:
-        return fault
+        return pool.send(outbound(call, leg))
+    except Exception as error:
+        return error

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..call import Call, Channel, Leg
 from ..dialects import bridge
 from ..errors import GatewayError
+from ..modalities import words
 from . import catalogue, channels
 from .pins import bound_to
 
@@ -51,13 +52,19 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
     for channel, upstream in found:
         if call.below and (call.dialect not in channel.dialects or channel.provider == "sandbox"):
             continue
-        for dialect in (call.dialect,) if call.dialect in channel.dialects else channel.dialects:
+        for dialect in words.ways(call, channel):
             leg = Leg(channel=channel, model=upstream, dialect=dialect)
             try:
-                legs.append(replace(leg, losses=bridge.screen(call, leg)))
+                legs.append(replace(leg, losses=words.screen(call, leg)))
                 break
             except bridge.Refused as refused:
                 problem = problem or refused
+    if not legs and problem is None and not call.below:
+        raise GatewayError(
+            400,
+            f"No provider of {call.model[:200]!r} answers this API. Use another model, or another API.",
+            param="model",
+        )
     if not legs and problem is not None:
         raise GatewayError(
             400, f"{problem.message} Leave it out, or use another model or API.", param=problem.param

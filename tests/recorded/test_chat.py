@@ -22,14 +22,16 @@ KEPT = {400: 400, 404: 404, 409: 409, 413: 413, 422: 422}
 TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
 
 
-def interactions(shared: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def interactions(
+    shared: Path, folder: str = "openai-chat", op: str = "chat.completions"
+) -> Iterator[tuple[str, dict[str, Any]]]:
     spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
     assert spec and spec.loader
     replay = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(replay)
-    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / "openai-chat")):
+    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / folder)):
         for index, interaction in enumerate(cassette["interactions"]):
-            if interaction["op"] == "chat.completions":
+            if interaction["op"] == op:
                 yield f"{cassette['meta']['id']}#{index}", {**interaction, "body": replay.response_body}
 
 

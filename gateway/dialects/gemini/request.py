@@ -64,10 +64,10 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
     scale.top(values)
     contents = spelled(values, "contents")
     for index, content in enumerate(several(values.get(contents))):
-        _weigh_content(scale, content, f"{contents}[{index}]")
+        weigh_content(scale, content, f"{contents}[{index}]")
     system = spelled(values, "systemInstruction")
     if values.get(system) is not None:
-        _weigh_content(scale, values[system], system)
+        weigh_content(scale, values[system], system)
     for place, tool in enumerate(several(values.get("tools"))):
         for name, value in level(tool).items():
             scale.text += size(value)
@@ -81,7 +81,8 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
     return scale
 
 
-def _weigh_content(scale: Scale, content: Any, where: str) -> None:
+def weigh_content(scale: Scale, content: Any, where: str) -> None:
+    """Add one content to the sums, and what its parts name."""
     scale.messages += 1
     if not isinstance(content, Mapping):
         scale.text += size(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from .asked import LIMITS, OWN, parse
 
 __all__ = ["LIMITS", "OWN", "ask", "encode", "parse"]
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOSTED = ("web_search_options",)
 _OURS = frozenset({"function", "custom"})
 """Types of tools that the caller runs; all others are the provider's, and billed by it."""
@@ -77,7 +79,12 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
     elif kind == "input_audio" and isinstance(inner, dict):
         scale.audio_bytes += decoded(inner.get("data"))
     elif kind == "file" and isinstance(inner, dict):
-        scale.file_bytes += decoded(inner.get("file_data"))
+        data = inner.get("file_data")
+        if isinstance(data, str) and _ADDRESS.match(data):  # OpenRouter takes one here
+            scale.unseen = True
+            scale.fetched(data, f"{where}.file.file_data")
+        else:
+            scale.file_bytes += decoded(data)
     elif kind in ("video_url", "document_url", "file_url"):
         scale.unseen = True
         scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.{kind}")

@@ -109,6 +109,10 @@ class ChatFeed(Passing):
         if choice.get("finish_reason"):
             self._finished[index] = finish_or_none(choice["finish_reason"]) or "other"
             return True
+        return self.says(choice)
+
+    def says(self, choice: dict[str, Any]) -> bool:
+        """Whether a choice that goes on brings more than a role; notes what it made."""
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             return False

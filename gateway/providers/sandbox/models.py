@@ -11,18 +11,21 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import gevent
+import orjson
 
 from models import tally, writer
 
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
-from ...dialects.base import Dialect
+from ...dialects.base import Dialect, Words
 from ...dialects.bridge import NAMED
 from ...errors import GatewayError
+from ...modalities.embeddings import NAMED as EMBEDDINGS
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
+from . import embed
 from .answer import (
     answer,
     choice,
@@ -41,10 +44,11 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited",
+    "limited", "embed",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
+_EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -98,24 +102,27 @@ def knows(model: str) -> bool:
 
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
-    dialect, model = NAMED[outbound.dialect], outbound.model
+    words, model = EMBEDDINGS.get(outbound.dialect) or NAMED[outbound.dialect], outbound.model
     if not knows(model):
-        return _error(dialect, 404, f"The sandbox has no model {model[:80]!r}.", "model")
+        return _error(words, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
+    trouble = _trouble(outbound, words, kind, number, once)
+    if trouble is not None:
+        return trouble
     values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
+    if outbound.dialect in EMBEDDINGS:
+        return _embeddings(outbound, words, kind, number, values)
+    if kind == "embed":
+        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
+    return _chat(outbound, NAMED[outbound.dialect], kind, number, values)
+
+
+def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
     asked, request = dialect.ask(values), dialect.parse(values)
     for index, message in enumerate(request.messages):
         if message.role not in _ROLES:
             return _error(dialect, 400, f"The sandbox knows no role {message.role[:80]!r}.", f"messages[{index}].role")
-    if kind == "hang":
-        gevent.sleep(86_400)
-    if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
-        return _error(dialect, number, f"The sandbox model {model} answers {number}.")
-    if kind == "flaky" and _unlucky(number):
-        return _error(dialect, 500, f"The sandbox model {model} fails {number} % of its calls.")
-    if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
-        return _error(dialect, 429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
     if kind == "mid-stream-error" and not outbound.stream:
         return _error(dialect, 500, "The sandbox model mid-stream-error fails.")
     read = asked.weight.text
@@ -143,6 +150,35 @@ def send(outbound: Outbound) -> Wire:
     if not outbound.stream:
         return _whole(kind, dialect, values, reply, delay)
     return _stream(kind, dialect, values, reply, delay)
+
+
+def _trouble(outbound: Outbound, words: Words, kind: str, number: int, once: bool) -> Wire | None:
+    """The answer of a model whose name is a failure, when it fails."""
+    model = outbound.model
+    if kind == "hang":
+        gevent.sleep(86_400)
+    if kind == "error" and (not once or _count(outbound, model, _ONCE_MS) == 1):
+        return _error(words, number, f"The sandbox model {model} answers {number}.")
+    if kind == "flaky" and _unlucky(number):
+        return _error(words, 500, f"The sandbox model {model} fails {number} % of its calls.")
+    if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
+        return _error(words, 429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
+    return None
+
+
+def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    if kind not in _EMBEDDING:
+        return _error(words, 400, f"The sandbox model {kind} makes no embeddings. Use embed.", "model")
+    found, problem = embed.answer(outbound.dialect, kind, values)
+    if problem is not None:
+        return _error(words, 400, problem, "input")
+    body = orjson.dumps(found)
+    delay = number / 1000 if kind == "slow" else 0.0
+    cut = kind == "cut"
+    return SandboxWire(
+        200, {"content-type": "application/json"}, iter([(delay, body[: len(body) // 2] if cut else body)]),
+        "cut" if cut else "end",
+    )  # fmt: skip
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -225,9 +261,9 @@ def _half(frames: Iterator[bytes], fails: Dialect | None) -> Iterator[bytes]:
         yield fails.error_frame(GatewayError(500, "The sandbox fails in the middle."), "req_sandbox")
 
 
-def _error(dialect: Dialect, status: int, message: str, param: str | None = None) -> Wire:
+def _error(words: Words, status: int, message: str, param: str | None = None) -> Wire:
     headers = {"content-type": "application/json"}
     if status == 429:
         headers["retry-after"] = "1"
-    body = dialect.error(GatewayError(status, message, param=param), "req_sandbox")
+    body = words.error(GatewayError(status, message, param=param), "req_sandbox")
     return SandboxWire(status, headers, iter([(0.0, body)]))

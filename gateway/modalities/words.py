@@ -1,0 +1,40 @@
+"""All words that a call can come in, and who carries them to a provider: `dialects.bridge` what is chat, each modality
+its own. The rooms above ask here and need not know which it is."""
+
+from __future__ import annotations
+
+from ..call import Call, Channel, Leg, Meter
+from ..dialects import bridge
+from ..dialects.base import Words
+from . import embeddings
+
+NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
+
+
+def ways(call: Call, channel: Channel) -> tuple[str, ...]:
+    """The words in which a channel can be told a call, best first; () for a channel that knows none of the kind."""
+    if call.dialect in embeddings.NAMED:
+        return embeddings.ways(call, channel)
+    return bridge.ways(call, channel)
+
+
+def screen(call: Call, leg: Leg) -> tuple[str, ...]:
+    """What a leg would lose of this call, as `field=drop`. Raises bridge.Refused."""
+    return embeddings.screen(call, leg) if call.dialect in embeddings.NAMED else bridge.screen(call, leg)
+
+
+def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
+    """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
+    return {} if call.dialect in embeddings.NAMED else bridge.to_fetch(call, leg)
+
+
+def encode(call: Call, leg: Leg) -> bytes:
+    """The body for a leg."""
+    return embeddings.encode(call, leg) if call.dialect in embeddings.NAMED else bridge.encode(call, leg)
+
+
+def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
+    """A whole reply for the client; fills the meter. Raises Fault."""
+    if call.dialect in embeddings.NAMED:
+        return embeddings.whole(call, leg, body, meter)
+    return bridge.whole(call, leg, body, meter)
