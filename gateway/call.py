@@ -118,7 +118,8 @@ class Price:
     """What a model costs, in nano-dollars a token, and how much it takes.
 
     A class without a rate of its own takes its parent's (cached_read, cache_write, audio_in: input; reasoning,
-    audio_out: output) unless that would be too cheap; `billing.prices` says which must be there.
+    audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. idle_hosted:
+    tools that a provider would run may be offered beside the caller's own; none is run, so none costs anything.
     """
 
     rates: Mapping[str, Decimal]
@@ -126,6 +127,7 @@ class Price:
     max_output: int
     version: str
     image_tokens: int = 1_600
+    idle_hosted: bool = False
 
     @property
     def free(self) -> bool:
@@ -258,7 +260,8 @@ class Fault(Exception):
 
     cause: `request` the body is the caller's to mend · `account` our account there · `limited` its rate limit ·
     `unreachable` it never got the request · `timeout` · `server` 5xx · `malformed` an answer that means nothing.
-    status: the provider's · message, param, code: its own words, kept only for `request` (Law 9).
+    status: the provider's · message, param, code: its own words, kept only for `request` (Law 9) · ours: they are the
+    gateway's, and param is the caller's own field.
     """
 
     def __init__(
@@ -271,6 +274,7 @@ class Fault(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        ours: bool = False,
     ) -> None:
         super().__init__(f"{cause} {status or ''}".strip())
         self.cause = cause
@@ -280,6 +284,7 @@ class Fault(Exception):
         self.code = code
         self.retry_after = retry_after
         self.headers = headers
+        self.ours = ours
 
 
 class ClientGone(BaseException):

@@ -35,7 +35,7 @@ FREE = Price(rates={}, context=UNKNOWN_CONTEXT, max_output=UNKNOWN_OUTPUT, versi
 
 
 class Row(NamedTuple):
-    """Dollars a million tokens, and limits in tokens. source: where the figures were read."""
+    """Dollars a million tokens, and limits in tokens. source: where they were read · idle_hosted: see `Price`."""
 
     model: str
     input: str
@@ -46,11 +46,23 @@ class Row(NamedTuple):
     source: str
     audio_in: str | None = None
     audio_out: str | None = None
+    idle_hosted: bool = False
 
 
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
-    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real model's", "10.00", "20.00"),
+    Row(
+        "sandbox/*",
+        "0.15",
+        "0.075",
+        "0.60",
+        1_048_576,
+        131_072,
+        "made up: a small real model's",
+        "10.00",
+        "20.00",
+        True,
+    ),
     Row("sandbox/embed", "0.02", None, "0", 1_048_576, 0, "made up: a small embedding model's"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),
@@ -75,7 +87,9 @@ def _from_row(row: Row) -> Price:
     rates = {"input": per_mtok(row.input), "output": per_mtok(row.output)}
     others = {"cached_read": row.cached, "audio_in": row.audio_in, "audio_out": row.audio_out}
     rates |= {name: per_mtok(dollars) for name, dollars in others.items() if dollars is not None}
-    return Price(rates=rates, context=row.context, max_output=row.max_output, version=VERSION)
+    return Price(
+        rates=rates, context=row.context, max_output=row.max_output, version=VERSION, idle_hosted=row.idle_hosted
+    )
 
 
 _BOOK = {row.model: _from_row(row) for row in TABLE}
@@ -130,21 +144,22 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
     return _by_operator().get(public_name) or find(leg.name) or find(public_name)
 
 
-def attach(legs: Sequence[Leg], ask: Ask) -> list[Leg]:
-    """The legs that have a price for all that the request asks for. Raises GatewayError 400 if none has."""
+def attach(legs: Sequence[Leg], ask: Ask, dialect: str) -> list[Leg]:
+    """The legs that have a price for all that is asked of them in a request of this dialect. Raises GatewayError 400 if
+    none has."""
     priced: list[Leg] = []
     problem: GatewayError | None = None
     for leg in legs:
         price = of_leg(leg, ask.model)
-        problem = problem or _unpriced(leg, price, ask)
-        if price is not None and _unpriced(leg, price, ask) is None:
+        problem = problem or _unpriced(leg, price, ask, dialect)
+        if price is not None and _unpriced(leg, price, ask, dialect) is None:
             priced.append(replace(leg, price=price))
     if not priced and problem is not None:
         raise problem
     return priced
 
 
-def _unpriced(leg: Leg, price: Price | None, ask: Ask) -> GatewayError | None:
+def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
     if price is None:
         return GatewayError(
             400,
@@ -154,7 +169,8 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask) -> GatewayError | None:
         )
     if price.free:
         return None
-    if ask.hosted:
+    beside = price.idle_hosted and ask.weight.tools > len(ask.hosted)
+    if ask.hosted and leg.dialect == dialect and not beside:  # a leg of another dialect is not told of them
         return GatewayError(
             400, f"{ask.hosted[0]} has no price for {ask.model!r}, so it cannot be used. Leave it out.",
             param=ask.hosted[0],

@@ -48,7 +48,8 @@ FEATURES = (
     Feature("tool_strict", "arguments held to the schema"),
     Feature("custom_tools", "tools that take free text"),
     Feature("custom_tool_form", "a grammar for a tool's free text"),
-    Feature("hosted_tools", "tools that the provider runs"),
+    Feature("hosted_tools", "tools that the provider runs, and no others"),
+    Feature("hosted_tools_beside", "tools that the provider runs, beside functions of the caller's"),
     Feature("tool_choice_required", "any tool must be called"),
     Feature("tool_choice_named", "one tool must be called"),
     Feature("tool_choice_allowed", "only some tools may be called"),
@@ -167,7 +168,8 @@ def _tools(request: ChatRequest) -> Iterator[str]:
                 if form is not None:
                     yield "custom_tool_form"
             case HostedTool():
-                yield "hosted_tools"
+                ours = any(not isinstance(other, HostedTool) for other in request.tools)
+                yield "hosted_tools_beside" if ours else "hosted_tools"
     choice = request.tool_choice
     if choice.names and (choice.mode == "auto" or len(choice.names) > 1):
         yield "tool_choice_allowed"

@@ -157,7 +157,7 @@ def verdict(faults: Sequence[Fault], legs: Sequence[Leg], dialect: str) -> Gatew
     last = faults[-1]
     secrets = [leg.channel.secret for leg in legs]
     if last.cause == "request":
-        spoke_alike = legs[len(faults) - 1].dialect == dialect  # else its field names are not the caller's
+        spoke_alike = last.ours or legs[len(faults) - 1].dialect == dialect  # else its field names are not the caller's
         return GatewayError(
             last.status or 400,
             journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",

@@ -109,7 +109,7 @@ def fetch(call: Call, leg: Leg) -> None:
                 problem = f"points, with other URLs of this request, to more than {MOST_FILES} bytes"
             call.fetched[url] = got
         if problem is not None:
-            raise Fault("request", status=400, message=f"{fields[url]} {problem}.", param=fields[url])
+            raise Fault("request", status=400, message=f"{fields[url]} {problem}.", param=fields[url], ours=True)
 
 
 def _fetched(url: str) -> Media | str:

@@ -194,11 +194,22 @@ def test_what_google_cannot_be_told(google: Lab) -> None:
 GOOGLE_BODY: dict[str, Any] = {"content": {"parts": [{"text": "one"}, {"text": "two"}]}, "output_dimensionality": 8}
 
 
+def test_googles_words_to_a_provider_of_openais(lab: Lab) -> None:
+    row = {"object": "embedding", "index": 0, "embedding": [0.5, -0.5]}
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    model = lab.model(Script.json({"object": "list", "data": [row], "model": "m", "usage": usage}))
+    told = {**GOOGLE_BODY, "taskType": "RETRIEVAL_QUERY"}
+    answer = lab.gateway.post(f"/v1beta/models/{model}:embedContent", told)
+    assert answer.status_code == 200 and answer.headers["x-gateway-losses"] == "taskType=drop"
+    assert answer.json() == {"embedding": {"values": [0.5, -0.5]}, "usageMetadata": {"promptTokenCount": 2}}
+    assert lab.provider.last().json["input"] == ["one\ntwo"] and lab.provider.last().json["dimensions"] == 8
+
+
 @pytest.mark.parametrize("version", ["v1beta", "v1", "v1alpha"])
-def test_googles_words_to_a_provider_of_openais(sqlite_gateway: Gateway, version: str) -> None:
+def test_googles_words_to_the_sandbox(sqlite_gateway: Gateway, version: str) -> None:
     path = f"/{version}/models/sandbox/embed"
     one = sqlite_gateway.post(f"{path}:embedContent", {**GOOGLE_BODY, "taskType": "RETRIEVAL_QUERY"})
-    assert one.status_code == 200 and one.headers["x-gateway-losses"] == "taskType=drop"
+    assert one.status_code == 200 and "x-gateway-losses" not in one.headers
     same = embed(sqlite_gateway, input="one\ntwo", dimensions=8).json()
     assert one.json()["embedding"]["values"] == pytest.approx(same["data"][0]["embedding"])
     assert one.json()["usageMetadata"]["promptTokenCount"] == same["usage"]["prompt_tokens"]

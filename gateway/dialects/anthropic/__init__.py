@@ -1,18 +1,19 @@
 """Anthropic Messages (https://platform.claude.com/docs/en/api/messages), the dialect `messages`.
 
-`request` reads and edits what is asked, `render` writes it for a provider of this dialect, `families` knows what
-differs between its models; `parts` are the blocks of a message both ways; `reply` is what comes back whole, `stream`
-what is passed on in frames, `reader` and `writer` a stream from and to neutral words; `errors` what goes wrong.
+`request` weighs and edits what is asked, `parse` and `render` turn it into neutral words and back, `families` knows
+what differs between its models; `parts` are the blocks of a message both ways; `reply` is what comes back whole,
+`stream` what is passed on in frames, `reader` and `writer` a stream from and to neutral words; `errors` what goes wrong.
 """
 
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
+from .parse import parse
 from .reader import reader
 from .render import render
 from .reply import parse as parse_reply
 from .reply import render as render_reply
 from .reply import whole
-from .request import OWN, ask, encode, parse
+from .request import OWN, ask, encode
 from .stream import feed
 from .writer import writer
 

@@ -38,6 +38,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "custom_tools": ("reshape", "tools"),
     "custom_tool_form": ("reshape", "tools"),
     "hosted_tools": ("refuse", "tools"),
+    "hosted_tools_beside": ("drop", "tools"),
     "tool_choice_required": ("express", "tool_choice"),
     "tool_choice_named": ("express", "tool_choice"),
     "tool_choice_allowed": ("reshape", "tool_choice"),  # only those are offered

@@ -1,8 +1,9 @@
 """Google Gemini generateContent (https://ai.google.dev/api/generate-content), the dialect `gemini`.
 
 `request` reads and edits what is asked, `parse` and `render` turn it into neutral words and back with `parts` and
-`schema`; `reply` is what comes back whole, `stream` in frames, `reader` both in neutral words, `array` a stream as
-Google's JSON array; `errors` what goes wrong. The model and the way of answering stand in the path.
+`schema`; `reply` is what comes back whole, `stream` what is passed on in frames, `reader` and `writer` both from and to
+neutral words, `array` a stream as Google's JSON array; `errors` what goes wrong. The model and the way of answering
+stand in the path.
 """
 
 from urllib.parse import quote
@@ -14,7 +15,8 @@ from .reader import parse_reply, reader
 from .render import render
 from .reply import render_reply, whole
 from .request import OWN, ask, encode
-from .stream import PING, feed, writer
+from .stream import PING, feed
+from .writer import writer
 
 name = "gemini"
 id_prefix = "gen_"

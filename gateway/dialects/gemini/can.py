@@ -33,6 +33,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "custom_tools": ("reshape", "tools.functionDeclarations"),
     "custom_tool_form": ("reshape", "tools.functionDeclarations"),
     "hosted_tools": ("refuse", "tools"),
+    "hosted_tools_beside": ("drop", "tools"),
     "tool_choice_required": ("express", "toolConfig.functionCallingConfig.mode"),
     "tool_choice_named": ("express", "toolConfig.functionCallingConfig.allowedFunctionNames"),
     "tool_choice_allowed": ("reshape", "toolConfig.functionCallingConfig.allowedFunctionNames"),

@@ -1,21 +1,22 @@
 """OpenAI Chat Completions (https://platform.openai.com/docs/api-reference/chat), the dialect `chat`.
 
 Between Chat speakers `request` edits what is asked; `reply` and `stream` name what comes back, whole and in frames. For
-other dialects `asked` reads a client's request and `asking` writes one for a provider; `reply` and `reading` read a
-provider's reply, `reply` and `stream` write one for a client; `parts`, `thoughts` and `usage` are what replies hold.
+other dialects `parse` reads a client's request and `render` writes one for a provider; `reply` and `reader` read a
+provider's reply, `reply` and `writer` write one for a client; `parts`, `thoughts` and `usage` are what replies hold.
 Nearly every provider speaks it, each with an accent.
 """
 
 from ...sse import PING
-from .asked import OWN, parse
-from .asking import render
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
-from .reading import reader
+from .parse import OWN, parse
+from .reader import reader
+from .render import render
 from .reply import parse_reply, whole
 from .reply import render as render_reply
 from .request import ask, encode
-from .stream import feed, writer
+from .stream import feed
+from .writer import writer
 
 name = "chat"
 id_prefix = "chatcmpl-"

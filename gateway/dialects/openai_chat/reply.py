@@ -27,8 +27,8 @@ from ...neutral.reply import ChatReply, Choice, Finish, Reason
 from ...splice import BadJson, edit, scan
 from ...sse import write
 from . import thoughts
-from .asked import sealed
 from .errors import clean, fault_in_reply
+from .parse import sealed
 from .parts import (
     address,
     extra,

@@ -10,7 +10,7 @@ from typing import Any
 from ...call import Ask, Call, Leg
 from ...splice import edit
 from ..scale import Scale, decoded, size
-from .asked import LIMITS, OWN, parse
+from .parse import LIMITS, OWN, parse
 
 __all__ = ["LIMITS", "OWN", "ask", "encode", "parse"]
 

@@ -33,6 +33,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "custom_tools": ("express", "tools"),
     "custom_tool_form": ("express", "tools.format"),
     "hosted_tools": ("refuse", "tools"),
+    "hosted_tools_beside": ("drop", "tools"),
     "tool_choice_required": ("express", "tool_choice"),
     "tool_choice_named": ("express", "tool_choice"),
     "tool_choice_allowed": ("express", "tool_choice"),

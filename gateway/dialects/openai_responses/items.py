@@ -125,15 +125,21 @@ def output_parts(item: Mapping[str, Any]) -> Iterator[Part]:
             yield Opaque(dialect=NAME, kind=kind, raw=raw(item))
 
 
+def spaced(space: str, name: str) -> str:
+    """The one name of a tool that stands in a namespace: other dialects know no namespaces."""
+    return f"{space}__{name}"
+
+
 def call_of(item: Mapping[str, Any]) -> ToolCall:
     """A call of a tool of the caller's. `call_id` is what a result must quote, never `id`."""
     custom = item.get("type") == "custom_tool_call"
     arguments = item.get("input" if custom else "arguments")
+    name, space = str(item.get("name", "")), item.get("namespace")
     if not isinstance(arguments, str):  # seen: an object
         arguments = raw(arguments) if arguments is not None else ""
     return ToolCall(
         id=str(item.get("call_id") or item.get("id") or ""),
-        name=str(item.get("name", "")),
+        name=spaced(space, name) if isinstance(space, str) and space else name,
         arguments=arguments,
         custom=custom,
     )

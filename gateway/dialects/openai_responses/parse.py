@@ -7,6 +7,7 @@ one message; a second message item begins a new one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...neutral.parts import Media, Opaque, Part, Refusal, Text, ToolResult
@@ -23,7 +24,20 @@ from ...neutral.request import (
     ToolChoice,
 )
 from ..seals import MARK, gather
-from .items import NAME, UNSEALED, call_of, foreign, image_of, media, output_parts, raw, reasoning, said_parts, seal_of
+from .items import (
+    NAME,
+    UNSEALED,
+    call_of,
+    foreign,
+    image_of,
+    media,
+    output_parts,
+    raw,
+    reasoning,
+    said_parts,
+    seal_of,
+    spaced,
+)
 from .request import OWN
 
 _SAID = frozenset(
@@ -193,6 +207,9 @@ def _tools(tools: Any) -> Iterator[Tool]:
                     description=_text(tool.get("description")),
                     form=raw(form) if isinstance(form, dict) and form.get("type") != "text" else None,
                 )
+            case {"type": "namespace", "name": str(space), "tools": list(inner)}:
+                for one in _tools(inner):
+                    yield one if isinstance(one, HostedTool) else replace(one, name=spaced(space, one.name))
             case {"type": str(kind)}:
                 yield HostedTool(dialect=NAME, kind=kind, raw=raw(tool))
 

@@ -41,10 +41,13 @@ def ask(values: Mapping[str, Any]) -> Ask:
 
 def _hosted(tool: Mapping[str, Any]) -> bool:
     """Whether the provider runs a tool. A shell is the caller's unless it runs in a container of the provider's."""
-    if tool["type"] == "shell":
+    if tool.get("type") == "namespace":
+        inner = tool.get("tools")
+        return any(_hosted(one) for one in inner if isinstance(one, dict)) if isinstance(inner, list) else False
+    if tool.get("type") == "shell":
         where = tool.get("environment")
         return isinstance(where, dict) and where.get("type") not in (None, "local")
-    return tool["type"] not in _OURS
+    return tool.get("type") not in _OURS
 
 
 def _weighed(values: Mapping[str, Any]) -> Scale:

@@ -7,7 +7,7 @@ under its own `output_index`. A seal that belongs to a text or call follows it i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -31,7 +31,7 @@ from ...neutral.parts import (
 from ...neutral.reply import ChatReply, Finish
 from ...sse import write
 from ..seals import alone, trailer
-from .items import NAME, UNSEALED, annotation, made_id, render_logprob, wrapped
+from .items import NAME, UNSEALED, annotation, made_id, render_logprob, spaced, wrapped
 from .reply import begun, render_usage, said_text
 
 
@@ -45,6 +45,16 @@ def render_reply(reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
     for event in unfold(reply):
         made.write(event)
     return {**made.response, "output_text": said_text(made.response["output"])}
+
+
+def _spaces(tools: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """The tools in the client's namespaces: by the one name that they have elsewhere, as it knows them."""
+    for tool in tools if isinstance(tools, list) else ():
+        match tool:
+            case {"type": "namespace", "name": str(space), "tools": list(inner)}:
+                for one in inner:
+                    if isinstance(one, dict) and isinstance(one.get("name"), str):
+                        yield spaced(space, one["name"]), {"name": one["name"], "namespace": space}
 
 
 @dataclass(slots=True)
@@ -71,6 +81,7 @@ class ResponsesWriter:
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._asked = asked
+        self._spaces = dict(_spaces(asked.get("tools")))
         self.response: dict[str, Any] = {}
         self._output: list[dict[str, Any]] = []
         self._parts: dict[int, _Open] = {}
@@ -162,7 +173,7 @@ class ResponsesWriter:
         kind, name = ("custom_tool_call", "input") if part.custom else ("function_call", "arguments")
         item = {
             "id": self._id("ctc" if part.custom else "fc"), "type": kind, "status": "in_progress", "call_id": part.id,
-            "name": part.name, name: "",
+            **self._spaces.get(part.name, {"name": part.name}), name: "",
         }  # fmt: skip
         opened.place = self._add(item)
         return self._event("output_item.added", output_index=opened.place, item=dict(item))

@@ -35,6 +35,9 @@ def answer(dialect: str, model: str, values: Mapping[str, Any]) -> tuple[dict[st
     """The reply's body, or why there is none."""
     words = NAMED[dialect]
     asked = words.parse(values)
+    unsaid = next(((field, why) for field, why in asked.lost if why is not None), None)
+    if unsaid is not None:
+        return None, f"{unsaid[0]} cannot be said to the sandbox: {unsaid[1]}."
     size = asked.dimensions or DIMENSIONS
     if size * len(asked.inputs) > MOST_NUMBERS:
         return None, f"The sandbox makes at most {MOST_NUMBERS} numbers in one call. Ask for fewer."
