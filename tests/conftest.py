@@ -131,6 +131,7 @@ def priced_messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     yield from _lab(sqlite_gateway, free=False, kind="anthropic-compatible")
 
 
+@pytest.fixture(scope="module")
 def responses_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     """A scripted provider that speaks Responses, at no charge."""
     yield from _lab(sqlite_gateway, free=True, kind="responses-compatible")
@@ -141,7 +142,7 @@ def _lab(gateway: Gateway, free: bool, kind: str = "openai-compatible") -> Itera
         name = f"lab-{uuid.uuid4().hex[:8]}"
         gateway.cli(
             "channels", "add", "--provider", kind, "--name", name, "--base-url",
-            provider.base_url if kind == "openai-compatible" else provider.url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
+            provider.url if kind == "anthropic-compatible" else provider.base_url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
         )  # fmt: skip
         if not free:
             gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")

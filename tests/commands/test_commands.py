@@ -44,7 +44,7 @@ def failed(folder: Path, *words: str, code: int = 1, **options: str) -> str:
 
 
 def test_a_day_of_an_operator(tmp_path: Path) -> None:
-    assert told(tmp_path, "migrate")["applied"] == ["0001_first"]
+    assert told(tmp_path, "migrate")["applied"] == ["0001_first", "0002_pin_ids"]
     made = told(tmp_path, "accounts", "create", "ops")
     assert made["id"].startswith("acc_") and made["plan"] == "unlimited"
     assert told(tmp_path, "credits", "add", "ops", "12.50", "--note", "first") == {
@@ -82,7 +82,10 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     )
     assert told(tmp_path, "books") == {"ok": True, "accounts": 1, "wrong": []}
     assert verb(tmp_path, "credits", "show", "ops").stdout == "ops: $12.5 left of $12.5, $0 held.\n"
-    assert told(tmp_path, "migrate", "--down", "0001_first") == {"applied": [], "undone": ["0001_first"]}
+    assert told(tmp_path, "migrate", "--down", "0001_first") == {
+        "applied": [],
+        "undone": ["0002_pin_ids", "0001_first"],
+    }
 
 
 @pytest.mark.parametrize(
