@@ -51,18 +51,7 @@ class Row(NamedTuple):
 
 _OPENAI = "https://platform.openai.com/docs/pricing"
 TABLE = (
-    Row(
-        "sandbox/*",
-        "0.15",
-        "0.075",
-        "0.60",
-        1_048_576,
-        131_072,
-        "made up: a small real model's",
-        "10.00",
-        "20.00",
-        True,
-    ),
+    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real one", "10.00", "20.00", True),
     Row("sandbox/embed", "0.02", None, "0", 1_048_576, 0, "made up: a small embedding model's"),
     Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
     Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI),

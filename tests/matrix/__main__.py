@@ -54,13 +54,14 @@ def next_turns(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str
         if one.name in recordings.ANSWERS or one.dialect not in bridge.NAMED or not again.sealed(one):
             continue
         for client in bridge.NAMED:
-            if client == one.dialect:
-                continue
-            try:
-                wrong = again.problems(book, one, client)
-            except Exception as error:
-                wrong = [_crash(error)]
-            yield f"{one.name} → {client} and back", wrong
+            for streamed in (True,) if one.answers_streamed else (False, True):
+                if client == one.dialect:
+                    continue
+                try:
+                    wrong = again.problems(book, one, client, streamed, random.Random(one.name))
+                except Exception as error:
+                    wrong = [_crash(error)]
+                yield f"{one.name} → {client}{', streamed,' if streamed else ''} and back", wrong
 
 
 def _crash(error: Exception) -> str:

@@ -4,34 +4,39 @@ must see its own thoughts and seals again, byte for byte, and the calls before t
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
-from gateway.call import Fault, Meter
+from gateway.call import Call, Fault, Leg, Meter
 from gateway.dialects import bridge
 
-from . import asked
+from . import asked, keep, read
 from .recordings import Recording
-from .replies import MODEL, call, leg
+from .replies import MODEL, call, leg, through
 from .schemas import Book
 
 RESULT = "seventeen"
 
 
 def sealed(one: Recording) -> bool:
-    """Whether a whole answer holds something that only its maker may see again."""
+    """Whether an answer holds something that only its maker may see again."""
+    return one.dialect != "chat" and one.status < 300 and bool(_seals(one.dialect, _made(one)))
+
+
+def _made(one: Recording) -> list[dict[str, Any]]:
+    """What the provider said, in its own parts; of an answer that broke off nothing."""
     text = one.body.decode()
-    return (
-        one.status < 300
-        and not one.answers_streamed
-        and bool(_seals(one.dialect, _said(one.dialect, json.loads(text))))
-    )
+    if not one.answers_streamed:
+        return _said(one.dialect, json.loads(text))
+    return [] if read.stream(one.dialect, text).error else _said(one.dialect, keep.kept(one.dialect, text))
 
 
-def problems(book: Book, one: Recording, client: str) -> list[str]:
+def problems(book: Book, one: Recording, client: str, streamed: bool, chance: random.Random) -> list[str]:
     """What is wrong with the next turn as the answer's own provider gets it."""
-    first, taken = call(client, _question(client)), leg(one.dialect)
+    question = _question(client)
+    first, taken = call(client, question, stream=streamed), leg(one.dialect)
     try:
-        reply = json.loads(bridge.whole(first, taken, one.body, Meter()))
+        reply = _streamed(first, taken, one.body, chance) if streamed else _whole(first, taken, one.body)
     except Fault:
         return []
     second = call(client, _next(client, reply))
@@ -42,8 +47,11 @@ def problems(book: Book, one: Recording, client: str) -> list[str]:
     body = json.loads(bridge.encode(second, taken))
     found = [problem for problem in (book.request(one.dialect, body),) if problem]
     found += asked.misplaced(one.dialect, body)
-    want = _seals(one.dialect, _said(one.dialect, json.loads(one.body)))
+    want = _seals(one.dialect, _made(one))
     got = _seals(one.dialect, _history(one.dialect, body))
+    if streamed:  # deltas may leave open to which of two texts a seal belongs
+        names = {value[0] for _, kind, value in asked.read(one.dialect, body).turns if kind == "call"}
+        want, got = ([(on if on in names else "", seal) for on, seal in seals] for seals in (want, got))
     if got != want:
         found.append(f"seals are {_short(got)} instead of {_short(want)}")
     turns = asked.read(one.dialect, body).turns
@@ -55,6 +63,19 @@ def problems(book: Book, one: Recording, client: str) -> list[str]:
     if turns[0][:2] != ("user", "text") or said != ("hi" if results else "higoon"):
         found.append(f"the turns are {str(turns)[:200]}")
     return found
+
+
+def _whole(first: Call, taken: Leg, body: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(bridge.whole(first, taken, body, Meter()))
+    return found
+
+
+def _streamed(first: Call, taken: Leg, body: bytes, chance: random.Random) -> dict[str, Any]:
+    feed = through(bridge.feed(first, taken), body, chance)
+    if feed.fault is not None:
+        raise feed.fault
+    assert feed.tail is not None
+    return keep.kept(first.dialect, b"".join([*feed.out, feed.tail]).decode())
 
 
 def _short(seals: list[tuple[str, str]]) -> str:

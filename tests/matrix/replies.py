@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.call import Call, Caller, Channel, Fault, Leg, Meter, Price
 from gateway.dialects import bridge
+from gateway.dialects.base import Feed
 from gateway.dialects.gemini.array import Elements
 from gateway.errors import GatewayError
 from gateway.relay import attempts
@@ -100,13 +101,7 @@ def _whole(book: Book, one: Recording, asked: Call, taken: Leg, want: read.Reply
 def _streamed(
     book: Book, one: Recording, asked: Call, taken: Leg, want: read.Reply, wants_usage: bool, chance: random.Random
 ) -> list[str]:
-    feed = bridge.feed(asked, taken)
-    body, at = one.body, 0
-    while at < len(body):
-        size = chance.choice((1, 7, 64, 512, 4096, 65536))
-        feed.push(body[at : at + size])
-        at += size
-    feed.end()
+    feed = through(bridge.feed(asked, taken), one.body, chance)
     text = b"".join(feed.out).decode()
     if feed.fault is not None:
         if want.error is None:
@@ -135,6 +130,17 @@ def _streamed(
     if asked.dialect != one.dialect:
         found += grammar.problems(book, asked.dialect, text, wants_usage=wants_usage, known=known)
     return found
+
+
+def through(feed: Feed, body: bytes, chance: random.Random) -> Feed:
+    """A feed that was given a whole body in pieces as a network may cut it."""
+    at = 0
+    while at < len(body):
+        size = chance.choice((1, 7, 64, 512, 4096, 65536))
+        feed.push(body[at : at + size])
+        at += size
+    feed.end()
+    return feed
 
 
 def differences(want: read.Reply, got: read.Reply, source: str, asked: Call) -> list[str]:

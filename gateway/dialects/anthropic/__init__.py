@@ -2,7 +2,8 @@
 
 `request` weighs and edits what is asked, `parse` and `render` turn it into neutral words and back, `families` knows
 what differs between its models; `parts` are the blocks of a message both ways; `reply` is what comes back whole,
-`stream` what is passed on in frames, `reader` and `writer` a stream from and to neutral words; `errors` what goes wrong.
+`stream` what is passed on in frames, `reader` and `writer` a stream from and to neutral words; `errors` what goes
+wrong.
 """
 
 from .can import CAN, FIELD
