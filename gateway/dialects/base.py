@@ -140,10 +140,11 @@ class Surface(Words, Protocol):
 class Dialect(Surface, Protocol):
     """A wire format of chat, as client surface and as provider language.
 
-    CAN: what it can say, for each feature of `neutral.features`.
+    CAN: what it can say, for each feature of `neutral.features` · TURNS: members of a body that hold the conversation.
     """
 
     CAN: Mapping[str, Verdict]
+    TURNS: tuple[str, ...]
 
     def render(self, request: ChatRequest, leg: Leg) -> dict[str, Any]:
         """A request from neutral words, `request.model` being the leg's. What CAN drops is left out."""

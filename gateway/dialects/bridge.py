@@ -27,7 +27,8 @@ from ..neutral.events import (
 from ..neutral.features import used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
-from ..neutral.request import ChatRequest, CustomTool, FunctionTool, Message
+from ..neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message
+from ..splice import scan
 from ..sse import MAX_FRAME, Overlong, Splitter, read
 from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface
@@ -112,11 +113,16 @@ def encode(call: Call, leg: Leg) -> bytes:
         return SURFACES[leg.dialect].encode(call, leg)
     target = NAMED[leg.dialect]
     asked = request(call)
+    messages = tuple(_for_leg(call, leg, message) for message in asked.messages)
+    tools = tuple(tool for tool in asked.tools if not isinstance(tool, HostedTool) or tool.dialect == leg.dialect)
+    asked = replace(asked, model=leg.model, messages=messages, tools=tools)
+    if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
+        said = {name: value for name, value in target.render(asked, leg).items() if name in target.TURNS}
+        kept = {name: value for name, value in call.body.values.items() if name not in target.TURNS}
+        return target.encode(replace(call, body=scan(_dumps({**kept, **said}))), leg)
     if call.cap is not None:
         asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
-    messages = tuple(_for_leg(call, leg, message) for message in asked.messages)
-    asked = replace(asked, model=leg.model, messages=messages)
-    if leg.dialect != call.dialect and target.CAN["custom_tools"] == "reshape":
+    if target.CAN["custom_tools"] == "reshape":
         asked = _plain_tools(asked)
     return _dumps(target.render(asked, leg))
 

@@ -891,7 +891,7 @@ def test_a_request_is_parsed() -> None:
     assert isinstance(found.tools[1], HostedTool)
     assert found.extras == {"messages": {
         "cache_control": {"type": "ephemeral"}, "output_config": {"new": 1}, "tools.input_examples": {"f": [{"a": 1}]}}}  # fmt: skip
-    assert {"mid_system", "hosted_tools", "tool_result_error", "parallel_off", "cache"} <= used(found)
+    assert {"mid_system", "hosted_tools_beside", "tool_result_error", "parallel_off", "cache"} <= used(found)
     again = sent(found)
     assert again["cache_control"] and again["output_config"]["new"] == 1
     assert again["tools"][0]["input_examples"] == [{"a": 1}] and again["tools"][1] == values["tools"][1]  # type: ignore[index]

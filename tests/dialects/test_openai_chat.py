@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.call import Call, Caller, Channel, Fault, Leg, Meter
 from gateway.dialects import openai_chat
-from gateway.dialects.openai_chat import reply, request, writer
+from gateway.dialects.openai_chat import reply, request
 from gateway.dialects.openai_chat.usage import usage as usage_of
+from gateway.dialects.openai_chat.writer import ChatWriter
 from gateway.neutral.events import unfold
 from gateway.neutral.parts import Reasoning, Refusal, Text, ToolCall
 from gateway.neutral.reply import ChatReply, Choice, Finish, Usage
@@ -252,7 +253,7 @@ REPLIES = st.builds(
 @given(REPLIES, st.integers(1, 7))
 def test_what_is_streamed_is_what_is_said_whole(one: ChatReply, size: int) -> None:
     """Joined by a reader of the test's own, the frames say what the whole reply says."""
-    out = writer.ChatWriter({"stream_options": {"include_usage": True}})
+    out = ChatWriter({"stream_options": {"include_usage": True}})
     events = unfold(one, lambda text: (text[at : at + size] for at in range(0, len(text), size)))
     frames = [frame + b"\n\n" for event in events for frame in out.write(event).split(b"\n\n")[:-1]]
     assert frames[-1] == b"data: [DONE]\n\n"

@@ -20,6 +20,7 @@ from .writer import writer
 
 name = "messages"
 id_prefix = "msg_"
+TURNS = ("messages", "system")
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
@@ -28,6 +29,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
-    "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
+    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

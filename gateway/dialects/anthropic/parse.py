@@ -85,8 +85,6 @@ def _turn(role: str, parts: list[Part]) -> Message:
 
 
 _TOOL = frozenset(("name", "description", "input_schema", "type", "cache_control", "strict"))
-_ITS_OWN = ("defer_loading", "allowed_callers")
-"""Members of a function that make it a matter of the provider's own tools."""
 
 
 def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
@@ -94,7 +92,7 @@ def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
         match tool:
             case {"type": str(kind)} if kind != "custom":
                 yield HostedTool(dialect=NAME, kind=kind, raw=dumped(tool))
-            case {"name": str(name)} if not any(tool.get(member) for member in _ITS_OWN):
+            case {"name": str(name)} if _called_directly(tool):
                 schema, told = tool.get("input_schema"), tool.get("description")
                 yield FunctionTool(
                     name=name,
@@ -107,6 +105,12 @@ def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
                 yield HostedTool(dialect=NAME, kind="custom", raw=dumped(tool))
     for server in objects(values.get("mcp_servers")):
         yield HostedTool(dialect=NAME, kind="mcp_servers", raw=dumped(server))
+
+
+def _called_directly(tool: Mapping[str, Any]) -> bool:
+    """Whether the model itself may call a function, not only code that the provider runs."""
+    callers = tool.get("allowed_callers")
+    return not isinstance(callers, list) or "direct" in callers
 
 
 def _tool_choice(found: Any) -> ToolChoice:
@@ -165,7 +169,7 @@ def _extras(values: Mapping[str, Any], config: Mapping[str, Any], form: Any) -> 
         found["thinking"] = thinking
     for tool in objects(values.get("tools")):
         if tool.get("type") in (None, "custom"):
-            for name in tool.keys() - _TOOL - {*_ITS_OWN}:
+            for name in tool.keys() - _TOOL:
                 if tool[name] is not None:
                     found.setdefault(f"tools.{name}", {})[str(tool.get("name"))] = tool[name]
     if any(_cites(block) for message in objects(values.get("messages")) for block in objects(message.get("content"))):

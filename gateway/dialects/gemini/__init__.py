@@ -20,6 +20,7 @@ from .writer import writer
 
 name = "gemini"
 id_prefix = "gen_"
+TURNS = ("contents", "systemInstruction", "system_instruction")
 
 
 def path(model: str, stream: bool) -> str:
@@ -32,6 +33,6 @@ def resource(model: str) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
-    "parse", "parse_reply", "path", "reader", "render", "render_reply", "resource", "whole", "writer",
+    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
+    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "resource", "whole", "writer",
 ]  # fmt: skip

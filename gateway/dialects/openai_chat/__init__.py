@@ -20,6 +20,7 @@ from .writer import writer
 
 name = "chat"
 id_prefix = "chatcmpl-"
+TURNS = ("messages",)
 
 
 def path(model: str, stream: bool) -> str:
@@ -27,6 +28,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
-    "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
+    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from .stream import feed
 from .writer import render_reply, writer
 
 id_prefix = "resp_"
+TURNS = ("input", "instructions")
 
 
 def path(model: str, stream: bool) -> str:
@@ -25,6 +26,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "kept",
+    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "kept",
     "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -130,16 +130,17 @@ def spaced(space: str, name: str) -> str:
     return f"{space}__{name}"
 
 
-def call_of(item: Mapping[str, Any]) -> ToolCall:
-    """A call of a tool of the caller's. `call_id` is what a result must quote, never `id`."""
+def call_of(item: Mapping[str, Any], spaces: frozenset[str] = frozenset()) -> ToolCall:
+    """A call of a tool of the caller's. `call_id` is what a result must quote, never `id`. spaces: the namespaces that
+    the caller has declared; a provider makes up others."""
     custom = item.get("type") == "custom_tool_call"
     arguments = item.get("input" if custom else "arguments")
-    name, space = str(item.get("name", "")), item.get("namespace")
+    name, space = str(item.get("name", "")), str(item.get("namespace"))
     if not isinstance(arguments, str):  # seen: an object
         arguments = raw(arguments) if arguments is not None else ""
     return ToolCall(
         id=str(item.get("call_id") or item.get("id") or ""),
-        name=spaced(space, name) if isinstance(space, str) and space else name,
+        name=spaced(space, name) if space in spaces else name,
         arguments=arguments,
         custom=custom,
     )

@@ -59,7 +59,7 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
     include = include if isinstance(include, list) else []
     instructions = values.get("instructions")
     messages = [Message(role="system", parts=(Text(text=instructions),))] if isinstance(instructions, str) else []
-    messages += _messages(values.get("input"))
+    messages += _messages(values.get("input"), frozenset(_spaces(values.get("tools"))))
     user, safety = values.get("user"), values.get("safety_identifier")
     end_user = next((name for name in (user, safety) if isinstance(name, str)), None)
     extras = _extras(values, include)
@@ -115,7 +115,15 @@ def _extras(values: Mapping[str, Any], include: list[Any]) -> dict[str, Any]:
     return extras
 
 
-def _messages(given: Any) -> list[Message]:
+def _spaces(tools: Any) -> Iterator[str]:
+    """The namespaces that a request declares."""
+    for tool in tools if isinstance(tools, list) else ():
+        match tool:
+            case {"type": "namespace", "name": str(space)}:
+                yield space
+
+
+def _messages(given: Any, spaces: frozenset[str]) -> list[Message]:
     if isinstance(given, str):
         return [Message(role="user", parts=(Text(text=given),))]
     messages: list[Message] = []
@@ -134,7 +142,7 @@ def _messages(given: Any) -> list[Message]:
             close()
             messages.append(Message(role="tool", parts=(_result(item),)))
         elif kind not in ("message", None) or not isinstance(role, str):
-            turn += _own(item)
+            turn += _own(item, spaces)
         elif role == "assistant":
             if any(isinstance(part, Text | Refusal) for part in turn):
                 close()
@@ -146,7 +154,7 @@ def _messages(given: Any) -> list[Message]:
     return messages
 
 
-def _own(item: Mapping[str, Any]) -> Iterator[Part]:
+def _own(item: Mapping[str, Any], spaces: frozenset[str]) -> Iterator[Part]:
     """What an item means that stands for an assistant's doing, or that only this dialect knows."""
     match item:
         case {"type": "reasoning"}:
@@ -158,7 +166,7 @@ def _own(item: Mapping[str, Any]) -> Iterator[Part]:
             if thought is not None:
                 yield thought
         case {"type": "function_call" | "custom_tool_call"}:
-            yield call_of(item)
+            yield call_of(item, spaces)
         case {"type": "image_generation_call", "result": str(data)} if data:
             yield image_of(item, data)
         case {"type": str()}:
