@@ -104,6 +104,9 @@ def test_codex(gateway: Gateway, tmp_path: Path, behind: str) -> None:
 @pytest.mark.parametrize("behind", BEHIND)
 def test_gemini_cli(gateway: Gateway, tmp_path: Path, behind: str) -> None:
     line = json.dumps({"command": "echo by-gemini > made.txt && echo told-by-tool"})
+    settings = tmp_path / "home" / ".gemini" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}))
     told = run(
         [needs("gemini"), "-p", f"call run_shell_command {line}", "-m", model(behind), "--yolo", "--skip-trust"],
         tmp_path,
