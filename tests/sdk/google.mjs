@@ -5,7 +5,8 @@ import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from "@google/
 
 const httpOptions = { baseUrl: process.env.URL };
 const client = new GoogleGenAI({ apiKey: process.env.KEY, httpOptions });
-const ask = (contents, config = {}, model = "sandbox/echo") => client.models.generateContent({ model, contents, config });
+const ask = (contents, config = {}, model = "sandbox/echo") =>
+  client.models.generateContent({ model, contents, config });
 async function streamed(contents, config = {}, model = "sandbox/echo") {
   const chunks = [];
   for await (const chunk of await client.models.generateContentStream({ model, contents, config })) chunks.push(chunk);

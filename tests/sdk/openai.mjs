@@ -13,6 +13,13 @@ const weather = {
   },
 };
 
+const schema = {
+  type: "object",
+  properties: { day: { type: "integer" } },
+  required: ["day"],
+  additionalProperties: false,
+};
+
 const checks = {
   async chat() {
     const reply = await ask("Say hello");
@@ -57,10 +64,11 @@ const checks = {
     assert.equal(new Set(calls.map((call) => call.id)).size, 2);
   },
   async runner() {
+    const get_weather = { ...weather.function, function: ({ city }) => `sun in ${city}`, parse: JSON.parse };
     const runner = client.chat.completions.runTools({
       model: "sandbox/echo",
       messages: [{ role: "user", content: "weather in Rome please" }],
-      tools: [{ ...weather, function: { ...weather.function, function: ({ city }) => `sun in ${city}`, parse: JSON.parse } }],
+      tools: [{ type: "function", function: get_weather }],
     });
     assert.match(await runner.finalContent(), /sun in Rome/);
   },
@@ -72,7 +80,6 @@ const checks = {
     assert.match(reply.choices[0].message.content, /cat\.jpg/);
   },
   async schema() {
-    const schema = { type: "object", properties: { day: { type: "integer" } }, required: ["day"], additionalProperties: false };
     const reply = await client.chat.completions.parse({
       model: "sandbox/echo",
       messages: [{ role: "user", content: "on day 14" }],
@@ -81,25 +88,27 @@ const checks = {
     assert.deepEqual(reply.choices[0].message.parsed, { day: 14 });
   },
   async responses() {
-    const reply = await client.responses.create({ model: "sandbox/echo", instructions: "Be brief.", input: "Say hello" });
+    const model = "sandbox/echo";
+    const reply = await client.responses.create({ model, instructions: "Be brief.", input: "Say hello" });
     assert.equal(reply.output_text, "Say hello");
     assert.equal(reply.status, "completed");
     assert.match(reply._request_id, /^req_/);
-    const cut = await client.responses.create({ model: "sandbox/echo", input: "one two three", max_output_tokens: 2 });
+    const cut = await client.responses.create({ model, input: "one two three", max_output_tokens: 2 });
     assert.equal(cut.output_text, "one two");
     assert.equal(cut.incomplete_details.reason, "max_output_tokens");
   },
   async streamed_responses() {
     let text = "";
     const kinds = [];
-    for await (const event of await client.responses.create({ model: "sandbox/reasoner", input: "one two", stream: true })) {
+    const asked = { model: "sandbox/reasoner", input: "one two" };
+    for await (const event of await client.responses.create({ ...asked, stream: true })) {
       kinds.push(event.type);
       if (event.type === "response.output_text.delta") text += event.delta;
     }
     assert.equal(text, "one two");
     assert.equal(kinds[0], "response.created");
     assert.equal(kinds.at(-1), "response.completed");
-    const final = await client.responses.stream({ model: "sandbox/reasoner", input: "one two" }).finalResponse();
+    const final = await client.responses.stream(asked).finalResponse();
     assert.deepEqual(final.output.map((item) => item.type), ["reasoning", "message"]);
   },
   async responses_tools() {
@@ -113,7 +122,6 @@ const checks = {
     assert.match(final.output_text, /18 degrees/);
   },
   async responses_schema() {
-    const schema = { type: "object", properties: { day: { type: "integer" } }, required: ["day"], additionalProperties: false };
     const reply = await client.responses.parse({
       model: "sandbox/echo",
       input: [{ role: "user", content: [{ type: "input_text", text: "on day 14" }] }],
@@ -122,7 +130,8 @@ const checks = {
     assert.deepEqual(reply.output_parsed, { day: 14 });
   },
   async count() {
-    const counted = await client.responses.inputTokens.count({ model: "sandbox/echo", input: "How many tokens are these?" });
+    const asked = { model: "sandbox/echo", input: "How many tokens are these?" };
+    const counted = await client.responses.inputTokens.count(asked);
     assert.ok(counted.input_tokens > 3);
   },
   async embeddings() {

@@ -23,9 +23,8 @@ _NODE = 20
 
 def for_python(package: str) -> Path:
     """The folder of `name==version` and all it needs, to stand first in PYTHONPATH."""
-    return _installed(
-        package, [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target"]
-    )
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries=1", "--no-compile"]
+    return _installed(package, [*pip, "--target"])
 
 
 def for_node(package: str) -> Path:
@@ -36,7 +35,8 @@ def for_node(package: str) -> Path:
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < _NODE:
         pytest.skip(f"node {version} is older than {_NODE}: {package} is not tried")
-    return _installed(package, [npm, "install", "--no-audit", "--no-fund", "--prefix"])
+    options = ["--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+    return _installed(package, [npm, "install", *options, "--prefix"])
 
 
 def _installed(package: str, install: list[str]) -> Path:
@@ -53,7 +53,8 @@ def _installed(package: str, install: list[str]) -> Path:
         pytest.skip(f"{package} was not installed within {_INSTALL_S} s: it is not tried")
     if done.returncode:
         shutil.rmtree(new)
-        pytest.skip(f"{package} cannot be installed here: {' '.join(done.stderr.strip().splitlines()[-1:])}")
+        why = next((line for line in done.stderr.splitlines() if line.lower().startswith(("npm error", "error"))), "")
+        pytest.skip(f"{package} cannot be installed here: {why}")
     try:
         new.rename(folder)
     except OSError:  # another run was first
