@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.gateway import Gateway
-from tests.sdk.test_openai_node import node_modules  # noqa: F401  # a fixture
+from tests.sdk.packages import OPENAI_FOR_NODE, for_node
 
 LATER = (
     "/images", "images.", "/audio", "/video", "/tasks", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
@@ -168,10 +168,10 @@ def test_python_blocks(gateway: Gateway, text: str) -> None:
     assert ran >= 7
 
 
-def test_node_blocks(gateway: Gateway, text: str, node_modules: Path) -> None:  # noqa: F811
-    ran = 0
+def test_node_blocks(gateway: Gateway, text: str) -> None:
+    ran, folder = 0, for_node(OPENAI_FOR_NODE)
     for block in blocks(NODE, text):
-        script = node_modules / f"reference{ran}.mjs"
+        script = folder / f"reference{ran}.mjs"
         script.write_text(at_home(block, gateway))
         assert run(["node", str(script)], gateway).strip()
         ran += 1

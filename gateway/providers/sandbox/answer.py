@@ -228,9 +228,9 @@ def choice(parts: tuple[Part, ...], limit: int, stop: tuple[str, ...], finish: F
     kept: list[Part] = []
     reason = finish or Finish(reason="tool_calls" if any(isinstance(p, ToolCall) for p in parts) else "stop")
     for part in parts:
-        ends = [part.text.find(word) for word in stop if word and word in part.text] if isinstance(part, Text) else []
+        ends = [(part.text.find(word), word) for word in stop if word and isinstance(part, Text) and word in part.text]
         if isinstance(part, Text) and ends:
-            part = replace(part, text=part.text[: min(ends)])
+            part = replace(part, text=part.text[: min(ends)[0]])
         used = _part_tokens(part)
         if used > left:
             kept += [_cut(part, left)] if left > 0 else []
@@ -239,7 +239,7 @@ def choice(parts: tuple[Part, ...], limit: int, stop: tuple[str, ...], finish: F
         left -= used
         kept.append(part)
         if ends:
-            reason = Finish(reason="stop")
+            reason = Finish(reason="stop", matched=min(ends)[1])
             break
     return Choice(parts=tuple(kept), finish=reason)
 
