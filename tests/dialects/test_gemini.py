@@ -210,6 +210,21 @@ def test_parts_that_come_at_once_go_out_in_order(said: ChatReply) -> None:
     assert read_stream(streamed(iter(mixed))) == said
 
 
+def test_arguments_may_hold_what_orjson_cannot_write() -> None:
+    odd = ToolCall(id="c", name="f", arguments='{"a":1000000000000000000000000000000,"b":"\\ud800"}')
+    finish = Finish(reason="tool_calls")
+    said = ChatReply(id="r", model="m", created=1, choices=(Choice(parts=(odd,), finish=finish),))
+    (call,) = read_stream(streamed(unfold(said))).choices[0].parts
+    assert isinstance(call, ToolCall) and json.loads(call.arguments) == {"a": 1e30, "b": "?"}
+
+
+@pytest.mark.parametrize("word", ["NaN", "-Infinity"])
+def test_what_is_no_json_stays_text(word: str) -> None:
+    text = f'{{"a": {word}}}'
+    assert gemini.parts.args(text) == {"arguments": text}
+    assert gemini.parts.response(ToolResult(call_id="c", parts=(Text(text=text),))) == {"result": text}
+
+
 @given(st.lists(foreign, min_size=1, max_size=3))
 def test_seals_of_others_travel_as_base64(found: list[Seal]) -> None:
     """Google's clients decode signatures and encode them in another alphabet."""

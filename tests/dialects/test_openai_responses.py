@@ -286,6 +286,13 @@ def test_what_was_asked_is_told_back() -> None:
     assert found["previous_response_id"] is None and found["usage"] is None and found["output_text"] == ""
 
 
+def test_what_is_told_back_may_hold_numbers_of_any_length() -> None:
+    asked = {"tools": [{"type": "function", "name": "f", "parameters": {"maximum": 10**30}}]}
+    said = unfold(one_choice(Text(text="hi")))
+    (begun, *_), whole = frames(told(said, asked)), responses.render_reply(one_choice(Text(text="hi")), asked)
+    assert begun["response"]["tools"][0]["parameters"] == whole["tools"][0]["parameters"] == {"maximum": 10**30}
+
+
 def test_several_texts_share_a_message() -> None:
     reply = ChatReply(
         id="resp_1", model="m", created=0,
