@@ -331,6 +331,12 @@ def test_a_forced_limit_goes_where_the_callers_was(sent: str, want: str) -> None
     assert gemini.encode(call(7, text=sent), leg()).decode() == want
 
 
+def test_members_named_like_paths_are_nobodys() -> None:
+    odd = {"contents.role": 1, "a.b": 2, "generationConfig": {"x.y": 3}, "toolConfig": {"z.w": 4}}
+    request = gemini.parse({"model": "m", "contents": [{"parts": [{"text": "hi"}]}], **odd})
+    assert not request.extras and gemini.render(request, leg())["contents"]
+
+
 def test_paths() -> None:
     assert gemini.path("gemini-2.5-pro", False) == "/v1beta/models/gemini-2.5-pro:generateContent"
     assert gemini.path("a/b:c", True) == "/v1beta/models/a/b%3Ac:streamGenerateContent?alt=sse"

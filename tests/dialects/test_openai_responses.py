@@ -48,7 +48,7 @@ from gateway.neutral.request import (
 from gateway.splice import guard
 from gateway.sse import Splitter, read
 from schemas.base import Wrong, check
-from schemas.responses import ResponsesSchema
+from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
 
 BASE: dict[str, Any] = {"model": "lab/m", "input": "hi"}
 
@@ -526,6 +526,11 @@ json_values: Any = st.recursive(
 )  # fmt: skip
 
 
+def test_thoughts_of_no_shape_are_read() -> None:
+    asked = responses.parse({"model": "m", "input": [{"type": "reasoning", "summary": 1.5, "content": {"a": 1}}]})
+    assert not asked.messages
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["input", "tools", "tool_choice", "text", "reasoning", "include"]), json_values))
 def test_odd_requests_are_read_all_the_same(odd: dict[str, Any]) -> None:
@@ -768,12 +773,24 @@ def test_providers_that_leave_things_out() -> None:
         ({"tools": [{"type": "custom", "name": "x"}] * 2_049}, "tools"), ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"stream": "yes"}, "stream"), ({"background": True}, "background"), ({"temperature": 3}, "temperature"),
         ({"text": "x"}, "text"), ({"include": "x"}, "include"), ({"store": 1}, "store"), ({"metadata": []}, "metadata"),
+        ({"prompt": {"id": "p", "variables": "x"}}, "prompt"),
     ],
 )  # fmt: skip
 def test_what_the_gate_refuses(more: dict[str, Any], param: str) -> None:
     with pytest.raises(Wrong) as wrong:
         check(ResponsesSchema(), {**BASE, **more})
     assert wrong.value.param == param
+
+
+def test_all_three_gates_know_the_same_fields() -> None:
+    for schema in (CompactSchema(), InputTokensSchema()):
+        for more in ({"max_output_tokens": {}}, {"temperature": {}}, {"prompt": []}, {"stream": "x"}):
+            with pytest.raises(Wrong):
+                check(schema, {**BASE, **more})
+
+
+def test_variables_of_a_prompt_may_be_anything() -> None:
+    call(prompt={"id": "p", "variables": {"a": {"type": {}}, "b": 1, "c": None, "d": {"type": ["x"]}}})
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ _TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "reasoning_t
 
 
 def _weigh_part(scale: Scale, part: Any, where: str) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = str(part.get("type")) if isinstance(part, dict) else None
     if kind in ("input_image", "computer_screenshot"):
         scale.images += 1
         scale.small_images += part.get("detail") == "low"
