@@ -526,6 +526,12 @@ json_values: Any = st.recursive(
 )  # fmt: skip
 
 
+def test_schemas_of_no_shape_are_not_strict() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": [{"a": 1}], "additionalProperties": False}
+    (tool,) = responses.parse({**BASE, "tools": [{"type": "function", "name": "f", "parameters": schema}]}).tools
+    assert isinstance(tool, FunctionTool) and tool.strict is None
+
+
 def test_thoughts_of_no_shape_are_read() -> None:
     asked = responses.parse({"model": "m", "input": [{"type": "reasoning", "summary": 1.5, "content": {"a": 1}}]})
     assert not asked.messages
