@@ -22,14 +22,21 @@ _DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
 
 def size(value: Any) -> int:
-    """UTF-8 bytes of all text in a value, names of members included; a number or literal counts as 8."""
+    """UTF-8 bytes of all text in a value, names of members included. What is inside of an object or array is written
+    as JSON on its way to the model: there a literal counts by its length, and each place by its marks."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, dict):
-        return sum(size(name) + size(inner) for name, inner in value.items())
+        return sum(size(name) + _inner(inner) + 2 for name, inner in value.items())
     if isinstance(value, list):
-        return sum(map(size, value))
-    return 0 if value is None else 8
+        return sum(_inner(inner) + 2 for inner in value)
+    return 0 if value is None else len(str(value))
+
+
+def _inner(value: Any) -> int:
+    if isinstance(value, str | dict | list):
+        return size(value)
+    return len(str(value))
 
 
 def decoded(data: Any) -> int:
