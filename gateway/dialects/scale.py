@@ -18,6 +18,7 @@ UPSTREAM = {
 }  # fmt: skip
 """Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
 
+_TYPE = re.compile(r"(?i:data:)([^;,]*)")
 _DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
 
@@ -41,7 +42,10 @@ def _inner(value: Any) -> int:
 
 def decoded(data: Any) -> int:
     """Bytes behind base64 text or a data URL, from above."""
-    return len(data) * 3 // 4 if isinstance(data, str) else 0
+    if not isinstance(data, str):
+        return 0
+    plain = data[:5].lower() == "data:" and ";base64" not in data[:256].partition(",")[0].lower()
+    return len(data) if plain else len(data) * 3 // 4
 
 
 class Scale:
@@ -65,6 +69,24 @@ class Scale:
         """Note an address that somebody will fetch; a data URL is none, nor is bare base64 (Perplexity)."""
         if isinstance(url, str) and not _DATA.match(url):
             self.urls.append((url, where))
+
+    def picture(self, image: Any, where: str, *, small: bool = False) -> None:
+        """Note an image by its address or data URL. What says that it is something else weighs as that: some providers
+        read a document or sound there too."""
+        self.images += 1
+        self.small_images += small
+        self.fetched(image, where)
+        kind = _TYPE.match(image) if isinstance(image, str) else None
+        if kind is not None:
+            self.posing(kind[1], image)
+
+    def posing(self, media_type: Any, data: Any) -> None:
+        """Note what stands where an image belongs, by the type that it claims."""
+        family = media_type.strip().lower().partition("/")[0] if isinstance(media_type, str) else ""
+        if family == "audio":
+            self.audio_bytes += decoded(data)
+        elif family not in ("", "image"):
+            self.file_bytes += decoded(data)
 
     def search(self, value: Any, where: str) -> None:
         """Find names of upstream objects, at any depth."""
