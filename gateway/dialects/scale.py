@@ -18,6 +18,11 @@ UPSTREAM = {
 }  # fmt: skip
 """Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
 
+_ADDRESSES = frozenset({
+    "image_url", "video_url", "audio_url", "file_url", "document_url", "server_url", "fileUri", "file_uri",
+})  # fmt: skip
+"""Members that name what somebody will fetch, wherever they stand in what is no plain text."""
+
 _TYPE = re.compile(r"(?i:data:)([^;,]*)")
 _DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
@@ -57,6 +62,7 @@ class Scale:
         self.unseen = False
         self.references: list[Reference] = []
         self.urls: list[tuple[str, str]] = []
+        self._noted: set[str] = set()
 
     def weight(self) -> Weight:
         return Weight(
@@ -66,8 +72,9 @@ class Scale:
         )  # fmt: skip
 
     def fetched(self, url: Any, where: str) -> None:
-        """Note an address that somebody will fetch; a data URL is none, nor is bare base64 (Perplexity)."""
-        if isinstance(url, str) and not _DATA.match(url):
+        """Note an address that somebody will fetch, once; a data URL is none, nor is bare base64 (Perplexity)."""
+        if isinstance(url, str) and url not in self._noted and not _DATA.match(url):
+            self._noted.add(url)
             self.urls.append((url, where))
 
     def picture(self, image: Any, where: str, *, small: bool = False) -> None:
@@ -89,9 +96,13 @@ class Scale:
             self.file_bytes += decoded(data)
 
     def search(self, value: Any, where: str) -> None:
-        """Find names of upstream objects, at any depth."""
+        """Find names of upstream objects and addresses, at any depth."""
         if isinstance(value, dict):
+            if value.get("type") == "url" or where.rpartition(".")[2] in _ADDRESSES:
+                self.fetched(value.get("url"), f"{where}.url")
             for name, inner in value.items():
+                if name in _ADDRESSES:
+                    self.fetched(inner, f"{where}.{name}")
                 if name in UPSTREAM:
                     self.refer(UPSTREAM[name], inner, f"{where}.{name}")
                 if name not in UPSTREAM or isinstance(inner, dict):  # a container names files of its own

@@ -305,6 +305,22 @@ def test_objects_made_upstream_are_found() -> None:
     assert ask.weight.unseen
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://generativelanguage.googleapis.com/v1beta/files/mine/../theirs", "HTTPS://generativelanguage.googleapis.com/v1beta/files/a",
+        "https://generativelanguage.googleapis.com:443/v1beta/files/a", "https://GenerativeLanguage.googleapis.com/v1beta/files/a",
+        "https://generativelanguage.googleapis.com/v1beta/files/a:download?alt=media", "http://x@generativelanguage.googleapis.com/a",
+        "https://generativelanguage.googleapis.com./v1beta/files/a", "https://europe-west4-aiplatform.googleapis.com/v1/a",
+        "https://generativelanguage%2egoogleapis.com/v1beta/files/a", "files/a",
+    ],
+)  # fmt: skip
+def test_files_of_our_own_account_are_named_in_one_way_only(uri: str) -> None:
+    """The API reads them with our key: whatever is not spelled as an upload of the caller's is nobody's."""
+    ask = call(contents=[{"parts": [{"fileData": {"fileUri": uri}}]}]).ask
+    assert [(found.kind, found.id) for found in ask.references] == [("file", uri)] and not ask.urls
+
+
 def test_the_body_goes_up_as_it_came() -> None:
     text = '{ "contents" : [{"parts":[{"text":"h\\u00e9"}]}] ,\n"tomorrow":1e2 }'
     assert gemini.encode(call(text=text), leg()).decode() == text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.scale import size
+from gateway.dialects.scale import Scale, size
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -21,6 +21,22 @@ values = st.recursive(
 def test_what_has_no_text_weighs_what_is_written(many: list[Any]) -> None:
     body = {"parameters": many * 1_000}
     assert size(body) * 2 > len(json.dumps(body, separators=(",", ":"))), "marks that stand together are one token"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "mcp", "server_url": "http://10.0.0.1"}, {"type": "audio_url", "audio_url": {"url": "http://10.0.0.1"}},
+        {"type": "x", "inner": [{"source": {"type": "url", "url": "http://10.0.0.1"}}]}, {"image_url": "http://10.0.0.1"},
+        {"type": "x", "file_url": "http://10.0.0.1"}, {"a": {"video_url": {"url": "http://10.0.0.1", "fps": 1}}},
+    ],
+)  # fmt: skip
+def test_addresses_are_found_at_any_depth(part: Any) -> None:
+    scale = Scale()
+    scale.search(part, "messages[0].content[0]")
+    assert [url for url, _ in scale.urls] == ["http://10.0.0.1"]
+    scale.search({"type": "found", "url": "https://a.example", "text": "http://10.0.0.2"}, "x")
+    assert len(scale.urls) == 1, "what is told is not what is fetched"
 
 
 @given(values)

@@ -56,7 +56,7 @@ def media(part: Mapping[str, Any]) -> Media | None:
         case {"fileData": Mapping() as file}:
             found = level(file)
             uri, kind = str(found.get("fileUri", "")), str(found.get("mimeType", ""))
-            uploaded = FILES_API.match(uri)
+            uploaded = FILES_API.fullmatch(uri)
             return Media(
                 kind=_kind(kind) if kind else "video" if "youtu" in uri[:24] else "file",
                 source=FileRef(id=uploaded[1]) if uploaded else Url(url=uri),

@@ -19,6 +19,8 @@ _HOSTED = ("web_search_options",)
 _OURS = frozenset({"function", "custom"})
 """Types of tools that the caller runs; all others are the provider's, and billed by it."""
 
+_TEXTS = frozenset({None, "text", "refusal", "thinking", "input_text", "output_text"})
+
 
 def ask(values: Mapping[str, Any]) -> Ask:
     """What the gateway must know of a request that the schema gate has passed."""
@@ -84,11 +86,12 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
             scale.fetched(data, f"{where}.file.file_data")
         else:
             scale.file_bytes += decoded(data)
-    elif kind in ("video_url", "document_url", "file_url"):
+    elif kind in ("video_url", "audio_url", "document_url", "file_url"):
         scale.unseen = True
         scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.{kind}")
     else:
         scale.text += size(part)
+        scale.images += kind not in _TEXTS  # whatever it is, it may be seen
     if kind != "text":
         scale.search(part, where)
 
