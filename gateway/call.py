@@ -67,7 +67,7 @@ class Weight:
             + 8 * self.messages
             + (640 + 16 * self.tools if self.tools else 0)
             + image_tokens * (self.images - self.small_images)
-            + 100 * self.small_images
+            + image_tokens // 16 * self.small_images
             + self.audio_bytes // 100
             + self.file_bytes
         )

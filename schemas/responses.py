@@ -67,14 +67,19 @@ class Tools(Json):
         return value
 
 
+def _prompt(value: Any) -> bool:
+    return value.get("variables") is None or type(value["variables"]) is dict
+
+
 class _Asked(WireSchema):
-    """What all three gates share."""
+    """The fields that the gateway reads, and the types of those that it knows: what all three gates share."""
 
     model = text(required=True)
     input = Input()
     instructions = text()
     previous_response_id = text()
     conversation = Json(str, dict, words="an id or an object with one")
+    prompt = Json(dict, words="an object, its variables too", test=_prompt)
     tools = Tools()
     tool_choice = Json(str, dict, words="a string or an object")
     parallel_tool_calls = flag()
@@ -82,12 +87,6 @@ class _Asked(WireSchema):
     truncation = text()
     prompt_cache_key = text()
     service_tier = text()
-    text = obj()
-
-
-class ResponsesSchema(_Asked):
-    """The fields that the gateway reads, and the types of those that it knows."""
-
     stream = flag()
     stream_options = obj()
     max_output_tokens = whole(1)
@@ -95,21 +94,26 @@ class ResponsesSchema(_Asked):
     temperature = number(0, 2)
     top_p = number(0, 1)
     top_logprobs = Json(int, words="an integer")
-    prompt = obj()
     include = Json(list, words="an array of strings", test=lambda value: all(type(name) is str for name in value))
     user = text()
     safety_identifier = text()
     metadata = obj()
     store = flag()
+    models = Json(list, words="an array of model names", test=lambda value: all(type(name) is str for name in value))
+    provider = obj()
+    computer_id = text()
+    max_steps = whole(1, 1_000)
+    text = obj()
+
+
+class ResponsesSchema(_Asked):
+    """An answer is wanted."""
+
     background = Json(
         bool,
         words="false: answers in the background are not offered until this gateway has tasks",
         test=lambda value: value is False,
     )
-    models = Json(list, words="an array of model names", test=lambda value: all(type(name) is str for name in value))
-    provider = obj()
-    computer_id = text()
-    max_steps = whole(1, 1_000)
 
     @validates_schema(skip_on_field_errors=True)
     def asks_something(self, values: Mapping[str, Any], **_: Any) -> None:

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from models import ledger as book
-from models import writer
+from models import receipt, writer
+from models.base import DatabaseError, session
 from models.window import Rule
 
 from .. import ids
-from ..call import Ask, Call, Leg, Meter, Price
+from ..call import Ask, Call, Leg, Meter, Price, Reference
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
 from ..money import usd
+from ..neutral.parts import Bytes
 from ..neutral.reply import Usage
 from . import prices
 from .prices import Ceiling
@@ -154,7 +156,26 @@ def _pin(call: Call, leg: Leg, meter: Meter, kind: str, made: str) -> tuple[str,
 
 
 def _estimate(call: Call, meter: Meter) -> Usage:
-    return Usage(input=call.ask.weight.guess(), output=math.ceil(meter.out_bytes / 4))
+    """What the body weighs, the files that were fetched for it, and what the reply that it goes on from took."""
+    files = sum(
+        len(got.source.base64) * 3 // 4
+        for got in call.fetched.values()
+        if got.kind != "image" and isinstance(got.source, Bytes)
+    )
+    given = call.ask.weight.guess() + files // 16 + sum(_took(call, reference) for reference in call.ask.references)
+    return Usage(input=given, output=math.ceil(meter.out_bytes / 4))
+
+
+def _took(call: Call, reference: Reference) -> int:
+    """Tokens of an earlier call of the account, its answer among them."""
+    if reference.kind != "response":
+        return 0
+    try:
+        with session():
+            earlier = receipt.find(call.caller.account_id, reference.id)
+    except DatabaseError:
+        return 0
+    return sum(json.loads(earlier["detail"])["tokens"].values()) if earlier is not None else 0
 
 
 def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:

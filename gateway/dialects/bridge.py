@@ -121,7 +121,8 @@ def encode(call: Call, leg: Leg) -> bytes:
         kept = {name: value for name, value in call.body.values.items() if name not in target.TURNS}
         return target.encode(replace(call, body=scan(_dumps({**kept, **said}))), leg)
     if call.cap is not None:
-        asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
+        limit = min(call.cap, asked.sampling.limit or call.cap)
+        asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
         asked = _plain_tools(asked)
     return _dumps(target.render(asked, leg))

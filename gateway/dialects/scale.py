@@ -18,23 +18,39 @@ UPSTREAM = {
 }  # fmt: skip
 """Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
 
+_ADDRESSES = frozenset({
+    "image_url", "video_url", "audio_url", "file_url", "document_url", "server_url", "fileUri", "file_uri",
+})  # fmt: skip
+"""Members that name what somebody will fetch, wherever they stand in what is no plain text."""
+
+_TYPE = re.compile(r"(?i:data:)([^;,]*)")
 _DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
 
 def size(value: Any) -> int:
-    """UTF-8 bytes of all text in a value, names of members included; a number or literal counts as 8."""
+    """UTF-8 bytes of all text in a value, names of members included. What is inside of an object or array is written
+    as JSON on its way to the model: there a literal counts by its length, and each place by its marks."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, dict):
-        return sum(size(name) + size(inner) for name, inner in value.items())
+        return sum(size(name) + _inner(inner) + 2 for name, inner in value.items())
     if isinstance(value, list):
-        return sum(map(size, value))
-    return 0 if value is None else 8
+        return sum(_inner(inner) + 2 for inner in value)
+    return 0 if value is None else len(str(value))
+
+
+def _inner(value: Any) -> int:
+    if isinstance(value, str | dict | list):
+        return size(value)
+    return len(str(value))
 
 
 def decoded(data: Any) -> int:
     """Bytes behind base64 text or a data URL, from above."""
-    return len(data) * 3 // 4 if isinstance(data, str) else 0
+    if not isinstance(data, str):
+        return 0
+    plain = data[:5].lower() == "data:" and ";base64" not in data[:256].partition(",")[0].lower()
+    return len(data) if plain else len(data) * 3 // 4
 
 
 class Scale:
@@ -46,6 +62,7 @@ class Scale:
         self.unseen = False
         self.references: list[Reference] = []
         self.urls: list[tuple[str, str]] = []
+        self._noted: set[str] = set()
 
     def weight(self) -> Weight:
         return Weight(
@@ -55,14 +72,37 @@ class Scale:
         )  # fmt: skip
 
     def fetched(self, url: Any, where: str) -> None:
-        """Note an address that somebody will fetch; a data URL is none, nor is bare base64 (Perplexity)."""
-        if isinstance(url, str) and not _DATA.match(url):
+        """Note an address that somebody will fetch, once; a data URL is none, nor is bare base64 (Perplexity)."""
+        if isinstance(url, str) and url not in self._noted and not _DATA.match(url):
+            self._noted.add(url)
             self.urls.append((url, where))
 
+    def picture(self, image: Any, where: str, *, small: bool = False) -> None:
+        """Note an image by its address or data URL. What says that it is something else weighs as that: some providers
+        read a document or sound there too."""
+        self.images += 1
+        self.small_images += small
+        self.fetched(image, where)
+        kind = _TYPE.match(image) if isinstance(image, str) else None
+        if kind is not None:
+            self.posing(kind[1], image)
+
+    def posing(self, media_type: Any, data: Any) -> None:
+        """Note what stands where an image belongs, by the type that it claims."""
+        family = media_type.strip().lower().partition("/")[0] if isinstance(media_type, str) else ""
+        if family == "audio":
+            self.audio_bytes += decoded(data)
+        elif family not in ("", "image"):
+            self.file_bytes += decoded(data)
+
     def search(self, value: Any, where: str) -> None:
-        """Find names of upstream objects, at any depth."""
+        """Find names of upstream objects and addresses, at any depth."""
         if isinstance(value, dict):
+            if value.get("type") == "url" or where.rpartition(".")[2] in _ADDRESSES:
+                self.fetched(value.get("url"), f"{where}.url")
             for name, inner in value.items():
+                if name in _ADDRESSES:
+                    self.fetched(inner, f"{where}.{name}")
                 if name in UPSTREAM:
                     self.refer(UPSTREAM[name], inner, f"{where}.{name}")
                 if name not in UPSTREAM or isinstance(inner, dict):  # a container names files of its own

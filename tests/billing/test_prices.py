@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,12 +42,12 @@ def test_the_parts_of_a_cost_sum_to_it_and_it_is_rounded_up_once(rates: dict[str
     assert all(part > 0 for part in parts.values())
 
 
-def leg(rates: dict[str, Decimal]) -> Leg:
+def leg(rates: dict[str, Decimal], dialect: str = "chat") -> Leg:
     channel = Channel(
         id="c", name="c", provider="p", namespace="n", base_url="", secret=None, models=None, dialects=("chat",),
         priority=0, weight=1, free=False,
     )  # fmt: skip
-    return Leg(channel=channel, model="m", dialect="chat", price=price(rates))
+    return Leg(channel=channel, model="m", dialect=dialect, price=price(rates))
 
 
 @given(
@@ -79,3 +80,15 @@ def test_what_is_affordable_costs_no_more(rates: dict[str, Decimal], amount: int
 def test_input_that_is_not_in_the_body_is_held_as_the_whole_window() -> None:
     ask = Ask(model="m", weight=Weight(text=5, unseen=True))
     assert prices.bound_input(price({}), ask) == 128_000
+
+
+@pytest.mark.parametrize(("dialect", "full"), [("chat", 0), ("responses", 0), ("messages", 3), ("gemini", 3)])
+def test_a_small_look_is_held_as_a_full_one_where_it_cannot_be_asked_for(dialect: str, full: int) -> None:
+    one = leg({"input": Decimal(1), "output": Decimal(0)}, dialect)
+    ask = Ask(model="m", limit=1, weight=Weight(images=3, small_images=3))
+    assert prices.ceiling([one], ask, 1).want == 128 + full * 1_600 + (3 - full) * 100
+
+
+def test_what_responses_cannot_ask_for_is_held() -> None:
+    one = leg({"input": Decimal(0), "output": Decimal(1)}, "responses")
+    assert prices.ceiling([one], Ask(model="m", limit=1), 1).want == 16

@@ -897,6 +897,12 @@ def test_a_request_is_parsed() -> None:
     assert again["tools"][0]["input_examples"] == [{"a": 1}] and again["tools"][1] == values["tools"][1]  # type: ignore[index]
 
 
+def test_members_named_like_a_tools_own_are_nobodys() -> None:
+    tool = {"name": "f", "input_schema": {}, "defer_loading": True}
+    request = anthropic.parse({**BASE, "tools.defer_loading": 5, "tools.evil": 5, "a.b": 1, "tools": [tool]})
+    assert sent(request)["tools"][0]["defer_loading"] is True
+
+
 def test_documents_are_cited_or_not() -> None:
     block = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}, "title": "T",
              "context": "From 1999.", "citations": {"enabled": True}}  # fmt: skip

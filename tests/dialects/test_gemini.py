@@ -210,6 +210,21 @@ def test_parts_that_come_at_once_go_out_in_order(said: ChatReply) -> None:
     assert read_stream(streamed(iter(mixed))) == said
 
 
+def test_arguments_may_hold_what_orjson_cannot_write() -> None:
+    odd = ToolCall(id="c", name="f", arguments='{"a":1000000000000000000000000000000,"b":"\\ud800"}')
+    finish = Finish(reason="tool_calls")
+    said = ChatReply(id="r", model="m", created=1, choices=(Choice(parts=(odd,), finish=finish),))
+    (call,) = read_stream(streamed(unfold(said))).choices[0].parts
+    assert isinstance(call, ToolCall) and json.loads(call.arguments) == {"a": 1e30, "b": "?"}
+
+
+@pytest.mark.parametrize("word", ["NaN", "-Infinity"])
+def test_what_is_no_json_stays_text(word: str) -> None:
+    text = f'{{"a": {word}}}'
+    assert gemini.parts.args(text) == {"arguments": text}
+    assert gemini.parts.response(ToolResult(call_id="c", parts=(Text(text=text),))) == {"result": text}
+
+
 @given(st.lists(foreign, min_size=1, max_size=3))
 def test_seals_of_others_travel_as_base64(found: list[Seal]) -> None:
     """Google's clients decode signatures and encode them in another alphabet."""
@@ -290,6 +305,22 @@ def test_objects_made_upstream_are_found() -> None:
     assert ask.weight.unseen
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://generativelanguage.googleapis.com/v1beta/files/mine/../theirs", "HTTPS://generativelanguage.googleapis.com/v1beta/files/a",
+        "https://generativelanguage.googleapis.com:443/v1beta/files/a", "https://GenerativeLanguage.googleapis.com/v1beta/files/a",
+        "https://generativelanguage.googleapis.com/v1beta/files/a:download?alt=media", "http://x@generativelanguage.googleapis.com/a",
+        "https://generativelanguage.googleapis.com./v1beta/files/a", "https://europe-west4-aiplatform.googleapis.com/v1/a",
+        "https://generativelanguage%2egoogleapis.com/v1beta/files/a", "files/a",
+    ],
+)  # fmt: skip
+def test_files_of_our_own_account_are_named_in_one_way_only(uri: str) -> None:
+    """The API reads them with our key: whatever is not spelled as an upload of the caller's is nobody's."""
+    ask = call(contents=[{"parts": [{"fileData": {"fileUri": uri}}]}]).ask
+    assert [(found.kind, found.id) for found in ask.references] == [("file", uri)] and not ask.urls
+
+
 def test_the_body_goes_up_as_it_came() -> None:
     text = '{ "contents" : [{"parts":[{"text":"h\\u00e9"}]}] ,\n"tomorrow":1e2 }'
     assert gemini.encode(call(text=text), leg()).decode() == text
@@ -314,6 +345,12 @@ def test_the_body_goes_up_as_it_came() -> None:
 )
 def test_a_forced_limit_goes_where_the_callers_was(sent: str, want: str) -> None:
     assert gemini.encode(call(7, text=sent), leg()).decode() == want
+
+
+def test_members_named_like_paths_are_nobodys() -> None:
+    odd = {"contents.role": 1, "a.b": 2, "generationConfig": {"x.y": 3}, "toolConfig": {"z.w": 4}}
+    request = gemini.parse({"model": "m", "contents": [{"parts": [{"text": "hi"}]}], **odd})
+    assert not request.extras and gemini.render(request, leg())["contents"]
 
 
 def test_paths() -> None:
@@ -803,7 +840,8 @@ def test_usage_after_the_end_counts() -> None:
     feed.push(sse(chunk({"text": "a"}), last))
     assert feed.tail is None
     feed.push(sse(usage))
-    assert feed.tail == sse(usage) and feed.meter.final and len(feed.out) == 2
+    assert feed.meter.final and len(feed.out) == 1
+    assert feed.tail == sse(last, usage).replace(b'"theirs"', b'"gen_ours"').replace(b'"up-1"', b'"lab/m"')
     feed = gemini.feed(call(stream=True))
     feed.push(sse(last))
     feed.end()
@@ -888,6 +926,6 @@ def test_our_errors_in_googles_envelope() -> None:
 def test_every_reading_of_the_reader_starts_once() -> None:
     reader = GeminiReader()
     started = [type(event).__name__ for event in reader.take(chunk({"text": "a"}, finish="STOP"))]
-    assert started == ["ReplyStart", "PartStart", "PartDelta", "PartEnd", "ChoiceEnd"]
+    assert started == ["ReplyStart", "UsageSeen", "PartStart", "PartDelta", "PartEnd", "ChoiceEnd"]
     assert [type(event).__name__ for event in reader.end()] == ["UsageSeen", "ReplyEnd"]
     assert list(reader.end()) == []

@@ -48,12 +48,17 @@ def test_a_forced_limit_goes_where_the_callers_was() -> None:
     assert sent(call(7, max_tokens=99))["max_tokens"] == 7
     both = sent(call(7, max_tokens=99, max_completion_tokens=50))
     assert (both["max_tokens"], both["max_completion_tokens"]) == (7, 7)
+    mixed = sent(call(70, max_tokens=99, max_completion_tokens=50))
+    assert (mixed["max_tokens"], mixed["max_completion_tokens"]) == (70, 50), "never raised"
     assert sent(call(7), limit_name="max_completion_tokens")["max_completion_tokens"] == 7
     assert "max_tokens" not in sent(call())
 
 
-def test_the_newer_limit_counts() -> None:
+def test_the_larger_limit_is_held_for() -> None:
+    """Which of the two names counts is the provider's to say: many know the older only."""
     assert request.ask({**BASE, "max_tokens": 5, "max_completion_tokens": 9}).limit == 9
+    assert request.ask({**BASE, "max_tokens": 9, "max_completion_tokens": 5}).limit == 9
+    assert request.ask(BASE).limit is None
 
 
 def test_usage_is_asked_for_beside_other_options() -> None:
@@ -80,6 +85,18 @@ def test_weights() -> None:
     assert weight.text < 200, "media do not count as text"
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"x": "y" * 500}}}]
     assert request.ask({**BASE, "tools": tools}).weight.text > 500
+
+
+def test_what_stands_in_an_images_place_weighs_as_what_it_says_it_is() -> None:
+    def weighed(url: str) -> tuple[int, int]:
+        part = {"type": "image_url", "image_url": {"url": url}}
+        weight = request.ask({**BASE, "messages": [{"role": "user", "content": [part]}]}).weight
+        return weight.audio_bytes, weight.file_bytes
+
+    assert weighed("data:image/png;base64," + "A" * 4000) == weighed("https://a.example/b.png") == (0, 0)
+    assert weighed("data:application/pdf;base64," + "A" * 4000)[1] >= 3000
+    assert weighed("DATA:Text/Plain," + "a" * 4000)[1] >= 4000
+    assert weighed("data:audio/wav;base64," + "A" * 4000)[0] >= 3000
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ from gateway.neutral.request import (
 from gateway.splice import guard
 from gateway.sse import Splitter, read
 from schemas.base import Wrong, check
-from schemas.responses import ResponsesSchema
+from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
 
 BASE: dict[str, Any] = {"model": "lab/m", "input": "hi"}
 
@@ -286,6 +286,13 @@ def test_what_was_asked_is_told_back() -> None:
     assert found["previous_response_id"] is None and found["usage"] is None and found["output_text"] == ""
 
 
+def test_what_is_told_back_may_hold_numbers_of_any_length() -> None:
+    asked = {"tools": [{"type": "function", "name": "f", "parameters": {"maximum": 10**30}}]}
+    said = unfold(one_choice(Text(text="hi")))
+    (begun, *_), whole = frames(told(said, asked)), responses.render_reply(one_choice(Text(text="hi")), asked)
+    assert begun["response"]["tools"][0]["parameters"] == whole["tools"][0]["parameters"] == {"maximum": 10**30}
+
+
 def test_several_texts_share_a_message() -> None:
     reply = ChatReply(
         id="resp_1", model="m", created=0,
@@ -517,6 +524,17 @@ json_values: Any = st.recursive(
     ),
     max_leaves=12,
 )  # fmt: skip
+
+
+def test_schemas_of_no_shape_are_not_strict() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": [{"a": 1}], "additionalProperties": False}
+    (tool,) = responses.parse({**BASE, "tools": [{"type": "function", "name": "f", "parameters": schema}]}).tools
+    assert isinstance(tool, FunctionTool) and tool.strict is None
+
+
+def test_thoughts_of_no_shape_are_read() -> None:
+    asked = responses.parse({"model": "m", "input": [{"type": "reasoning", "summary": 1.5, "content": {"a": 1}}]})
+    assert not asked.messages
 
 
 @settings(max_examples=200, deadline=None)
@@ -761,12 +779,24 @@ def test_providers_that_leave_things_out() -> None:
         ({"tools": [{"type": "custom", "name": "x"}] * 2_049}, "tools"), ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"stream": "yes"}, "stream"), ({"background": True}, "background"), ({"temperature": 3}, "temperature"),
         ({"text": "x"}, "text"), ({"include": "x"}, "include"), ({"store": 1}, "store"), ({"metadata": []}, "metadata"),
+        ({"prompt": {"id": "p", "variables": "x"}}, "prompt"),
     ],
 )  # fmt: skip
 def test_what_the_gate_refuses(more: dict[str, Any], param: str) -> None:
     with pytest.raises(Wrong) as wrong:
         check(ResponsesSchema(), {**BASE, **more})
     assert wrong.value.param == param
+
+
+def test_all_three_gates_know_the_same_fields() -> None:
+    for schema in (CompactSchema(), InputTokensSchema()):
+        for more in ({"max_output_tokens": {}}, {"temperature": {}}, {"prompt": []}, {"stream": "x"}):
+            with pytest.raises(Wrong):
+                check(schema, {**BASE, **more})
+
+
+def test_variables_of_a_prompt_may_be_anything() -> None:
+    call(prompt={"id": "p", "variables": {"a": {"type": {}}, "b": 1, "c": None, "d": {"type": ["x"]}}})
 
 
 @pytest.mark.parametrize(

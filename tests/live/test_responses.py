@@ -79,6 +79,16 @@ def test_failing_before_and_after_a_word(paid: Lab) -> None:
     assert receipt["partial"] and receipt["tokens"]["output"] == 100
 
 
+def test_what_breaks_off_pays_for_the_conversation_that_it_goes_on_from(paid: Lab) -> None:
+    """The input is not in the body: without a count it is what the earlier call took, not next to nothing."""
+    first, _ = ask(paid, Script.json(WHOLE))
+    cut = Script.sse(BEGUN, DELTA, ending="close")
+    answer, receipt = ask(paid, cut, stream=True, previous_response_id=first.json()["id"])
+    assert answer.status_code == 200 and receipt["partial"] and receipt["usage_source"] == "estimated"
+    assert 3_000 < receipt["tokens"]["input"] < 3_100 and receipt["tokens"]["output"] == 100
+    assert paid.gateway.books()["ok"]
+
+
 def test_what_says_nothing_binds_nobody(paid: Lab, responses_lab: Lab) -> None:
     """A response that fails before its first word is made elsewhere, and the client sees one response."""
     gateway, other = paid.gateway, responses_lab

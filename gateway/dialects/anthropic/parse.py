@@ -155,8 +155,11 @@ def _thinking(found: Any, effort: Any) -> Thinking:
 
 
 def _extras(values: Mapping[str, Any], config: Mapping[str, Any], form: Any) -> dict[str, dict[str, Any]]:
-    """What only this dialect says. A name with a dot stands for what belongs into tools or documents; see `render`."""
-    found = {name: value for name, value in values.items() if name not in _SAID and value is not None}
+    """What only this dialect says. A name with a dot stands for what belongs into tools or documents; see `render`.
+    A member that a caller has named so is nobody's."""
+    found = {
+        name: value for name, value in values.items() if name not in _SAID and value is not None and "." not in name
+    }
     if found.get("speed") == "standard":
         del found["speed"]
     rest = {name: value for name, value in config.items() if name not in ("format", "effort") and value is not None}

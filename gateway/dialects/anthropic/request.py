@@ -129,7 +129,10 @@ def _weigh_block(scale: Scale, block: Any, where: str) -> None:
 def _weigh_source(scale: Scale, source: Mapping[str, Any], image: bool, where: str) -> None:
     match source.get("type"):
         case "base64":
-            scale.file_bytes += 0 if image else decoded(source.get("data"))
+            if image:
+                scale.posing(source.get("media_type"), source.get("data"))
+            else:
+                scale.file_bytes += decoded(source.get("data"))
         case "url":
             scale.unseen = scale.unseen or not image
             scale.fetched(source.get("url"), f"{where}.url")

@@ -256,8 +256,10 @@ def _thinking(config: Mapping[str, Any]) -> Thinking:
 
 
 def _extras(body: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What no neutral word says, by its path; defaults that change nothing are left out."""
-    found = {name: value for name, value in body.items() if name not in _TOP and name != "store"}
+    """What no neutral word says, by its path; defaults that change nothing are left out. A member that a caller has
+    named like a path is nobody's."""
+    found = {name: value for name, value in body.items() if name not in _TOP and name != "store" and "." not in name}
+    config = {name: value for name, value in config.items() if "." not in name}
     found |= {f"generationConfig.{name}": value for name, value in config.items() if name not in _CONFIG}
     if words(config.get("responseModalities")) in ((), ("TEXT",)):
         found.pop("generationConfig.responseModalities", None)
@@ -266,7 +268,8 @@ def _extras(body: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dic
             if name in config:
                 found[f"generationConfig.{name}"] = config[name]
     tools = level(body.get("toolConfig"))
-    found |= {f"toolConfig.{name}": value for name, value in tools.items() if name != "functionCallingConfig"}
+    others = {name: value for name, value in tools.items() if name != "functionCallingConfig" and "." not in name}
+    found |= {f"toolConfig.{name}": value for name, value in others.items()}
     calling = level(tools.get("functionCallingConfig"))
     if str(calling.get("mode", "")).upper() == "VALIDATED":
         found["toolConfig.functionCallingConfig.mode"] = "VALIDATED"

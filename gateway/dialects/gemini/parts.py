@@ -56,7 +56,7 @@ def media(part: Mapping[str, Any]) -> Media | None:
         case {"fileData": Mapping() as file}:
             found = level(file)
             uri, kind = str(found.get("fileUri", "")), str(found.get("mimeType", ""))
-            uploaded = FILES_API.match(uri)
+            uploaded = FILES_API.fullmatch(uri)
             return Media(
                 kind=_kind(kind) if kind else "video" if "youtu" in uri[:24] else "file",
                 source=FileRef(id=uploaded[1]) if uploaded else Url(url=uri),
@@ -95,10 +95,14 @@ def arguments(call: Mapping[str, Any]) -> str:
 def args(text: str) -> dict[str, Any]:
     """Arguments as the object that Gemini wants; text that is none goes into one, so that nothing is lost."""
     try:
-        found = json.loads(text) if text.strip() else {}
+        found = json.loads(text, parse_constant=_refuse) if text.strip() else {}
     except (ValueError, RecursionError):
         return {"arguments": text}
     return found if isinstance(found, dict) else {"arguments": found}
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(word)  # NaN and the like are no JSON
 
 
 _TOLD = ("result", "output")
@@ -131,7 +135,7 @@ def response(part: ToolResult) -> dict[str, Any]:
     if part.is_error:
         return {"error": text}
     try:
-        found = json.loads(text) if text[:1] == "{" else None
+        found = json.loads(text, parse_constant=_refuse) if text[:1] == "{" else None
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and found.keys() - {"error", *_TOLD}:

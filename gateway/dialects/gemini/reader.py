@@ -53,7 +53,10 @@ class GeminiReader:
             self._id = reply.text_or_none(values.get("responseId")) or ""
             model = reply.text_or_none(values.get("modelVersion")) or ""
             yield ReplyStart(id=self._id, model=model, created=0)
-        self._usage = reply.usage(values) or self._usage
+        seen = reply.usage(values)
+        self._usage = seen or self._usage
+        if seen is not None and not self._whole and not any(answer.ended for answer in self._answers.values()):
+            yield UsageSeen(usage=seen)  # so far: all that is known of what went in, should the stream break off
         for candidate in found:
             number = reply.place(candidate)
             answer = self._answers.setdefault(number, _Answer(number, self._id, self._whole))

@@ -18,6 +18,9 @@ OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
 FILES_API = re.compile(r"https://generativelanguage\.googleapis\.com/v[0-9a-z]+/(files/[A-Za-z0-9_-]+)")
 """The addresses of files that were uploaded before; the group is the file's name."""
 
+_WEB = re.compile(r"https?://(?![^/?#]*(?:generativelanguage|aiplatform))")
+"""Addresses in the open web. Whatever stands on the API's own hosts is read with our key, however it is spelled."""
+
 WHOLE_REQUEST = "generateContentRequest"
 """Of a question for a count only: the request that is to be counted."""
 
@@ -135,10 +138,10 @@ def _name_file(scale: Scale, uri: Any, where: str) -> None:
     else an address may be (`gs://`), it lies in somebody's own store and must have been made through us."""
     if not isinstance(uri, str):
         return
-    uploaded = FILES_API.match(uri)
+    uploaded = FILES_API.fullmatch(uri)
     if uploaded:
         scale.refer("file", uploaded[1], where)
-    elif uri.startswith(("https://", "http://")):
+    elif _WEB.match(uri.lower()):
         scale.fetched(uri, where)
     else:
         scale.refer("file", uri, where)

@@ -30,7 +30,7 @@ class GeminiFeed(Passing):
     """A provider's Gemini stream on its way to a Gemini client.
 
     The terminal frame is the one in which the last of the asked candidates ends, if it tells the usage. One that may
-    be is held until the next frame or the end of the body shows which is the last.
+    be is held, with what follows it, until the usage or the end of the body shows that nothing more comes.
     """
 
     def __init__(self, call: Call) -> None:
@@ -72,17 +72,17 @@ class GeminiFeed(Passing):
         whole = (
             frame[:at] + changed + frame[at + len(event.data) :] if at >= 0 else write(changed.replace(b"\n", b" "))
         )  # data over several lines: a line break in JSON is a space
-        if self._held:
-            held, self._held = self._held, b""
-            self.put(held)
         if not self.complete():
+            if self._held:  # a candidate that nobody had seen goes on
+                held, self._held = self._held, b""
+                self.put(held)
             self.put(whole, binds=says)
             return
         self.bound = True
         if self.meter.final and (len(self._finished) >= self.call.ask.n or not self._seen):
             self.finish(whole)
         else:
-            self._held = whole
+            self._held += whole
 
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
         measure(values, self.meter)

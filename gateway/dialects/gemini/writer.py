@@ -11,7 +11,7 @@ import orjson
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Citation, Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Finish, Usage
-from . import citations
+from . import citations, parts
 from .reply import finish_word, render_logprobs, render_part, render_usage
 from .stream import write
 
@@ -53,7 +53,11 @@ class GeminiWriter:
 
     def _frame(self, found: list[dict[str, Any]]) -> bytes:
         taken = {} if self._usage is None else {"usageMetadata": render_usage(self._usage)}
-        return write(orjson.dumps({"candidates": found, **taken, **self._names}))
+        values = {"candidates": found, **taken, **self._names}
+        try:
+            return write(orjson.dumps(values))
+        except orjson.JSONEncodeError:  # a number over 64 bits, or half a character, in a call's arguments
+            return write(parts.dumps(values).encode("utf-8", "replace"))
 
 
 class _Answer:

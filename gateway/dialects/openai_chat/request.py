@@ -19,6 +19,8 @@ _HOSTED = ("web_search_options",)
 _OURS = frozenset({"function", "custom"})
 """Types of tools that the caller runs; all others are the provider's, and billed by it."""
 
+_TEXTS = frozenset({None, "text", "refusal", "thinking", "input_text", "output_text"})
+
 
 def ask(values: Mapping[str, Any]) -> Ask:
     """What the gateway must know of a request that the schema gate has passed."""
@@ -30,7 +32,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         model=values["model"],
         stream=bool(values.get("stream")),
         n=values.get("n") or 1,
-        limit=given[0] if given else None,
+        limit=max(given, default=None),  # a provider may know either name
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         audio_in=scale.audio_bytes > 0,
         audio_out=isinstance(modalities, list) and "audio" in modalities,
@@ -73,9 +75,8 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
     inner = part.get(kind) if kind else None
     if kind == "image_url":
-        scale.images += 1
-        scale.small_images += isinstance(inner, dict) and inner.get("detail") == "low"
-        scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.image_url")
+        image, small = (inner.get("url"), inner.get("detail") == "low") if isinstance(inner, dict) else (inner, False)
+        scale.picture(image, f"{where}.image_url", small=small)
     elif kind == "input_audio" and isinstance(inner, dict):
         scale.audio_bytes += decoded(inner.get("data"))
     elif kind == "file" and isinstance(inner, dict):
@@ -85,11 +86,12 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
             scale.fetched(data, f"{where}.file.file_data")
         else:
             scale.file_bytes += decoded(data)
-    elif kind in ("video_url", "document_url", "file_url"):
+    elif kind in ("video_url", "audio_url", "document_url", "file_url"):
         scale.unseen = True
         scale.fetched(inner.get("url") if isinstance(inner, dict) else inner, f"{where}.{kind}")
     else:
         scale.text += size(part)
+        scale.images += kind not in _TEXTS  # whatever it is, it may be seen
     if kind != "text":
         scale.search(part, where)
 
@@ -102,9 +104,9 @@ def encode(call: Call, leg: Leg) -> bytes:
         options = values.get("stream_options")
         changes["stream_options"] = json.dumps({**(options or {}), "include_usage": True}, separators=(",", ":"))
     if call.cap is not None:
-        named = [name for name in LIMITS if values.get(name) is not None]
-        for name in named or [leg.channel.limit_name]:
-            changes[name] = str(call.cap)
+        named = {name: values[name] for name in LIMITS if values.get(name) is not None}
+        for name, asked in (named or {leg.channel.limit_name: call.cap}).items():
+            changes[name] = str(min(asked, call.cap))
     for name in OWN:
         if name in values:
             changes[name] = None

@@ -11,7 +11,7 @@ from .errors import error, error_frame, fault
 from .items import NAME as name
 from .parse import parse
 from .reader import reader
-from .render import render
+from .render import LEAST_LIMIT, render
 from .reply import kept, parse_reply, whole
 from .request import OWN, ask, encode
 from .stream import feed
@@ -26,6 +26,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "kept", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "CAN", "FIELD", "LEAST_LIMIT", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "kept", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

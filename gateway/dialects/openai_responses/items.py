@@ -85,7 +85,7 @@ def reasoning(item: Mapping[str, Any], seal: Seal | None) -> Reasoning | None:
     """A thought: its own text if told, else the summary of it, else only its seal; None if there is nothing at all."""
     for name, summary in (("content", False), ("summary", True)):
         pieces = item.get(name)
-        texts = [piece.get("text") for piece in pieces or () if isinstance(piece, dict)] if pieces else []
+        texts = [piece.get("text") for piece in pieces if isinstance(piece, dict)] if isinstance(pieces, list) else []
         text = "\n\n".join(text for text in texts if isinstance(text, str))
         if text:
             return Reasoning(text=text, summary=summary, seal=seal)

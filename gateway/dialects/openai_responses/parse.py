@@ -236,7 +236,7 @@ def _is_strict(schema: Any) -> bool:
         known = set(names if isinstance(names, dict) else ())
         if (
             schema.get("additionalProperties") is not False
-            or set(required if isinstance(required, list) else ()) != known
+            or set(map(str, required) if isinstance(required, list) else ()) != known
         ):
             return False
     return all(map(_is_strict, schema.values()))

@@ -203,14 +203,14 @@ def _thinking(thinking: Thinking) -> dict[str, Any]:
     return {**values, "summary": "auto"} if thinking.show else values
 
 
-_LEAST_LIMIT = 16
+LEAST_LIMIT = 16
 """Less is refused (https://platform.openai.com/docs/api-reference/responses/create); other dialects begin at 1."""
 
 
 def _tuning(request: ChatRequest) -> dict[str, Any]:
     sampling = request.sampling
     found: Mapping[str, Any] = {
-        "max_output_tokens": max(sampling.limit, _LEAST_LIMIT) if sampling.limit is not None else None,
+        "max_output_tokens": max(sampling.limit, LEAST_LIMIT) if sampling.limit is not None else None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "top_logprobs": sampling.top_logprobs if sampling.logprobs else None,

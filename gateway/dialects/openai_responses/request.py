@@ -107,11 +107,9 @@ _TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "reasoning_t
 
 
 def _weigh_part(scale: Scale, part: Any, where: str) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = str(part.get("type")) if isinstance(part, dict) else None
     if kind in ("input_image", "computer_screenshot"):
-        scale.images += 1
-        scale.small_images += part.get("detail") == "low"
-        scale.fetched(part.get("image_url"), f"{where}.image_url")
+        scale.picture(part.get("image_url"), f"{where}.image_url", small=part.get("detail") == "low")
     elif kind == "input_file":
         scale.file_bytes += decoded(part.get("file_data"))
         if part.get("file_url") is not None:

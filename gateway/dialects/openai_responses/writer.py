@@ -31,7 +31,7 @@ from ...neutral.parts import (
 from ...neutral.reply import ChatReply, Finish
 from ...sse import write
 from ..seals import alone, trailer
-from .items import NAME, UNSEALED, annotation, made_id, render_logprob, spaced, wrapped
+from .items import NAME, UNSEALED, annotation, made_id, raw, render_logprob, spaced, wrapped
 from .reply import begun, render_usage, said_text
 
 
@@ -120,7 +120,11 @@ class ResponsesWriter:
     def _event(self, kind: str, **members: Any) -> bytes:
         values = {"type": f"response.{kind}", "sequence_number": self._number, **members}
         self._number += 1
-        return write(orjson.dumps(values, default=str), f"response.{kind}")
+        try:
+            data = orjson.dumps(values)
+        except orjson.JSONEncodeError:  # a number over 64 bits, or half a character: what was asked is told back
+            data = raw(values).encode("utf-8", "replace")
+        return write(data, f"response.{kind}")
 
     def _state(self, kind: str) -> bytes:
         return self._event(kind, response=self.response)
