@@ -7,9 +7,8 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from ..call import Call, Channel, Fault, Leg, Meter
 from ..neutral.events import (
@@ -33,7 +32,9 @@ from ..sse import MAX_FRAME, Overlong, Splitter, read
 from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface
 from .passing import parsed
+from .scale import size
 from .seals import MARK, MARK_BASE64
+from .shapes import packed
 
 NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
@@ -119,12 +120,12 @@ def encode(call: Call, leg: Leg) -> bytes:
     if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
         said = {name: value for name, value in target.render(asked, leg).items() if name in target.TURNS}
         kept = {name: value for name, value in call.body.values.items() if name not in target.TURNS}
-        return target.encode(replace(call, body=scan(_dumps({**kept, **said}))), leg)
+        return target.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
     if call.cap is not None:
         asked = replace(asked, sampling=replace(asked.sampling, limit=call.cap))
     if target.CAN["custom_tools"] == "reshape":
         asked = _plain_tools(asked)
-    return _dumps(target.render(asked, leg))
+    return packed(target.render(asked, leg))
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:
@@ -237,7 +238,7 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     customs = _Customs(call)
     if customs.names:
         reply = fold(customs.take(unfold(reply)))
-    return _dumps(source.render_reply(reply, call.body.values))
+    return packed(source.render_reply(reply, call.body.values))
 
 
 def _measure(reply: ChatReply, meter: Meter) -> None:
@@ -250,9 +251,9 @@ def _measure(reply: ChatReply, meter: Meter) -> None:
 def _said(part: Part) -> int:
     match part:
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
-            return len(text.encode("utf-8", "surrogatepass"))
+            return size(text)
         case ToolCall(name=name, arguments=arguments):
-            return len((name + arguments).encode("utf-8", "surrogatepass"))
+            return size(name) + size(arguments)
         case Media(source=Bytes(base64=data)):
             return len(data)
         case _:
@@ -360,7 +361,7 @@ class Bridge:
                 meter.out_bytes += _said(part)
                 self.bound = self.bound or not isinstance(part, Text | Reasoning | Refusal)
             case PartDelta(text=text):
-                meter.out_bytes += len(text.encode("utf-8", "surrogatepass"))
+                meter.out_bytes += size(text)
                 self.bound = self.bound or bool(text)
             case ChoiceEnd(choice=choice, finish=finish):
                 self.bound = True
@@ -370,7 +371,3 @@ class Bridge:
                 meter.usage, meter.final = usage, bool(self._finishes)
             case _:
                 pass
-
-
-def _dumps(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

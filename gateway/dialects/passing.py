@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from ..call import Call, Fault, Meter
+from ..call import Call, Fault, Leg, Meter
 from ..splice import BadJson, Scan, edit, scan
 from ..sse import MAX_FRAME, Event, Overlong, Splitter, read, write
 
@@ -159,8 +159,16 @@ class Passing:
             self.tail = last
 
 
+def scanned(body: bytes) -> Scan:
+    """A provider's object, to be edited. Raises Fault when it is none."""
+    try:
+        return scan(body)
+    except BadJson as error:
+        raise Fault("malformed") from error
+
+
 def parsed(data: bytes) -> dict[str, Any]:
-    """A frame's data. Raises Fault when it is no JSON object."""
+    """A provider's object, to be read. Raises Fault when it is none."""
     try:
         values = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -168,6 +176,13 @@ def parsed(data: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Fault("malformed")
     return values
+
+
+def for_leg(call: Call, leg: Leg, own: Iterable[str]) -> dict[str, str | None]:
+    """What every leg of the caller's own words needs, as changes of an `edit`: the model's upstream name, and none of
+    the members that are the gateway's own."""
+    left_out: dict[str, str | None] = {name: None for name in own if name in call.body.values}
+    return {"model": json.dumps(leg.model), **left_out}
 
 
 def names(call: Call, identity: str = "id", model: str = "model") -> dict[str, str | None]:

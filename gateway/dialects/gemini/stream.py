@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Call, Fault
-from ...splice import BadJson, scan
 from ...sse import Event as Frame
-from ..passing import Passing
-from . import parts
+from .. import shapes
+from ..passing import Passing, scanned
+from ..shapes import packed
 from .errors import fault_in_reply
-from .reply import blocked_by, candidates, end_word, measure, place, renamed, said, text_or_none, usage
+from .reply import blocked_by, candidates, end_word, measure, place, renamed, said, usage
 
 PING = b"\r\n"
 """A blank line: Google's own clients take a comment for a part of a JSON text."""
@@ -62,10 +62,7 @@ class GeminiFeed(Passing):
         assert event.data is not None
         if event.data == b"[DONE]":
             return
-        try:
-            found = scan(event.data)
-        except BadJson:
-            raise Fault("malformed") from None
+        found = scanned(event.data)
         says = self._look(found.values)
         changed = renamed(self.call, found)
         at = frame.find(event.data)
@@ -88,7 +85,7 @@ class GeminiFeed(Passing):
         measure(values, self.meter)
         self.meter.final = True
         named = {**values, "responseId": self.call.id, "modelVersion": self.call.model}
-        return [write(_dumps({name: value for name, value in named.items() if name in values}))]
+        return [write(packed({name: value for name, value in named.items() if name in values}))]
 
     def complete(self) -> bool:
         return bool(self._finished) and self._finished.keys() >= self._seen
@@ -112,7 +109,7 @@ class GeminiFeed(Passing):
         self._whole = None
         for chunk in chunks:
             if self.tail is None and self.fault is None:
-                self._take(write(_dumps(chunk)))
+                self._take(write(packed(chunk)))
         self.end()
 
     def _look(self, values: Mapping[str, Any]) -> bool:
@@ -121,7 +118,7 @@ class GeminiFeed(Passing):
             raise fault_in_reply(values["error"])
         found, blocked = candidates(values), blocked_by(values)
         if self.meter.upstream_id is None:
-            self.meter.upstream_id = text_or_none(values.get("responseId")) or None
+            self.meter.upstream_id = shapes.short(values.get("responseId")) or None
         says = False
         for candidate in found:
             index = place(candidate)
@@ -143,7 +140,3 @@ class GeminiFeed(Passing):
 def feed(call: Call) -> GeminiFeed:
     """A streamed reply for the client."""
     return GeminiFeed(call)
-
-
-def _dumps(values: Any) -> bytes:
-    return parts.dumps(values).encode("utf-8", "replace")

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-import orjson
-
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Citation, Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Finish, Usage
+from ..shapes import packed
 from . import citations
 from .reply import finish_word, render_logprobs, render_part, render_usage
 from .stream import write
@@ -53,7 +52,7 @@ class GeminiWriter:
 
     def _frame(self, found: list[dict[str, Any]]) -> bytes:
         taken = {} if self._usage is None else {"usageMetadata": render_usage(self._usage)}
-        return write(orjson.dumps({"candidates": found, **taken, **self._names}))
+        return write(packed({"candidates": found, **taken, **self._names}))
 
 
 class _Answer:
