@@ -33,6 +33,8 @@ class GeminiFeed(Passing):
     be is held until the next frame or the end of the body shows which is the last.
     """
 
+    WHOLE = (b"{", b"[")  # the array of who knows no `alt=sse`
+
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._held = b""
@@ -45,8 +47,6 @@ class GeminiFeed(Passing):
         chunk, self._cr = self._cr + chunk, b""
         if chunk.endswith(b"\r"):  # half of a CRLF: the other half belongs to the same frame
             chunk, self._cr = chunk[:-1], b"\r"
-        if self._splitter is None and self._whole is None and (self._head + chunk).lstrip()[:1] == b"[":
-            self._whole, chunk, self._head = [], self._head + chunk, b""  # it knows no `alt=sse`
         super().push(chunk)
 
     def end(self) -> None:
@@ -97,20 +97,19 @@ class GeminiFeed(Passing):
     def measure(self) -> None:
         self._unmeasured, self._unmeasured_bytes = [], 0  # it counts as it reads
 
-    def _unfold(self, body: bytes) -> None:
+    def answer(self, body: bytes) -> None:
         if not body.lstrip().startswith(b"["):
-            super()._unfold(body)
+            super().answer(body)
             return
         try:
             chunks = json.loads(body)
         except (ValueError, RecursionError):
-            self.fault = Fault("malformed")
-            return
-        self._whole = None
+            raise Fault("malformed") from None
         for chunk in chunks:
-            if self.tail is None and self.fault is None:
-                self._take(write(packed(chunk)))
-        self.end()
+            if not self.over:
+                self.frame(write(packed(chunk)))
+        if not self.over:
+            self.ended()
 
     def _look(self, values: Mapping[str, Any]) -> bool:
         """Meter a frame; False if it says nothing yet."""
