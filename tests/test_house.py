@@ -13,7 +13,7 @@ from app import create_app
 from gateway import config, errors
 from gateway.api import _door
 from gateway.dialects import bridge, openai_completions, translation
-from gateway.dialects.openai_chat.request import OWN
+from gateway.dialects.base import OWN
 from gateway.modalities import embeddings
 from gateway.neutral.features import NAMES
 from schemas.chat import ChatSchema

@@ -17,6 +17,9 @@ from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest
 from ..sse import Event as Frame
 
+OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
+"""Members of a chat's body that are the gateway's and never go upstream."""
+
 
 class Feed(Protocol):
     """One streamed reply on its way from provider to client.

@@ -6,34 +6,25 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from ..call import Call, Channel, Fault, Leg, Meter
-from ..neutral.events import (
-    ChoiceEnd,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    ReplyEnd,
-    ReplyStart,
-    UsageSeen,
-    fold,
-    unfold,
-)
+from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
 from ..neutral.features import used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
-from ..neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message
+from ..neutral.request import ChatRequest, HostedTool, Message
 from ..splice import scan
-from ..sse import MAX_FRAME, Overlong, Splitter, read
+from ..sse import read
 from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface
+from .customs import Customs, as_functions
+from .intake import Intake
 from .passing import parsed
+from .scale import size
 from .seals import MARK, MARK_BASE64
+from .shapes import packed
 
 NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
 """All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
@@ -96,9 +87,8 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     if any(part.seal is not None and part.seal.origin != leg.dialect for part in _all(asked)):
         losses.append(f"{source.FIELD['reasoning']}=drop")
     if losses and call.strict:
-        raise Refused(
-            losses[0].partition("=")[0], f"{losses[0].partition('=')[0]} would be lost on the way to a provider."
-        )
+        field = losses[0].partition("=")[0]
+        raise Refused(field, f"{field} would be lost on the way to a provider.")
     return tuple(dict.fromkeys(losses))
 
 
@@ -119,13 +109,13 @@ def encode(call: Call, leg: Leg) -> bytes:
     if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
         said = {name: value for name, value in target.render(asked, leg).items() if name in target.TURNS}
         kept = {name: value for name, value in call.body.values.items() if name not in target.TURNS}
-        return target.encode(replace(call, body=scan(_dumps({**kept, **said}))), leg)
+        return target.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
     if call.cap is not None:
         limit = min(call.cap, asked.sampling.limit or call.cap)
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
-        asked = _plain_tools(asked)
-    return _dumps(target.render(asked, leg))
+        asked = as_functions(asked)
+    return packed(target.render(asked, leg))
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:
@@ -163,69 +153,6 @@ def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
     }
 
 
-_INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-"""What a tool of free text looks like where only functions are known."""
-
-
-def _plain_tools(asked: ChatRequest) -> ChatRequest:
-    """Custom tools and their calls as functions with one text."""
-    tools = tuple(
-        FunctionTool(name=tool.name, description=_described(tool), schema=_INPUT)
-        if isinstance(tool, CustomTool)
-        else tool
-        for tool in asked.tools
-    )
-    messages = tuple(replace(message, parts=tuple(map(_as_function, message.parts))) for message in asked.messages)
-    return replace(asked, tools=tools, messages=messages)
-
-
-def _described(tool: CustomTool) -> str | None:
-    if tool.form is None:
-        return tool.description
-    return f"{tool.description or ''}\n\nThe input must have this form: {tool.form}".strip()
-
-
-def _as_function(part: Part) -> Part:
-    match part:
-        case ToolCall(custom=True, arguments=text):
-            return replace(part, custom=False, arguments=json.dumps({"input": text}, ensure_ascii=False))
-        case ToolResult(custom=True):
-            return replace(part, custom=False)
-        case _:
-            return part
-
-
-class _Customs:
-    """Makes calls of functions that stand for custom tools calls of those again: their text comes when it is whole."""
-
-    def __init__(self, call: Call) -> None:
-        self.names = frozenset(tool.name for tool in request(call).tools if isinstance(tool, CustomTool))
-        self._held: dict[tuple[int, int], list[str]] = {}
-
-    def take(self, events: Iterable[Event]) -> Iterator[Event]:
-        for event in events:
-            match event:
-                case PartStart(choice=choice, index=index, part=ToolCall(name=name) as part) if name in self.names:
-                    self._held[choice, index] = [part.arguments]
-                    yield replace(event, part=replace(part, custom=True, arguments=""))
-                case PartDelta(choice=choice, index=index, text=text) if (choice, index) in self._held:
-                    self._held[choice, index].append(text)
-                case PartEnd(choice=choice, index=index) if (choice, index) in self._held:
-                    yield PartDelta(choice=choice, index=index, text=_input("".join(self._held.pop((choice, index)))))
-                    yield event
-                case _:
-                    yield event
-
-
-def _input(arguments: str) -> str:
-    """The one text in a stand-in's arguments; all of them where the model wrote something else."""
-    try:
-        found = json.loads(arguments)["input"]
-    except (ValueError, KeyError, TypeError):
-        return arguments
-    return found if isinstance(found, str) else arguments
-
-
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A whole reply for the client; fills the meter. Raises Fault."""
     source = SURFACES[call.dialect]
@@ -235,10 +162,10 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     reply = target.parse_reply(parsed(body))
     _measure(reply, meter)
     reply = replace(reply, id=call.id, model=call.model, created=reply.created or call.created_ms // 1000)
-    customs = _Customs(call)
+    customs = Customs(request(call))
     if customs.names:
         reply = fold(customs.take(unfold(reply)))
-    return _dumps(source.render_reply(reply, call.body.values))
+    return packed(source.render_reply(reply, call.body.values))
 
 
 def _measure(reply: ChatReply, meter: Meter) -> None:
@@ -251,9 +178,9 @@ def _measure(reply: ChatReply, meter: Meter) -> None:
 def _said(part: Part) -> int:
     match part:
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
-            return len(text.encode("utf-8", "surrogatepass"))
+            return size(text)
         case ToolCall(name=name, arguments=arguments):
-            return len((name + arguments).encode("utf-8", "surrogatepass"))
+            return size(name) + size(arguments)
         case Media(source=Bytes(base64=data)):
             return len(data)
         case _:
@@ -265,76 +192,34 @@ def feed(call: Call, leg: Leg) -> Feed:
     return SURFACES[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
 
 
-class Bridge:
+class Bridge(Intake):
     """A provider's stream of one dialect on its way to a client of another. See `base.Feed`."""
 
     def __init__(self, call: Call, leg: Leg) -> None:
-        self.out: list[bytes] = []
-        self.spoke = False
-        self.bound = False
-        self.tail: bytes | None = None
-        self.fault: Fault | None = None
-        self.meter = Meter()
+        super().__init__()
         self._call = call
         self._target = NAMED[leg.dialect]
         self._reader = self._target.reader()
         self._writer = SURFACES[call.dialect].writer(call.body.values)
-        self._customs = _Customs(call)
-        self._splitter = Splitter()
-        self._head: bytes | None = b""  # first bytes, until it is clear whether they are frames
-        self._whole: list[bytes] | None = None
-        self._whole_bytes = 0
+        self._customs = Customs(request(call))
         self._finishes: dict[int, str] = {}
 
-    def push(self, chunk: bytes) -> None:
-        if self.tail is not None or self.fault is not None:
-            return  # what follows the terminal frame means nothing
-        if self._head is not None:
-            chunk = self._head + chunk
-            start = chunk.lstrip()[:1]
-            self._head = chunk if not start else None
-            if not start:
-                return
-            if start == b"{":
-                self._whole = []
-        if self._whole is not None:
-            self._whole.append(chunk)
-            self._whole_bytes += len(chunk)
-            if self._whole_bytes > 4 * MAX_FRAME:
-                self.fault = Fault("malformed")
-            return
-        try:
-            for frame in self._splitter.feed(chunk):
-                self._take(frame)
-        except Overlong:
-            self.fault = Fault("malformed")
-        except Fault as fault:
-            self.fault = fault
-
-    def end(self) -> None:
-        if self.tail is not None or self.fault is not None:
-            return
-        try:
-            if self._whole is not None:  # the provider answered whole although a stream was asked for
-                self._put(unfold(self._target.parse_reply(parsed(b"".join(self._whole)))))
-            else:
-                last = self._splitter.end()
-                if last:
-                    self._take(last)
-                if self.tail is None:
-                    self._put(self._reader.end())
-            if self.tail is None:
-                raise Fault("malformed")
-        except Fault as fault:
-            self.fault = fault
-
-    def measure(self) -> None:
-        pass  # it counts as it goes
-
-    def _take(self, frame: bytes) -> None:
+    def frame(self, frame: bytes) -> None:
         event = read(frame)
-        if event.data is not None and self.tail is None:
+        if event.data is not None:
             self._put(self._reader.push(event))
+
+    def answer(self, body: bytes) -> None:
+        self._put(unfold(self._target.parse_reply(parsed(body))))
+        self._must_be_whole()
+
+    def ended(self) -> None:
+        self._put(self._reader.end())
+        self._must_be_whole()
+
+    def _must_be_whole(self) -> None:
+        if self.tail is None:
+            raise Fault("malformed")
 
     def _put(self, events: Iterable[Event]) -> None:
         for event in self._customs.take(events):
@@ -361,7 +246,7 @@ class Bridge:
                 meter.out_bytes += _said(part)
                 self.bound = self.bound or not isinstance(part, Text | Reasoning | Refusal)
             case PartDelta(text=text):
-                meter.out_bytes += len(text.encode("utf-8", "surrogatepass"))
+                meter.out_bytes += size(text)
                 self.bound = self.bound or bool(text)
             case ChoiceEnd(choice=choice, finish=finish):
                 self.bound = True
@@ -371,7 +256,3 @@ class Bridge:
                 meter.usage, meter.final = usage, bool(self._finishes)
             case _:
                 pass
-
-
-def _dumps(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -7,11 +7,12 @@ string under `error`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..call import Cause, Fault
+from ..clock import seconds_to_wait
+from .shapes import clean
 
 KEPT = frozenset({400, 404, 409, 413, 422})
 """Statuses that are about the caller's own request: the provider's words are kept."""
@@ -22,7 +23,8 @@ ACCOUNT = frozenset({401, 402, 403})
 MOST_TEXT, MOST_PARAM, MOST_CODE = 2048, 256, 64
 """Bytes of a provider's words that are kept."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_OUR_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
+"""What is said, with whatever status, of our account."""
 
 
 class Words(NamedTuple):
@@ -33,23 +35,20 @@ class Words(NamedTuple):
     code: str | None = None
 
 
-def clean(text: str, most: int) -> str:
-    """A provider's text that can be stored and sent: no half and no control characters, at most so many bytes."""
-    text = _CONTROL.sub(" ", text[:most])
-    return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
+def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """What an error status means where nothing but status and code tells."""
+    return made(status, words_of(error_in(body)), seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
 
 
-def words_in(body: bytes) -> Words:
-    """The words in an error's body, which may be anything."""
+def error_in(body: bytes) -> Any:
+    """The error in a body, which may be anything: its `error`, else all of it. A stream's may stand in an array."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        return Words()
+        return None
     if isinstance(found, list) and found:
         found = found[0]
-    if isinstance(found, dict):
-        return words_of(found.get("error") or found)
-    return words_of(found)
+    return found.get("error") or found if isinstance(found, dict) else found
 
 
 def words_of(found: Any) -> Words:
@@ -84,11 +83,16 @@ def cause_of(status: int) -> Cause:
 
 
 def made(
-    cause: Cause, status: int, words: Words, retry_after: float | None = None, headers: tuple[tuple[str, str], ...] = ()
+    status: int,
+    words: Words,
+    retry_after: float | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+    *,
+    account: bool = False,
 ) -> Fault:
-    """The fault of a cause, in the provider's words."""
+    """The fault of an error, in the provider's words; status 0 for one without. account: these are about ours there."""
     return Fault(
-        cause,
+        "account" if account or words.code in _OUR_CODES else cause_of(status),
         status=status,
         message=words.message or "",
         param=words.param,

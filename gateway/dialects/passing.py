@@ -1,22 +1,22 @@
 """A stream between equal dialects: passed on byte for byte but for the caller's names (Law 1).
 
-`Passing` cuts chunks into frames, lets plain ones through unread, and hands the others to its dialect; it also takes
-the whole answer of a provider that does not stream. A dialect's feed says which frames are plain and what the others
-mean.
+`Passing` lets plain frames through unread and hands the others to its dialect; it also takes the whole answer of a
+provider that does not stream. A dialect's feed says which frames are plain and what the others mean.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from ..call import Call, Fault, Meter
+from ..call import Call, Fault, Leg
 from ..splice import BadJson, Scan, edit, scan
-from ..sse import MAX_FRAME, Event, Overlong, Splitter, read, write
+from ..sse import Event, read, write
+from .intake import Intake
 
 _OUTPUT = re.compile(
     rb'"(?:content|reasoning_content|reasoning|refusal|arguments|name|text|thinking|transcript|delta|partial_json)"'
@@ -25,21 +25,12 @@ _OUTPUT = re.compile(
 _UNMEASURED = 1 << 16
 
 
-class Passing:
+class Passing(Intake):
     """See `base.Feed`."""
 
     def __init__(self, call: Call) -> None:
-        self.out: list[bytes] = []
-        self.spoke = False
-        self.bound = False
-        self.tail: bytes | None = None
-        self.fault: Fault | None = None
-        self.meter = Meter()
+        super().__init__()
         self.call = call
-        self._splitter: Splitter | None = None
-        self._head = b""  # first bytes, until it is clear whether they are frames
-        self._whole: list[bytes] | None = None
-        self._whole_bytes = 0
         self._unmeasured: list[bytes] = []
         self._unmeasured_bytes = 0
 
@@ -48,7 +39,7 @@ class Passing:
         raise NotImplementedError
 
     def take(self, frame: bytes, event: Event) -> None:
-        """A frame that must be read: `put` it, `finish` with it, or set `fault`. May raise Fault."""
+        """A frame that must be read: `put` it, or `finish` with it. May raise Fault."""
         raise NotImplementedError
 
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
@@ -59,45 +50,10 @@ class Passing:
         """Whether a body that ended without a terminal frame is whole all the same."""
         raise NotImplementedError
 
-    def push(self, chunk: bytes) -> None:
-        if self.tail is not None or self.fault is not None:
-            return  # what follows the terminal frame means nothing
-        if self._whole is not None:
-            self._keep_whole(chunk)
-            return
-        if self._splitter is None:
-            chunk = self._head + chunk
-            start = chunk.lstrip()[:1]
-            if not start:
-                self._head = chunk
-                return
-            if start == b"{":
-                self._whole = []
-                self._keep_whole(chunk)
-                return
-            self._splitter = Splitter()
-        try:
-            for frame in self._splitter.feed(chunk):
-                self._take(frame)
-                if self.tail is not None or self.fault is not None:
-                    return
-        except Overlong:
-            self.fault = Fault("malformed")
-
-    def end(self) -> None:
-        if self.tail is not None or self.fault is not None:
-            return
-        if self._whole is not None:
-            self._unfold(b"".join(self._whole))
-            return
-        last = self._splitter.end() if self._splitter is not None else b""
-        if last:
-            self._take(last)
-        if self.tail is None and self.fault is None:
-            if self.complete():
-                self.finish(b"")
-            else:
-                self.fault = Fault("malformed")
+    def ended(self) -> None:
+        if not self.complete():
+            raise Fault("malformed")
+        self.finish(b"")
 
     def measure(self) -> None:
         if self._unmeasured:
@@ -116,13 +72,12 @@ class Passing:
             self.measure()
 
     def finish(self, frame: bytes) -> None:
-        """The terminal frame has come; b"" if the body just ended."""
-        if self.bound:
-            self.tail = frame
-        else:
-            self.fault = Fault("malformed")  # nothing was said
+        """The terminal frame has come; b"" if the body just ended. Raises Fault where nothing was said."""
+        if not self.bound:
+            raise Fault("malformed")
+        self.tail = frame
 
-    def _take(self, frame: bytes) -> None:
+    def frame(self, frame: bytes) -> None:
         known = self.plain(frame)
         if known is not None:
             self.put(known)
@@ -131,36 +86,28 @@ class Passing:
         if event.data is None:
             self.out.append(frame)  # a comment: it binds nobody
         elif event.data != b"[DONE]" and not (event.data.startswith(b"{") and event.data.endswith(b"}")):
-            self.fault = Fault("malformed")
+            raise Fault("malformed")
         else:
-            try:
-                self.take(frame, event)
-            except Fault as fault:
-                self.fault = fault
+            self.take(frame, event)
 
-    def _keep_whole(self, chunk: bytes) -> None:
-        assert self._whole is not None
-        self._whole.append(chunk)
-        self._whole_bytes += len(chunk)
-        if self._whole_bytes > 4 * MAX_FRAME:
-            self.fault = Fault("malformed")
+    def answer(self, body: bytes) -> None:
+        """Cut the answer into frames."""
+        *some, last = self.take_whole(scanned(body).values)
+        self.spoke = self.bound = True
+        self.out += some
+        self.tail = last
 
-    def _unfold(self, body: bytes) -> None:
-        """The provider answered whole although a stream was asked for: cut the answer into frames."""
-        try:
-            *some, last = self.take_whole(scan(body).values)
-        except BadJson:
-            self.fault = Fault("malformed")
-        except Fault as fault:
-            self.fault = fault
-        else:
-            self.spoke = self.bound = True
-            self.out += some
-            self.tail = last
+
+def scanned(body: bytes) -> Scan:
+    """A provider's object, to be edited. Raises Fault when it is none."""
+    try:
+        return scan(body)
+    except BadJson as error:
+        raise Fault("malformed") from error
 
 
 def parsed(data: bytes) -> dict[str, Any]:
-    """A frame's data. Raises Fault when it is no JSON object."""
+    """A provider's object, to be read. Raises Fault when it is none."""
     try:
         values = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -168,6 +115,13 @@ def parsed(data: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Fault("malformed")
     return values
+
+
+def for_leg(call: Call, leg: Leg, own: Iterable[str]) -> dict[str, str | None]:
+    """What every leg of the caller's own words needs, as changes of an `edit`: the model's upstream name, and none of
+    the members that are the gateway's own."""
+    left_out: dict[str, str | None] = {name: None for name in own if name in call.body.values}
+    return {"model": json.dumps(leg.model), **left_out}
 
 
 def names(call: Call, identity: str = "id", model: str = "model") -> dict[str, str | None]:

@@ -20,16 +20,17 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from ..call import Ask, Call, Channel, Fault, Leg, Meter
+from ..dialects import shapes
 from ..dialects.base import Words
 from ..dialects.bridge import Refused
 from ..dialects.gemini import errors as google
 from ..dialects.gemini.request import weigh_content
 from ..dialects.gemini.spelling import level, several
 from ..dialects.openai_chat import errors as openai
-from ..dialects.passing import parsed
+from ..dialects.passing import for_leg, parsed, scanned
 from ..dialects.scale import Scale, size
 from ..neutral.reply import Usage
-from ..splice import BadJson, Scan, edit, scan
+from ..splice import Scan, edit
 from ..sse import PING
 
 Input = str | tuple[int, ...]
@@ -77,14 +78,6 @@ class Embedding(Words, Protocol):
     def render_reply(self, reply: EmbedReply, request: EmbedRequest, model: str) -> dict[str, Any]: ...
 
 
-def _dumps(values: Any) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
-
-
 class OpenAI:
     """`POST /v1/embeddings`, which nearly every provider of Chat has too."""
 
@@ -111,8 +104,7 @@ class OpenAI:
         )  # fmt: skip
 
     def passed(self, call: Call, leg: Leg) -> bytes:
-        own: dict[str, str | None] = {name: None for name in self.OWN if name in call.body.values}
-        return edit(call.body, {"model": json.dumps(leg.model), **own})
+        return edit(call.body, for_leg(call, leg, self.OWN))
 
     def renamed(self, call: Call, found: Scan) -> bytes:
         changes: dict[str, str | None] = {"model": json.dumps(call.model, ensure_ascii=False)}
@@ -146,10 +138,10 @@ class OpenAI:
             raise Fault("malformed")
         if sorted(row["index"] for row in data if type(row.get("index")) is int) == list(range(len(data))):
             data = sorted(data, key=lambda row: int(row["index"]))
-        usage = usage if isinstance(usage, dict) else {}
-        tokens = _count(usage.get("prompt_tokens"))
+        usage = shapes.members(usage)
+        tokens = shapes.count(usage.get("prompt_tokens"))
         return [row.get("embedding") for row in data], (
-            tokens if tokens is not None else _count(usage.get("total_tokens"))
+            tokens if tokens is not None else shapes.count(usage.get("total_tokens"))
         )
 
     def render_reply(self, reply: EmbedReply, request: EmbedRequest, model: str) -> dict[str, Any]:
@@ -228,7 +220,7 @@ class Gemini:
         values, name = call.body.values, f"models/{leg.model}"
         changes: dict[str, str | None] = {"model": json.dumps(name)} if "model" in values else {}
         if self._batch:
-            changes["requests"] = _dumps([{**row, "model": name} for row in several(values["requests"])]).decode()
+            changes["requests"] = shapes.dumps([{**row, "model": name} for row in several(values["requests"])])
         return edit(call.body, changes)
 
     def renamed(self, call: Call, found: Scan) -> bytes:
@@ -269,8 +261,7 @@ class Gemini:
         usage = values.get("usageMetadata")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
             raise Fault("malformed")
-        tokens = _count(usage.get("promptTokenCount")) if isinstance(usage, dict) else None
-        return [row.get("values") for row in found], tokens
+        return [row.get("values") for row in found], shapes.count(shapes.members(usage).get("promptTokenCount"))
 
     def render_reply(self, reply: EmbedReply, request: EmbedRequest, model: str) -> dict[str, Any]:
         vectors = [{"values": vector} for vector in reply.vectors]
@@ -332,17 +323,14 @@ def encode(call: Call, leg: Leg) -> bytes:
     source, target = NAMED[call.dialect], NAMED[leg.dialect]
     if source is target:
         return source.passed(call, leg)
-    return _dumps(target.render(source.parse(call.body.values), leg.model))
+    return shapes.packed(target.render(source.parse(call.body.values), leg.model))
 
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A reply for the client; fills the meter. Raises Fault."""
     source, target = NAMED[call.dialect], NAMED[leg.dialect]
     if source is target:
-        try:
-            found = scan(body)
-        except BadJson:
-            raise Fault("malformed") from None
+        found = scanned(body)
         _measure(*target.rows(found.values), found.values.get("id"), meter)
         return source.renamed(call, found)
     values = parsed(body)
@@ -352,13 +340,13 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     _measure(rows, tokens, values.get("id"), meter)
     told = tokens if tokens is not None else call.ask.weight.guess()
     reply = EmbedReply(vectors=tuple(map(_vector, rows)), tokens=told)
-    return _dumps(source.render_reply(reply, source.parse(call.body.values), call.model))
+    return shapes.packed(source.render_reply(reply, source.parse(call.body.values), call.model))
 
 
 def _measure(rows: list[Any], tokens: int | None, upstream_id: Any, meter: Meter) -> None:
     if not rows:
         raise Fault("malformed")
     meter.units = {"embeddings": len(rows)}
-    meter.upstream_id = openai.clean(upstream_id, 255) if isinstance(upstream_id, str) else None
+    meter.upstream_id = shapes.short(upstream_id)
     if tokens is not None:
         meter.usage = Usage(input=tokens, output=0)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Ask, Call, Caller, Channel, Fault, Leg, Meter, Price
-from gateway.dialects import anthropic, bridge
+from gateway.dialects import anthropic, bridge, shapes
 from gateway.dialects.anthropic import parts, reply, schemas
 from gateway.errors import GatewayError
 from gateway.neutral.events import Event, PartDelta, PartEnd, PartStart, fold, unfold
@@ -377,7 +377,7 @@ def test_what_a_status_means(status: int, kind: str, cause: str) -> None:
     assert (fault.cause, fault.message, fault.code, fault.retry_after) == (cause, "words", kind, 3)
     ours = json.loads(anthropic.error(GatewayError(status, "ours"), "req_1"))
     assert ours == {"type": "error", "error": {"type": kind, "message": "ours"}, "request_id": "req_1"}
-    assert anthropic.error_frame(GatewayError(status, "ours"), "r").startswith(b'event: error\ndata: {"type": "error"')
+    assert anthropic.error_frame(GatewayError(status, "ours"), "r").startswith(b'event: error\ndata: {"type":"error"')
 
 
 def test_an_empty_purse_of_ours_is_not_the_callers_fault() -> None:
@@ -574,7 +574,7 @@ PARTS = st.one_of(
     st.builds(Reasoning, text=st.just(""), redacted=st.just(True), seal=SEALS.filter(bool)),
     st.builds(
         ToolCall, id=st.text("abc_1", min_size=1, max_size=5), name=st.text("abc._", min_size=1, max_size=5),
-        arguments=OBJECTS.map(parts.dumped), ran_by=st.sampled_from([None, None, "messages"]),
+        arguments=OBJECTS.map(shapes.dumps), ran_by=st.sampled_from([None, None, "messages"]),
     ),
     OBJECTS.map(lambda more: parts.opaque({**more, "type": "web_search_tool_result", "content": []})),
 )  # fmt: skip
@@ -710,7 +710,7 @@ def test_ids_and_names_in_the_vendors_letters() -> None:
      ('{"a":NaN}', {"arguments": '{"a":NaN}'}), ("[" * 9000, {"arguments": "[" * 9000})],
 )  # fmt: skip
 def test_arguments_become_an_object(text: str, given: dict[str, Any]) -> None:
-    assert parts.arguments(text) == given
+    assert shapes.arguments(text) == given
 
 
 def test_media() -> None:

@@ -6,19 +6,20 @@ what differs between its models; `parts` are the blocks of a message both ways; 
 wrong.
 """
 
+from ..base import OWN
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
 from .parse import parse
+from .parts import NAME as name
 from .reader import reader
 from .render import render
 from .reply import parse as parse_reply
 from .reply import render as render_reply
 from .reply import whole
-from .request import OWN, ask, encode
+from .request import ask, encode
 from .stream import feed
 from .writer import writer
 
-name = "messages"
 id_prefix = "msg_"
 TURNS = ("messages", "system")
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'

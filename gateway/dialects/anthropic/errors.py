@@ -9,7 +9,7 @@ from typing import Any
 from ...call import Fault
 from ...errors import GatewayError
 from ...sse import write
-from .. import openai_chat
+from .. import faults, shapes
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
@@ -23,9 +23,8 @@ _OUR_ACCOUNT = ("credit balance is too low", "organization has been disabled")
 
 
 def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """What a provider's error status means. The envelope is read as Chat's: `error` with a message; its `type` is the
-    code."""
-    found = openai_chat.fault(status, headers, body)
+    """What a provider's error status means. The `type` of its `error` is the code."""
+    found = faults.fault(status, headers, body)
     if found.cause == "request" and any(words in found.message for words in _OUR_ACCOUNT):
         found.cause = "account"
     return found
@@ -33,9 +32,8 @@ def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
 
 def fault_in_reply(values: Mapping[str, Any]) -> Fault:
     """What an error inside an HTTP 200 means: a body or frame of the type `error`."""
-    inner = values.get("error")
-    kind = inner.get("type") if isinstance(inner, dict) else None
-    status = _STATUSES.get(kind, 500) if isinstance(kind, str) else 500
+    kind = shapes.text(shapes.members(values.get("error")).get("type"))
+    status = _STATUSES.get(kind or "", 500)
     return fault(status, {}, json.dumps(values).encode())
 
 
@@ -43,8 +41,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     """Anthropic's envelope; its types, of which 402 and 529 have their own only here."""
     kind = _TYPES.get(problem.status) or ("invalid_request_error" if problem.status < 500 else "api_error")
     inner = {"type": kind, "message": problem.message}
-    values = {"type": "error", "error": inner, "request_id": request_id}
-    return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+    return shapes.packed({"type": "error", "error": inner, "request_id": request_id})
 
 
 def error_frame(problem: GatewayError, request_id: str) -> bytes:

@@ -17,9 +17,10 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
-from .. import seals
-from .parts import NAME, cache_of, content, dumped
-from .request import OWN, objects
+from .. import seals, shapes
+from ..base import OWN
+from ..shapes import dumps, members, objects
+from .parts import NAME, cache_of, content
 
 _SAID = frozenset(
     ("model", "messages", "system", "max_tokens", "stop_sequences", "temperature", "top_p", "top_k", "tools",
@@ -31,11 +32,9 @@ _SAID = frozenset(
 
 def parse(values: Mapping[str, Any]) -> ChatRequest:
     """A request in neutral words. Reads leniently: what has the wrong shape is left out, for a provider to refuse."""
-    config = values.get("output_config")
-    config = config if isinstance(config, dict) else {}
+    config = members(values.get("output_config"))
     form = config.get("format") or values.get("output_format")
-    user = values["metadata"].get("user_id") if isinstance(values.get("metadata"), dict) else None
-    tier = values.get("service_tier")
+    tier = shapes.text(values.get("service_tier"))
     return ChatRequest(
         model=str(values.get("model", "")),
         messages=(*_system(values.get("system")), *_messages(values.get("messages"))),
@@ -51,8 +50,8 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
         ),
         thinking=_thinking(values.get("thinking"), config.get("effort")),
         stream=bool(values.get("stream")),
-        end_user=user if isinstance(user, str) else None,
-        tier="standard" if tier == "standard_only" else tier if isinstance(tier, str) else None,
+        end_user=shapes.text(members(values.get("metadata")).get("user_id")),
+        tier="standard" if tier == "standard_only" else tier,
         extras=_extras(values, config, form),
     )
 
@@ -91,20 +90,19 @@ def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
     for tool in objects(values.get("tools")):
         match tool:
             case {"type": str(kind)} if kind != "custom":
-                yield HostedTool(dialect=NAME, kind=kind, raw=dumped(tool))
+                yield HostedTool(dialect=NAME, kind=kind, raw=dumps(tool))
             case {"name": str(name)} if _called_directly(tool):
-                schema, told = tool.get("input_schema"), tool.get("description")
                 yield FunctionTool(
                     name=name,
-                    description=told if isinstance(told, str) else None,
-                    schema=schema if isinstance(schema, dict) else {},
-                    strict=tool["strict"] if isinstance(tool.get("strict"), bool) else None,
+                    description=shapes.text(tool.get("description")),
+                    schema=members(tool.get("input_schema")),
+                    strict=shapes.flag(tool.get("strict")),
                     cache=cache_of(tool),
                 )
             case _:
-                yield HostedTool(dialect=NAME, kind="custom", raw=dumped(tool))
+                yield HostedTool(dialect=NAME, kind="custom", raw=dumps(tool))
     for server in objects(values.get("mcp_servers")):
-        yield HostedTool(dialect=NAME, kind="mcp_servers", raw=dumped(server))
+        yield HostedTool(dialect=NAME, kind="mcp_servers", raw=dumps(server))
 
 
 def _called_directly(tool: Mapping[str, Any]) -> bool:
@@ -116,8 +114,8 @@ def _called_directly(tool: Mapping[str, Any]) -> bool:
 def _tool_choice(found: Any) -> ToolChoice:
     if not isinstance(found, dict):
         return ToolChoice()
-    off = found.get("disable_parallel_tool_use")
-    parallel = not off if isinstance(off, bool) else None
+    off = shapes.flag(found.get("disable_parallel_tool_use"))
+    parallel = None if off is None else not off
     match found:
         case {"type": "any"}:
             return ToolChoice(mode="required", parallel=parallel)
@@ -138,7 +136,7 @@ def _output(form: Any) -> Output:
 
 
 def _thinking(found: Any, effort: Any) -> Thinking:
-    effort = effort if isinstance(effort, str) else None
+    effort = shapes.text(effort)
     if not isinstance(found, dict):
         return Thinking(effort=effort)
     show = {"summarized": True, "omitted": False}.get(str(found.get("display")))
@@ -146,8 +144,8 @@ def _thinking(found: Any, effort: Any) -> Thinking:
         case {"type": "disabled"}:
             return Thinking(mode="off", effort=effort)
         case {"type": "enabled", **rest}:
-            budget = rest.get("budget_tokens")
-            return Thinking(mode="on", budget=budget if isinstance(budget, int) else None, effort=effort, show=show)
+            budget = shapes.whole(rest.get("budget_tokens"))
+            return Thinking(mode="on", budget=budget, effort=effort, show=show)
         case {"type": "adaptive"}:
             return Thinking(mode="adaptive", effort=effort, show=show)
         case _:
@@ -182,5 +180,4 @@ def _extras(values: Mapping[str, Any], config: Mapping[str, Any], form: Any) -> 
 
 def _cites(block: Mapping[str, Any]) -> bool:
     """Whether a document is to be cited. The vendor wants all of a request to be, or none."""
-    wish = block.get("citations")
-    return block.get("type") == "document" and isinstance(wish, dict) and wish.get("enabled") is True
+    return block.get("type") == "document" and members(block.get("citations")).get("enabled") is True

@@ -6,8 +6,6 @@ What a block says that no part can hold makes it Opaque: only this dialect can s
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
@@ -28,13 +26,14 @@ from ...neutral.parts import (
     ToolResult,
     Url,
 )
-from .. import seals
+from .. import seals, shapes
+from ..media import image_type, text_in
+from ..shapes import arguments, dumps, loads, objects
 
 NAME = "messages"
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]|_(?=x[0-9a-f]+(?:_|[^A-Za-z0-9_-]))")
 _FITTED = re.compile(r"_x([0-9a-f]{1,5})_")
-_BY_MAGIC = (("iVBOR", "image/png"), ("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("UklG", "image/webp"))
 
 
 def fitted(name: str) -> str:
@@ -58,13 +57,8 @@ def cache_control(cache: Cache) -> dict[str, str]:
     return {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}
 
 
-def dumped(value: Any) -> str:
-    """JSON as compact text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def opaque(block: Mapping[str, Any]) -> Opaque:
-    return Opaque(dialect=NAME, kind=str(block.get("type", "")), raw=dumped(block))
+    return Opaque(dialect=NAME, kind=str(block.get("type", "")), raw=dumps(block))
 
 
 def content(value: Any) -> Iterator[Part]:
@@ -92,7 +86,7 @@ def _sent(block: Mapping[str, Any]) -> Iterator[Part]:
         case {"type": "redacted_thinking"}:
             yield Reasoning(text="", redacted=True, seal=_kept(block.get("data")))
         case {"type": "tool_use", "id": str(call_id), "name": str(name)} if _plain(block):
-            yield ToolCall(id=call_id, name=name, arguments=dumped(block.get("input") or {}), cache=cache)
+            yield ToolCall(id=call_id, name=name, arguments=dumps(block.get("input") or {}), cache=cache)
         case {"type": "tool_result", "tool_use_id": str(call_id)} if _plain(block):
             inner = tuple(part for part in content(block.get("content")) if isinstance(part, Text | Media | Opaque))
             yield ToolResult(call_id=call_id, parts=inner, is_error=block.get("is_error") is True, cache=cache)
@@ -112,15 +106,11 @@ def _kept(value: Any) -> Seal | None:
 
 
 def _media(kind: Any, block: Mapping[str, Any]) -> Part:
-    name, cache = block.get("title"), cache_of(block)
-    name = name if isinstance(name, str) and name else None
+    name, cache = shapes.text(block.get("title")) or None, cache_of(block)
     match block.get("source"):
         case {"type": "base64", "data": str(data), **rest}:
-            told = rest.get("media_type")
-            return Media(
-                kind=kind, source=Bytes(base64=data), media_type=told if isinstance(told, str) else None, name=name,
-                cache=cache,
-            )  # fmt: skip
+            told = shapes.text(rest.get("media_type"))
+            return Media(kind=kind, source=Bytes(base64=data), media_type=told, name=name, cache=cache)
         case {"type": "text", "data": str(text)} | {"type": "content", "content": str(text)}:
             source = Bytes(base64=base64.b64encode(text.encode("utf-8", "replace")).decode())
             return Media(kind=kind, source=source, media_type="text/plain", name=name, cache=cache)
@@ -133,9 +123,7 @@ def _media(kind: Any, block: Mapping[str, Any]) -> Part:
 
 
 def citations(found: Any) -> Iterator[Citation]:
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, dict):
-            yield citation(one)
+    yield from map(citation, objects(found))
 
 
 def citation(one: Mapping[str, Any]) -> Citation:
@@ -144,7 +132,7 @@ def citation(one: Mapping[str, Any]) -> Citation:
 
     return Citation(
         dialect=NAME,
-        raw=dumped(one),
+        raw=dumps(one),
         url=text("url", "source"),
         title=text("title", "document_title"),
         quote=text("cited_text"),
@@ -155,8 +143,7 @@ def render_citation(one: Citation) -> dict[str, Any] | None:
     """A citation for a client. Another dialect's address is told as a found page's, without the mark that only the
     vendor's own search gives it; what has no address cannot be said."""
     if one.dialect == NAME:
-        found: dict[str, Any] = json.loads(one.raw)
-        return found
+        return loads(one.raw)
     if one.url is None:
         return None
     return {
@@ -180,9 +167,9 @@ def given(block: Mapping[str, Any]) -> Part:
         case {"type": "redacted_thinking"}:
             return Reasoning(text="", redacted=True, seal=made_here(block.get("data")))
         case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
-            return ToolCall(id=call_id, name=called(name), arguments=dumped(block.get("input") or {}))
+            return ToolCall(id=call_id, name=called(name), arguments=dumps(block.get("input") or {}))
         case {"type": "server_tool_use", "id": str(call_id), "name": str(name)}:
-            return ToolCall(id=call_id, name=name, arguments=dumped(block.get("input") or {}), ran_by=NAME)
+            return ToolCall(id=call_id, name=name, arguments=dumps(block.get("input") or {}), ran_by=NAME)
         case _:
             return opaque(block)
 
@@ -190,21 +177,6 @@ def given(block: Mapping[str, Any]) -> Part:
 def made_here(value: Any) -> Seal | None:
     """A seal that a provider of this dialect has made."""
     return Seal(origin=NAME, value=value) if isinstance(value, str) and value else None
-
-
-def arguments(text: str) -> dict[str, Any]:
-    """A call's arguments as the object that the vendor wants; text that is none is kept under one name."""
-    if not text.strip():
-        return {}
-    try:
-        found = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        found = text
-    return found if isinstance(found, dict) else {"arguments": found}
-
-
-def _refuse(word: str) -> Any:
-    raise ValueError(word)
 
 
 def render_media(part: Media) -> dict[str, Any]:
@@ -224,20 +196,12 @@ def _source(part: Media) -> dict[str, Any]:
         case Bytes(base64=data):
             media_type = (part.media_type or "").partition(";")[0].strip()
             if part.kind == "image":
-                known = next((kind for start, kind in _BY_MAGIC if data.startswith(start)), None)
-                return {"type": "base64", "media_type": known or media_type or "image/png", "data": data}
+                return {"type": "base64", "media_type": image_type(data) or media_type or "image/png", "data": data}
             if media_type.startswith("text/"):
-                return {"type": "text", "media_type": "text/plain", "data": _decoded(data)}
+                return {"type": "text", "media_type": "text/plain", "data": text_in(data)}
             return {"type": "base64", "media_type": media_type or "application/pdf", "data": data}
         case _:
             assert_never(part.source)
-
-
-def _decoded(data: str) -> str:
-    try:
-        return base64.b64decode(data).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return data
 
 
 def said(part: Part) -> dict[str, Any] | None:
@@ -264,7 +228,7 @@ def said(part: Part) -> dict[str, Any] | None:
         case Refusal(text=text):
             return {"type": "text", "text": text} if text else None
         case Opaque(dialect=dialect, raw=raw):
-            return dict(json.loads(raw)) if dialect == NAME else None
+            return loads(raw) if dialect == NAME else None
         case Media() | ToolResult():
             return None
         case _:

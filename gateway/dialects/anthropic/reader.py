@@ -9,10 +9,11 @@ from ...call import Fault
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Citation, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from ...sse import Event as Frame
+from .. import shapes
 from ..passing import parsed
+from ..shapes import dumps, members
 from .errors import fault_in_reply
-from .parts import NAME as _NAME
-from .parts import called, citation, citations, dumped, given, made_here, opaque
+from .parts import NAME, called, citation, citations, given, made_here, opaque
 from .reply import explanation, finish, usage
 
 
@@ -82,9 +83,8 @@ class MessagesReader:
         if self._begun:
             return
         self._begun = True
-        reply_id, model = message.get("id"), message.get("model")
         yield ReplyStart(
-            id=reply_id if isinstance(reply_id, str) else "", model=model if isinstance(model, str) else "", created=0
+            id=shapes.text(message.get("id")) or "", model=shapes.text(message.get("model")) or "", created=0
         )
         yield from self._count(message.get("usage"))
 
@@ -107,8 +107,7 @@ class MessagesReader:
         block.citations = list(citations(values.get("citations")))
         yield PartStart(choice=0, index=block.part, part=block.begun)
         yield from self._text(block, values.get("text") or values.get("thinking"))
-        signature = values.get("signature")
-        block.signature = signature if isinstance(signature, str) else ""
+        block.signature = shapes.text(values.get("signature")) or ""
 
     def _text(self, block: _Block, text: Any) -> Iterator[Event]:
         if isinstance(text, str) and text:
@@ -144,10 +143,7 @@ class MessagesReader:
             block.part, self._parts = self._parts, self._parts + 1
             yield PartStart(choice=0, index=block.part, part=grown)
         elif isinstance(part, ToolCall) and not block.said:
-            given_input = block.values.get("input")
-            yield PartDelta(
-                choice=0, index=block.part, text=dumped(given_input if isinstance(given_input, dict) else {})
-            )
+            yield PartDelta(choice=0, index=block.part, text=dumps(members(block.values.get("input"))))
         seal = made_here(block.signature) if isinstance(part, Reasoning) else None
         yield PartEnd(choice=0, index=block.part, seal=seal, citations=tuple(block.citations))
 
@@ -178,7 +174,7 @@ def _begun(values: dict[str, Any]) -> Part:
         case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
             return ToolCall(id=call_id, name=called(name), arguments="")
         case {"type": "server_tool_use", "id": str(call_id), "name": str(name)}:
-            return ToolCall(id=call_id, name=name, arguments="", ran_by=_NAME)
+            return ToolCall(id=call_id, name=name, arguments="", ran_by=NAME)
         case _:
             return opaque(values)
 

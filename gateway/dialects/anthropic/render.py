@@ -6,7 +6,6 @@ content; names and ids are put into the letters that the vendor takes; empty tex
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -25,8 +24,9 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
+from ..shapes import arguments, loads
 from .families import Family, family
-from .parts import NAME, arguments, cache_control, fitted, provable, render_media
+from .parts import NAME, cache_control, fitted, provable, render_media
 from .schemas import closed
 
 _Json = dict[str, Any]
@@ -156,9 +156,8 @@ class _Conversation:
                 if not text.strip():
                     return None
                 block: _Json = {"type": "text", "text": text}
-                found = (
-                    [json.loads(one.raw) for one in part.citations if provable(one)] if isinstance(part, Text) else []
-                )
+                cited = part.citations if isinstance(part, Text) else ()
+                found = [loads(one.raw) for one in cited if provable(one)]
                 return {**block, "citations": found} if found else block
             case Media():
                 block = render_media(part)
@@ -183,7 +182,7 @@ class _Conversation:
                     block["content"] = inner[0]["text"] if plain else inner
                 return {**block, "is_error": True} if failed else block
             case Opaque(dialect=dialect, raw=raw):
-                return dict(json.loads(raw)) if dialect == NAME else None
+                return loads(raw) if dialect == NAME else None
             case _:
                 assert_never(part)
 
@@ -250,7 +249,7 @@ def _tool(tool: Tool, known: Family) -> _Json:
                 made["cache_control"] = cache_control(cache)
             return made
         case HostedTool(raw=raw):
-            return dict(json.loads(raw))
+            return loads(raw)
         case CustomTool(name=name):
             return {"name": fitted(name), "input_schema": {"type": "object", "properties": {}}}
         case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from ...call import Call, Fault, Meter
 from ...neutral.parts import Part, Reasoning, Refusal, ToolCall
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
-from ...splice import BadJson, edit, scan
-from .. import seals
-from ..openai_chat.errors import clean
-from ..openai_chat.reply import finish_or_none, text_or_none
+from ...splice import edit
+from .. import seals, shapes
+from ..passing import names, scanned
+from ..scale import size
+from ..shapes import clean, dumps, listed, members
 from .errors import fault_in_reply
-from .parts import dumped, given, said
+from .parts import given, said
 
 _REASONS: dict[str, Reason] = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
@@ -33,12 +33,9 @@ _MADE_BY_TOOLS = ("_tool_result", "container_upload")
 
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
     """A provider's whole reply as the caller gets it: only `id` and `model` change. Fills the meter; raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     read(found.values, meter)
-    return edit(found, {"id": json.dumps(call.id), "model": json.dumps(call.model, ensure_ascii=False)})
+    return edit(found, names(call))
 
 
 def read(values: Mapping[str, Any], meter: Meter) -> None:
@@ -47,9 +44,9 @@ def read(values: Mapping[str, Any], meter: Meter) -> None:
         meter.out_bytes += _bytes_in(block)
         made(block, meter)
     container(values, meter)
-    meter.upstream_id = text_or_none(values.get("id"))
+    meter.upstream_id = shapes.short(values.get("id"))
     meter.usage = usage(values.get("usage"))
-    meter.finish = finish_or_none(values.get("stop_reason")) or "none"
+    meter.finish = shapes.word(values.get("stop_reason")) or "none"
 
 
 def blocks(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -67,9 +64,9 @@ def _bytes_in(block: Mapping[str, Any]) -> int:
     total = 0
     for name in ("text", "thinking", "name"):
         if isinstance(block.get(name), str):
-            total += len(block[name].encode("utf-8", "surrogatepass"))
+            total += size(block[name])
     if isinstance(block.get("input"), dict):
-        total += len(dumped(block["input"]).encode("utf-8", "surrogatepass"))
+        total += size(dumps(block["input"]))
     return total
 
 
@@ -92,9 +89,9 @@ def _files(value: Any) -> Iterator[str]:
 
 def container(values: Mapping[str, Any], meter: Meter) -> None:
     """Note the container that the provider's code ran in."""
-    found = values.get("container")
-    if isinstance(found, dict) and isinstance(found.get("id"), str):
-        meter.made.append(("container", clean(found["id"], 255)))
+    found = shapes.short(members(values.get("container")).get("id"))
+    if found is not None:
+        meter.made.append(("container", found))
 
 
 def usage(found: Any) -> Usage | None:
@@ -107,7 +104,7 @@ def usage(found: Any) -> Usage | None:
     if not isinstance(found, dict):
         return None
     total = _counted(found)
-    for one in found["iterations"] if isinstance(found.get("iterations"), list) else ():
+    for one in listed(found.get("iterations")):
         more = _counted(one) if isinstance(one, dict) and one.get("type") == "compaction" else None
         if total is not None and more is not None:
             total = _sum(total, more)
@@ -115,13 +112,18 @@ def usage(found: Any) -> Usage | None:
 
 
 def _counted(found: Mapping[str, Any]) -> Usage | None:
-    fresh, taken = _tokens(found.get("input_tokens")), _tokens(found.get("output_tokens"))
+    fresh, taken = shapes.count(found.get("input_tokens")), shapes.count(found.get("output_tokens"))
     if fresh is None or taken is None:
         return None
-    split, inside = found.get("cache_creation"), found.get("output_tokens_details")
-    split, inside = split if isinstance(split, dict) else {}, inside if isinstance(inside, dict) else {}
-    short, long = _tokens(split.get("ephemeral_5m_input_tokens")), _tokens(split.get("ephemeral_1h_input_tokens"))
-    cached, written = _tokens(found.get("cache_read_input_tokens")), _tokens(found.get("cache_creation_input_tokens"))
+    split, inside = members(found.get("cache_creation")), members(found.get("output_tokens_details"))
+    short, long = (
+        shapes.count(split.get("ephemeral_5m_input_tokens")),
+        shapes.count(split.get("ephemeral_1h_input_tokens")),
+    )
+    cached, written = (
+        shapes.count(found.get("cache_read_input_tokens")),
+        shapes.count(found.get("cache_creation_input_tokens")),
+    )
     if written is None and (short is not None or long is not None):
         written = (short or 0) + (long or 0)
     return Usage(
@@ -130,13 +132,8 @@ def _counted(found: Mapping[str, Any]) -> Usage | None:
         cache_written=written,
         cache_written_1h=long,
         output=taken,
-        reasoning=_tokens(inside.get("thinking_tokens")),
+        reasoning=shapes.count(inside.get("thinking_tokens")),
     )
-
-
-def _tokens(value: Any) -> int | None:
-    """A count that can be believed: a whole number from 0 on."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _sum(one: Usage, other: Usage) -> Usage:
@@ -179,34 +176,28 @@ def parse(values: Mapping[str, Any]) -> ChatReply:
         parts.append(Refusal(text=explained))
     calls = any(isinstance(part, ToolCall) and part.ran_by is None for part in parts)
     return ChatReply(
-        id=_text(values.get("id")),
-        model=_text(values.get("model")),
+        id=shapes.text(values.get("id")) or "",
+        model=shapes.text(values.get("model")) or "",
         created=0,
         choices=(Choice(parts=tuple(parts), finish=finish(values, calls)),),
         usage=usage(values.get("usage")),
     )
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def finish(values: Mapping[str, Any], calls: bool) -> Finish:
     """Why a reply or a stream (by its `delta`) ended. calls: it calls tools of the caller's."""
-    raw = finish_or_none(values.get("stop_reason"))
+    raw = shapes.word(values.get("stop_reason"))
     reason = _REASONS.get(raw or "", "other")
-    matched = values.get("stop_sequence")
     if calls and reason in ("stop", "other"):
         reason = "tool_calls"
-    return Finish(reason=reason, raw=raw, matched=matched if isinstance(matched, str) else None)
+    return Finish(reason=reason, raw=raw, matched=shapes.text(values.get("stop_sequence")))
 
 
 def explanation(values: Mapping[str, Any]) -> str | None:
     """Why the model refused, where that is told."""
-    details = values.get("stop_details")
-    if values.get("stop_reason") != "refusal" or not isinstance(details, dict):
+    if values.get("stop_reason") != "refusal":
         return None
-    return _text(details.get("explanation")) or None
+    return shapes.text(members(values.get("stop_details")).get("explanation")) or None
 
 
 def stop(finish: Finish) -> dict[str, Any]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...call import Ask, Call, Leg
 from ...splice import edit
+from ..base import OWN
+from ..passing import for_leg
 from ..scale import Scale, decoded, size
-
-OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
-"""Members that are the gateway's and never go upstream."""
+from ..shapes import members, objects
 
 _OURS = ("computer_", "browser_toolset_", "text_editor_", "bash_", "memory_")
 """Beginnings of the types of tools that the vendor defines and the caller runs; all other types are the provider's to
@@ -86,19 +85,13 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
     for place, server in enumerate(values.get("mcp_servers") or ()):
         scale.unseen = True
         scale.fetched(server.get("url"), f"mcp_servers[{place}].url")
-    box = values.get("container")
-    for place, skill in enumerate(objects(box.get("skills")) if isinstance(box, dict) else ()):
+    for place, skill in enumerate(objects(members(values.get("container")).get("skills"))):
         if skill.get("type") != "anthropic":
             scale.refer("skill", skill.get("skill_id"), f"container.skills[{place}].skill_id")
-    diagnostics = values.get("diagnostics")
-    previous = diagnostics.get("previous_message_id") if isinstance(diagnostics, dict) else None
+    previous = members(values.get("diagnostics")).get("previous_message_id")
     if isinstance(previous, str) and not _MADE_HERE.fullmatch(previous):
         scale.refer("message", previous, "diagnostics.previous_message_id")
     return scale
-
-
-def objects(found: Any) -> Iterable[dict[str, Any]]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else ()
 
 
 def _weigh_content(scale: Scale, found: Any, where: str) -> None:
@@ -145,10 +138,7 @@ def _weigh_source(scale: Scale, source: Mapping[str, Any], image: bool, where: s
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The caller's bytes for a leg of the same dialect: only what Law 1 names is changed."""
-    changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
+    changes = for_leg(call, leg, OWN)
     if call.cap is not None:
         changes["max_tokens"] = str(call.cap)
-    for name in OWN:
-        if name in call.body.values:
-            changes[name] = None
     return edit(call.body, changes)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from ...call import Call, Fault
 from ...sse import Event as Frame
 from ...sse import write
-from ..openai_chat.reply import finish_or_none, text_or_none
+from .. import shapes
 from ..passing import Passing, names, parsed, renamed
+from ..shapes import dumps, listed, members, packed
 from .errors import fault_in_reply
-from .parts import dumped
 from .reply import container, made, read, usage
 
 _CONTENT = b"event: content_block_"
@@ -80,7 +78,7 @@ class MessagesFeed(Passing):
         if not isinstance(message, dict):
             raise Fault("malformed")
         self._begun = True
-        self.meter.upstream_id = text_or_none(message.get("id")) or None
+        self.meter.upstream_id = shapes.short(message.get("id")) or None
         self._count(message.get("usage"))
         container(message, self.meter)
         self.put(renamed(frame, event, self._names, inside="message"), binds=False)
@@ -90,7 +88,7 @@ class MessagesFeed(Passing):
         if isinstance(delta, dict):
             if delta.get("stop_reason") is not None:
                 self._ended = True
-                self.meter.finish = finish_or_none(delta["stop_reason"]) or "other"
+                self.meter.finish = shapes.word(delta["stop_reason"]) or "other"
             container(delta, self.meter)
         self._count(values.get("usage"))
 
@@ -106,7 +104,7 @@ class MessagesFeed(Passing):
 
 def frames(values: Mapping[str, Any]) -> Iterator[bytes]:
     """A whole reply as the frames of a stream, the terminal one last, for a provider that answered whole."""
-    usage = values.get("usage") if isinstance(values.get("usage"), dict) else {}
+    usage = members(values.get("usage"))
     ended = {name: values[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in values}
     start = {**values, "content": [], "stop_reason": None, "stop_sequence": None}
     start.pop("stop_details", None)
@@ -125,27 +123,22 @@ def _opened(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
     """A block as it begins, and the deltas that bring what it says."""
     match block:
         case {"type": "text", "text": str(text)}:
-            found = block.get("citations")
             deltas = [{"type": "text_delta", "text": text}]
-            deltas += [{"type": "citations_delta", "citation": one} for one in found or () if isinstance(found, list)]
+            deltas += [{"type": "citations_delta", "citation": one} for one in listed(block.get("citations"))]
             return {**{name: value for name, value in block.items() if name != "citations"}, "text": ""}, deltas
         case {"type": "thinking", "thinking": str(text)}:
             deltas = [{"type": "thinking_delta", "thinking": text}]
             deltas.append({"type": "signature_delta", "signature": block.get("signature") or ""})
             return {**block, "thinking": "", "signature": ""}, deltas
         case {"type": "tool_use" | "server_tool_use" | "mcp_tool_use", "input": dict(given)}:
-            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": dumped(given)}]
+            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": dumps(given)}]
         case _:
             return dict(block), []
 
 
-def frame(kind: str, **members: Any) -> bytes:
+def frame(kind: str, **values: Any) -> bytes:
     """A frame, named as its type."""
-    try:
-        data = orjson.dumps({"type": kind, **members})
-    except orjson.JSONEncodeError:  # half of a surrogate pair
-        data = dumped({"type": kind, **members}).encode("utf-8", "replace")
-    return write(data, kind)
+    return write(packed({"type": kind, **values}), kind)
 
 
 def feed(call: Call) -> MessagesFeed:

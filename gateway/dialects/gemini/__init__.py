@@ -8,17 +8,18 @@ stand in the path.
 
 from urllib.parse import quote
 
+from ..base import OWN
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
 from .parse import parse
+from .parts import NAME as name
 from .reader import parse_reply, reader
 from .render import render
 from .reply import render_reply, whole
-from .request import OWN, ask, encode
+from .request import ask, encode
 from .stream import PING, feed
 from .writer import writer
 
-name = "gemini"
 id_prefix = "gen_"
 TURNS = ("contents", "systemInstruction", "system_instruction")
 

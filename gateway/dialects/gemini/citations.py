@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...neutral.parts import Citation
-from .parts import DIALECT, dumps, loaded
+from .. import shapes
+from ..shapes import dumps, listed, loads, members, objects
+from .parts import NAME
 
 _KINDS = ("web", "retrievedContext", "maps", "image")
 
@@ -34,16 +36,12 @@ def cited(candidate: Mapping[str, Any]) -> list[Cited]:
 
 
 def _grounding(found: Any) -> Iterator[Cited]:
-    if not isinstance(found, Mapping):
-        return
-    chunks = [chunk if isinstance(chunk, Mapping) else {} for chunk in _list(found.get("groundingChunks"))]
+    found = members(found)
+    chunks = [members(chunk) for chunk in listed(found.get("groundingChunks"))]
     used: set[int] = set()
-    for support in _list(found.get("groundingSupports")):
-        if not isinstance(support, Mapping):
-            continue
-        segment = support.get("segment")
-        segment = segment if isinstance(segment, Mapping) else {}
-        for index in _list(support.get("groundingChunkIndices")):
+    for support in objects(found.get("groundingSupports")):
+        segment = members(support.get("segment"))
+        for index in listed(support.get("groundingChunkIndices")):
             if isinstance(index, int) and 0 <= index < len(chunks):
                 used.add(index)
                 yield _spanned(_source(chunks[index]), segment)
@@ -53,21 +51,19 @@ def _grounding(found: Any) -> Iterator[Cited]:
 def _source(chunk: Mapping[str, Any]) -> Citation:
     inner: Mapping[str, Any] = next((chunk[kind] for kind in _KINDS if isinstance(chunk.get(kind), Mapping)), {})
     return Citation(
-        dialect=DIALECT, raw=dumps(chunk), url=_text(inner.get("uri")), title=_text(inner.get("title")),
-        quote=_text(inner.get("text")),
+        dialect=NAME, raw=dumps(chunk), url=shapes.text(inner.get("uri")), title=shapes.text(inner.get("title")),
+        quote=shapes.text(inner.get("text")),
     )  # fmt: skip
 
 
 def _recited(found: Any) -> Iterator[Cited]:
-    if not isinstance(found, Mapping):
-        return
-    for source in _list(found.get("citationSources") or found.get("citations")):
-        if isinstance(source, Mapping):
-            bare = {name: value for name, value in source.items() if name not in ("startIndex", "endIndex")}
-            citation = Citation(
-                dialect=DIALECT, raw=dumps(bare), url=_text(source.get("uri")), title=_text(source.get("title"))
-            )
-            yield _spanned(citation, source)
+    found = members(found)
+    for source in objects(found.get("citationSources") or found.get("citations")):
+        bare = {name: value for name, value in source.items() if name not in ("startIndex", "endIndex")}
+        citation = Citation(
+            dialect=NAME, raw=dumps(bare), url=shapes.text(source.get("uri")), title=shapes.text(source.get("title"))
+        )
+        yield _spanned(citation, source)
 
 
 def _spanned(citation: Citation, span: Mapping[str, Any]) -> Cited:
@@ -79,7 +75,7 @@ def _spanned(citation: Citation, span: Mapping[str, Any]) -> Cited:
         citation,
         start=start if isinstance(start, int) else 0,
         end=end,
-        words=_text(span.get("text")),
+        words=shapes.text(span.get("text")),
         place=place if isinstance(place, int) else None,
     )
 
@@ -121,7 +117,7 @@ def metadata(texts: Sequence[tuple[int | None, str, Sequence[Citation]]]) -> dic
     sources: list[dict[str, Any]] = []
     for place, text, citations in texts:
         for citation in citations:
-            source = loaded(citation.raw) if citation.dialect == DIALECT else _foreign(citation)
+            source = loads(citation.raw) if citation.dialect == NAME else _foreign(citation)
             span = _bytes(citation, text, place)
             if not any(kind in source for kind in _KINDS):
                 sources.append({**source, **{name: span[name] for name in ("startIndex", "endIndex") if name in span}})
@@ -150,11 +146,3 @@ def _bytes(citation: Citation, text: str, place: int | None) -> dict[str, Any]:
     start = len(text[: citation.start].encode("utf-8", "surrogatepass"))
     span: dict[str, Any] = {"startIndex": start, "endIndex": start + len(words.encode("utf-8", "surrogatepass"))}
     return {**({} if place is None else {"partIndex": place}), **span, "text": words}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -7,8 +7,9 @@ import json
 
 from ...call import Call, Leg
 from ...splice import edit, scan
+from ..base import OWN
 from . import resource
-from .request import OWN, WHOLE_REQUEST
+from .request import WHOLE_REQUEST
 from .spelling import spelled
 
 

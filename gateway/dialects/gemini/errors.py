@@ -7,20 +7,22 @@ wait after a 429 stands in a detail, not in a header.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...call import Fault
 from ...clock import seconds_to_wait
 from ...errors import GatewayError
-from ..faults import MOST_CODE, MOST_PARAM, MOST_TEXT, cause_of, clean, kept_headers
+from .. import shapes
+from ..faults import MOST_CODE, MOST_PARAM, MOST_TEXT, Words, error_in, kept_headers, made
+from ..shapes import clean, members, objects, packed
 
 _OUR_REASONS = re.compile(r"API_KEY_|BILLING_|SERVICE_DISABLED|CONSUMER_")
 _ELSEWHERE = "User location is not supported"  # where our account may be used is no matter of the caller's
 _DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 
+_TYPE = "type.googleapis.com/google.rpc."
 _STATUS = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED",
     404: "NOT_FOUND", 405: "UNIMPLEMENTED", 408: "DEADLINE_EXCEEDED", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED",
@@ -36,20 +38,12 @@ _CODES = {
 
 def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """What a provider's error status means."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, list) and found:  # a stream's, without alt=sse
-        found = found[0]
-    if isinstance(found, dict):
-        found = found.get("error") or found
-    return _fault(status, found, seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
+    return _fault(status, error_in(body), seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
 
 
 def fault_in_reply(found: Any) -> Fault:
     """What an error inside an HTTP 200 means: `found` is the value of a top-level `error`."""
-    inner = found if isinstance(found, dict) else {}
+    inner = members(found)
     code = inner.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else _CODES.get(str(inner.get("status")), 0)
     return _fault(status, found, None, ())
@@ -59,28 +53,19 @@ def _fault(status: int, found: Any, retry_after: float | None, headers: tuple[tu
     inner = found if isinstance(found, dict) else {"message": found}
     message, code = inner.get("message"), inner.get("status")
     reason = delay = param = None
-    for detail in _details(inner):
-        reason = reason or _text(detail.get("reason"))
+    for detail in objects(inner.get("details")):
+        reason = reason or shapes.text(detail.get("reason"))
         delay = delay or _DELAY.fullmatch(str(detail.get("retryDelay")))
         param = param or _violated(detail)
-    words = clean(message, MOST_TEXT) if isinstance(message, str) else ""
-    ours = (reason is not None and _OUR_REASONS.match(reason) is not None) or _ELSEWHERE in words
-    return Fault(
-        "account" if ours else cause_of(status),
-        status=status,
-        message=words,
+    words = Words(
+        message=clean(message, MOST_TEXT) if isinstance(message, str) else None,
         param=clean(param, MOST_PARAM) if param else None,
         code=clean(code, MOST_CODE) if isinstance(code, str) else None,
-        retry_after=retry_after if retry_after is not None or not delay else min(float(delay[1]), 86_400.0),
-        headers=headers,
     )
-
-
-def _details(inner: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    details = inner.get("details")
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
-            yield detail
+    ours = (reason is not None and _OUR_REASONS.match(reason) is not None) or _ELSEWHERE in (words.message or "")
+    if retry_after is None and delay:
+        retry_after = min(float(delay[1]), 86_400.0)
+    return made(status, words, retry_after, headers, account=ours)
 
 
 def _violated(detail: Mapping[str, Any]) -> str | None:
@@ -89,10 +74,6 @@ def _violated(detail: Mapping[str, Any]) -> str | None:
         case [{"field": str(field)}, *_]:
             return field
     return None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def error(problem: GatewayError, request_id: str) -> bytes:
@@ -108,10 +89,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
         delay = f"{max(1, round(problem.retry_after))}s"
         details.append({"@type": _TYPE + "RetryInfo", "retryDelay": delay})
     inner = {"code": problem.status, "message": problem.message, "status": status, "details": details}
-    return json.dumps({"error": inner}, ensure_ascii=False).encode("utf-8", "replace")
-
-
-_TYPE = "type.googleapis.com/google.rpc."
+    return packed({"error": inner})
 
 
 def error_frame(problem: GatewayError, request_id: str) -> bytes:

@@ -21,12 +21,14 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
+from .. import shapes
+from ..base import OWN
 from ..seals import unwrap_base64
+from ..shapes import dumps, words
 from . import parts
-from .parts import DIALECT, dumps, made_id
-from .request import OWN
+from .parts import NAME, made_id
 from .schema import json_schema
-from .spelling import camel, level, several, words
+from .spelling import camel, level, several
 
 _ROLES = {"user": "user", "model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
 
@@ -59,7 +61,7 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
         sampling=_sampling(config),
         thinking=_thinking(level(config.get("thinkingConfig"))),
         stream=bool(values.get("stream")),
-        tier=body["serviceTier"] if isinstance(body.get("serviceTier"), str) else None,
+        tier=shapes.text(body.get("serviceTier")),
         metadata=body["labels"] if isinstance(body.get("labels"), Mapping) and body["labels"] else None,
         extras=_extras(body, config),
     )
@@ -147,7 +149,7 @@ def _parts(found: Iterable[Any], names: _Calls) -> Iterator[Part]:
 
 def _part(part: Mapping[str, Any], names: _Calls) -> Part | None:
     signature = part.get("thoughtSignature")
-    seal = unwrap_base64(signature, DIALECT) if isinstance(signature, str) and signature else None
+    seal = unwrap_base64(signature, NAME) if isinstance(signature, str) and signature else None
     match part:
         case {"functionCall": Mapping() as inner}:
             call = level(inner)
@@ -158,7 +160,7 @@ def _part(part: Mapping[str, Any], names: _Calls) -> Part | None:
             return parts.result(names.result(told.get("name"), told.get("id")), told, seal)
         case {"thought": True}:
             text = part.get("text")
-            return Reasoning(text=text if isinstance(text, str) else "", summary=True, redacted=text is None, seal=seal)
+            return Reasoning(text=shapes.text(text) or "", summary=True, redacted=text is None, seal=seal)
         case {"text": str(text)}:
             return Text(text=text, seal=seal)
     found = parts.media(part)
@@ -175,7 +177,7 @@ def _tools(found: Any) -> Iterator[Tool]:
             if value is None:
                 continue
             if camel(name) != "functionDeclarations":
-                yield HostedTool(dialect=DIALECT, kind=camel(name), raw=dumps({name: value}))
+                yield HostedTool(dialect=NAME, kind=camel(name), raw=dumps({name: value}))
                 continue
             for declared in several(value):
                 function = level(declared)
@@ -184,10 +186,10 @@ def _tools(found: Any) -> Iterator[Tool]:
 
 
 def _function(function: Mapping[str, Any]) -> FunctionTool:
-    given, description = function.get("parametersJsonSchema"), function.get("description")
+    given = function.get("parametersJsonSchema")
     return FunctionTool(
         name=function["name"],
-        description=description if isinstance(description, str) else None,
+        description=shapes.text(function.get("description")),
         schema=given if isinstance(given, Mapping) else json_schema(function.get("parameters")),
     )
 
@@ -217,31 +219,26 @@ def _sampling(config: Mapping[str, Any]) -> Sampling:
         limit=_whole(config.get("maxOutputTokens")),
         n=_whole(config.get("candidateCount")) or 1,
         stop=words(config.get("stopSequences")),
-        temperature=_number(config.get("temperature")),
-        top_p=_number(config.get("topP")),
+        temperature=shapes.number(config.get("temperature")),
+        top_p=shapes.number(config.get("topP")),
         top_k=_whole(config.get("topK")),
         seed=_whole(config.get("seed")),
-        presence_penalty=_number(config.get("presencePenalty")),
-        frequency_penalty=_number(config.get("frequencyPenalty")),
+        presence_penalty=shapes.number(config.get("presencePenalty")),
+        frequency_penalty=shapes.number(config.get("frequencyPenalty")),
         logprobs=config.get("responseLogprobs") is True,
         top_logprobs=_whole(config.get("logprobs")),
     )
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _whole(value: Any) -> int | None:
     """An integer, which Vertex also takes as 40.0."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return shapes.whole(value)
 
 
 def _thinking(config: Mapping[str, Any]) -> Thinking:
-    show = config.get("includeThoughts")
-    shown = show if isinstance(show, bool) else None
+    shown = shapes.flag(config.get("includeThoughts"))
     strength = config.get("thinkingLevel")
     effort = strength.lower() if isinstance(strength, str) and strength != "THINKING_LEVEL_UNSPECIFIED" else None
     match _whole(config.get("thinkingBudget")):
@@ -273,4 +270,4 @@ def _extras(body: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dic
     calling = level(tools.get("functionCallingConfig"))
     if str(calling.get("mode", "")).upper() == "VALIDATED":
         found["toolConfig.functionCallingConfig.mode"] = "VALIDATED"
-    return {DIALECT: found} if found else {}
+    return {NAME: found} if found else {}

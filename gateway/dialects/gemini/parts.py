@@ -7,29 +7,20 @@ an `Opaque`. A signature belongs to the part that it stands on and goes back the
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from ...neutral.parts import Bytes, FileRef, Media, Opaque, Reasoning, Seal, Text, ToolCall, ToolResult, Url
+from .. import shapes
+from ..shapes import dumps, loads, strictly
 from .request import FILES_API
 from .spelling import level, several
 
-DIALECT = "gemini"
+NAME = "gemini"
 FILES = "https://generativelanguage.googleapis.com/v1beta/"
 
 _ASIDE = frozenset({"text", "thought", "thoughtSignature", "partMetadata"})
 _MADE_ID = "call_gem_"
-
-
-def dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def loaded(raw: str) -> dict[str, Any]:
-    """What `dumps` made of one of Gemini's own objects."""
-    found: dict[str, Any] = json.loads(raw)
-    return found
 
 
 def made_id(*marks: Any) -> str:
@@ -83,26 +74,13 @@ def opaque(part: Mapping[str, Any], seal: Seal | None) -> Opaque | None:
     for name in part:
         if name not in _ASIDE:
             kept = {key: value for key, value in part.items() if key != "thoughtSignature"}
-            return Opaque(dialect=DIALECT, kind=name, raw=dumps(kept), seal=seal)
+            return Opaque(dialect=NAME, kind=name, raw=dumps(kept), seal=seal)
     return None
 
 
 def arguments(call: Mapping[str, Any]) -> str:
     args = call.get("args")
     return dumps(args if isinstance(args, Mapping) else {})
-
-
-def args(text: str) -> dict[str, Any]:
-    """Arguments as the object that Gemini wants; text that is none goes into one, so that nothing is lost."""
-    try:
-        found = json.loads(text, parse_constant=_refuse) if text.strip() else {}
-    except (ValueError, RecursionError):
-        return {"arguments": text}
-    return found if isinstance(found, dict) else {"arguments": found}
-
-
-def _refuse(word: str) -> Any:
-    raise ValueError(word)  # NaN and the like are no JSON
 
 
 _TOLD = ("result", "output")
@@ -123,10 +101,8 @@ def result(call_id: str, response: Mapping[str, Any], seal: Seal | None) -> Tool
         piece = media(level(inner))
         if piece is not None:
             shown.append(piece)
-    name = response.get("name")
-    return ToolResult(
-        call_id=call_id, name=name if isinstance(name, str) else None, parts=tuple(shown), is_error=is_error, seal=seal
-    )
+    name = shapes.text(response.get("name"))
+    return ToolResult(call_id=call_id, name=name, parts=tuple(shown), is_error=is_error, seal=seal)
 
 
 def response(part: ToolResult) -> dict[str, Any]:
@@ -135,7 +111,7 @@ def response(part: ToolResult) -> dict[str, Any]:
     if part.is_error:
         return {"error": text}
     try:
-        found = json.loads(text, parse_constant=_refuse) if text[:1] == "{" else None
+        found = strictly(text) if text[:1] == "{" else None
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and found.keys() - {"error", *_TOLD}:
@@ -153,8 +129,8 @@ def written(part: Media | Opaque) -> dict[str, Any] | None:
         case Media(source=FileRef(id=name), media_type=kind):
             uri = FILES + name if name.startswith("files/") else name
             return {"fileData": {"fileUri": uri, **({"mimeType": kind} if kind else {})}}
-        case Opaque(dialect="gemini", raw=raw):
-            return loaded(raw)
+        case Opaque(dialect=dialect, raw=raw) if dialect == NAME:
+            return loads(raw)
         case _:
             return None
 
@@ -165,7 +141,7 @@ _DEFAULTS = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "
 def call(part: ToolCall, call_id: str | None) -> dict[str, Any]:
     """A call as a part, whole."""
     head = {"id": call_id} if call_id else {}
-    return {"functionCall": {**head, "name": part.name, "args": args(part.arguments)}}
+    return {"functionCall": {**head, "name": part.name, "args": shapes.arguments(part.arguments)}}
 
 
 def signed(part: dict[str, Any], signature: str | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, R
 from ...neutral.parts import Citation, Part, Reasoning, Seal, Text, ToolCall
 from ...neutral.reply import ChatReply, Usage
 from ...sse import Event as Frame
+from .. import shapes
 from ..passing import parsed
 from . import citations, parts, reply
 from .citations import Cited
@@ -50,8 +51,8 @@ class GeminiReader:
             raise fault_in_reply(values["error"])
         found, blocked = reply.candidates(values), reply.blocked_by(values)
         if self._id is None:
-            self._id = reply.text_or_none(values.get("responseId")) or ""
-            model = reply.text_or_none(values.get("modelVersion")) or ""
+            self._id = shapes.short(values.get("responseId")) or ""
+            model = shapes.short(values.get("modelVersion")) or ""
             yield ReplyStart(id=self._id, model=model, created=0)
         seen = reply.usage(values)
         self._usage = seen or self._usage
@@ -119,14 +120,13 @@ class _Answer:
 
     def _part(self, part: Mapping[str, Any], place: int) -> Iterator[Event]:
         signature = part.get("thoughtSignature")
-        seal = Seal(origin=parts.DIALECT, value=signature) if isinstance(signature, str) and signature else None
+        seal = Seal(origin=parts.NAME, value=signature) if isinstance(signature, str) and signature else None
         match part:
             case {"functionCall": dict(call)}:
                 yield from self._close()
                 yield from self._call(call, seal)
             case {"thought": True}:
-                text = part.get("text")
-                text = text if isinstance(text, str) else ""
+                text = shapes.text(part.get("text")) or ""
                 if isinstance(self._open, Reasoning):
                     yield from self._more(text)
                 elif text or seal is not None:
@@ -194,7 +194,7 @@ class _Answer:
         call, self._partial = self._partial, None
         if call is None:
             return
-        arguments = parts.dumps(call.args)
+        arguments = shapes.dumps(call.args)
         call_id = call.id or parts.made_id(self._reply_id, self._number, self._calls, call.name, arguments)
         self._calls += 1
         yield from self._all(ToolCall(id=call_id, name=call.name, arguments=""), arguments, call.seal)
@@ -205,7 +205,7 @@ class _Partial:
     (https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling)."""
 
     def __init__(self, call: Mapping[str, Any], seal: Seal | None) -> None:
-        self.id = call["id"] if isinstance(call.get("id"), str) else ""
+        self.id = shapes.text(call.get("id")) or ""
         self.name = str(call.get("name") or "")
         self.seal = seal
         self.args: dict[str, Any] = {}
@@ -213,10 +213,8 @@ class _Partial:
     def take(self, call: Mapping[str, Any]) -> None:
         if isinstance(call.get("args"), dict):
             self.args |= call["args"]
-        pieces = call.get("partialArgs")
-        for piece in pieces if isinstance(pieces, list) else ():
-            if isinstance(piece, dict):
-                self._put(str(piece.get("jsonPath", "")), _value(piece))
+        for piece in shapes.objects(call.get("partialArgs")):
+            self._put(str(piece.get("jsonPath", "")), _value(piece))
 
     def _put(self, path: str, value: Any) -> None:
         steps = [int(number) if number else name or quoted for name, number, quoted in _STEP.findall(path)]

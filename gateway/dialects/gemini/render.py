@@ -13,8 +13,9 @@ from typing import Any, assert_never
 from ...call import Leg
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, FunctionTool, HostedTool, Message, Output, Sampling, Thinking, ToolChoice
+from ..shapes import loads
 from . import parts
-from .parts import DIALECT, own_id
+from .parts import NAME, own_id
 
 _BUDGETS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
 """Efforts as budgets, for models that know no levels
@@ -43,7 +44,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
         body["generationConfig"] = config
     if request.tier not in (None, "auto", "default", "standard"):
         body["serviceTier"] = request.tier
-    for path, value in request.extras.get(DIALECT, {}).items():
+    for path, value in request.extras.get(NAME, {}).items():
         *outer, name = path.split(".")
         at = body
         for step in outer:
@@ -144,8 +145,8 @@ def _tools(request: ChatRequest) -> Iterator[dict[str, Any]]:
     if declared:
         yield {"functionDeclarations": declared}
     for tool in request.tools:
-        if isinstance(tool, HostedTool) and tool.dialect == DIALECT:
-            yield parts.loaded(tool.raw)
+        if isinstance(tool, HostedTool) and tool.dialect == NAME:
+            yield loads(tool.raw)
 
 
 def _declared(tool: FunctionTool) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from typing import Any, assert_never
 from ...call import Call, Fault, Meter
 from ...neutral.parts import Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
-from ...splice import BadJson, Scan, edit, scan
-from ..faults import clean
+from ...splice import Scan, edit
+from .. import shapes
+from ..passing import scanned
+from ..scale import size
 from ..seals import wrap_base64
+from ..shapes import clean, listed, members, objects
 from . import citations, parts
 from .errors import fault_in_reply
 
@@ -38,10 +41,7 @@ _WORDS: dict[Reason, str] = {
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
     """A provider's whole reply as the caller gets it: only `responseId` and `modelVersion` change. Fills the meter;
     raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     measure(found.values, meter)
     return renamed(call, found)
 
@@ -62,7 +62,7 @@ def measure(values: Mapping[str, Any], meter: Meter) -> None:
     blocked = blocked_by(values)
     if not found and blocked is None:
         raise Fault("malformed")
-    meter.upstream_id = text_or_none(values.get("responseId"))
+    meter.upstream_id = shapes.short(values.get("responseId"))
     meter.usage = usage(values)
     meter.finish = ",".join(end_word(one.get("finishReason")) or "none" for one in found) or blocked
     meter.out_bytes = sum(map(said, found))
@@ -86,15 +86,12 @@ def place(candidate: Mapping[str, Any]) -> int:
 
 def pieces(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts of a candidate, which may have none."""
-    content = candidate.get("content")
-    found = content.get("parts") if isinstance(content, dict) else None
-    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+    return objects(members(candidate.get("content")).get("parts"))
 
 
 def blocked_by(values: Mapping[str, Any]) -> str | None:
     """Why the prompt got no answer, where the reply says that it was blocked."""
-    feedback = values.get("promptFeedback")
-    return end_word(feedback.get("blockReason")) if isinstance(feedback, dict) else None
+    return end_word(members(values.get("promptFeedback")).get("blockReason"))
 
 
 def end_word(value: Any) -> str | None:
@@ -112,11 +109,6 @@ def finish(word: str | None, called: bool) -> Finish:
     return Finish(reason=reason, raw=word)
 
 
-def text_or_none(value: Any) -> str | None:
-    """A provider's short text, such as an id, as it can be stored."""
-    return clean(value, 255) if isinstance(value, str) else None
-
-
 _UNSAID = frozenset({"thoughtSignature", "mimeType", "id"})
 
 
@@ -127,7 +119,7 @@ def said(candidate: Mapping[str, Any]) -> int:
 
 def _bytes_in(value: Any) -> int:
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
+        return size(value)
     if isinstance(value, dict):
         return sum(_bytes_in(inner) for name, inner in value.items() if name not in _UNSAID)
     if isinstance(value, list):
@@ -144,9 +136,9 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
     found = values.get("usageMetadata")
     if not isinstance(found, dict):
         return None
-    prompt, made = _tokens(found.get("promptTokenCount")), _tokens(found.get("candidatesTokenCount"))
-    total, thoughts = _tokens(found.get("totalTokenCount")), _tokens(found.get("thoughtsTokenCount"))
-    tools = _tokens(found.get("toolUsePromptTokenCount")) or 0
+    prompt, made = shapes.count(found.get("promptTokenCount")), shapes.count(found.get("candidatesTokenCount"))
+    total, thoughts = shapes.count(found.get("totalTokenCount")), shapes.count(found.get("thoughtsTokenCount"))
+    tools = shapes.count(found.get("toolUsePromptTokenCount")) or 0
     if prompt is None and made is None and total is None:
         return None
     others = (prompt or 0) + tools + (thoughts or 0)
@@ -156,7 +148,7 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
         prompt = max(0, (total or 0) - tools - (thoughts or 0) - made)
     return Usage(
         input=prompt + tools,
-        cached=_tokens(found.get("cachedContentTokenCount")),
+        cached=shapes.count(found.get("cachedContentTokenCount")),
         audio_in=_sound(found.get("promptTokensDetails")),
         output=made + (thoughts or 0),
         reasoning=thoughts,
@@ -164,36 +156,28 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _tokens(value: Any) -> int | None:
-    """A count that can be believed: a whole number from 0 on."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _sound(details: Any) -> int | None:
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict) and detail.get("modality") == "AUDIO":
-            return _tokens(detail.get("tokenCount"))
+    for detail in objects(details):
+        if detail.get("modality") == "AUDIO":
+            return shapes.count(detail.get("tokenCount"))
     return None
 
 
 def logprobs(candidate: Mapping[str, Any]) -> tuple[Logprob, ...]:
     """How likely the tokens of a candidate were."""
-    found = candidate.get("logprobsResult")
-    if not isinstance(found, dict) or not isinstance(found.get("chosenCandidates"), list):
-        return ()
-    tops = found.get("topCandidates")
-    tops = tops if isinstance(tops, list) else []
+    found = members(candidate.get("logprobsResult"))
+    tops = listed(found.get("topCandidates"))
     made = []
-    for number, chosen in enumerate(found["chosenCandidates"]):
+    for number, chosen in enumerate(listed(found.get("chosenCandidates"))):
         match chosen:
             case {"token": str(token), "logProbability": int() | float() as chance}:
-                rest = tops[number].get("candidates") if number < len(tops) and isinstance(tops[number], dict) else None
+                rest = members(tops[number]).get("candidates") if number < len(tops) else None
                 made.append(Logprob(token=token, logprob=chance, top=tuple(_top(rest))))
     return tuple(made)
 
 
 def _top(found: Any) -> Iterator[tuple[str, float]]:
-    for one in found if isinstance(found, list) else ():
+    for one in listed(found):
         match one:
             case {"token": str(token), "logProbability": int() | float() as chance}:
                 yield token, chance
@@ -230,7 +214,7 @@ def _candidate(number: int, choice: Choice) -> dict[str, Any]:
 
 def render_part(part: Part) -> dict[str, Any] | None:
     """A part of a reply, whole; None for what Gemini cannot say: a loss in a reply never fails (Law 3)."""
-    signature = wrap_base64(part.seal, parts.DIALECT) if part.seal is not None else None
+    signature = wrap_base64(part.seal, parts.NAME) if part.seal is not None else None
     match part:
         case Text(text=text) | Refusal(text=text):
             return parts.signed({"text": text}, signature) if text or signature else None

@@ -9,11 +9,10 @@ from typing import Any
 
 from ...call import Ask, Call, Leg
 from ...splice import Scan, edit, scan
+from ..base import OWN
 from ..scale import Scale, decoded, size
-from .spelling import level, several, spelled, words
-
-OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
-"""Members that are the gateway's and never go upstream."""
+from ..shapes import words
+from .spelling import level, several, spelled
 
 FILES_API = re.compile(r"https://generativelanguage\.googleapis\.com/v[0-9a-z]+/(files/[A-Za-z0-9_-]+)")
 """The addresses of files that were uploaded before; the group is the file's name."""

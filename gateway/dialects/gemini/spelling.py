@@ -34,8 +34,3 @@ def spelled(values: Mapping[str, Any], name: str) -> str:
 def several(value: Any) -> list[Any]:
     """A repeated field: Google takes a single object for a list of one."""
     return value if isinstance(value, list) else [value] if isinstance(value, Mapping) else []
-
-
-def words(value: Any) -> tuple[str, ...]:
-    """The strings in a list."""
-    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Call, Fault
-from ...splice import BadJson, scan
 from ...sse import Event as Frame
-from ..passing import Passing
-from . import parts
+from .. import shapes
+from ..passing import Passing, scanned
+from ..shapes import packed
 from .errors import fault_in_reply
-from .reply import blocked_by, candidates, end_word, measure, place, renamed, said, text_or_none, usage
+from .reply import blocked_by, candidates, end_word, measure, place, renamed, said, usage
 
 PING = b"\r\n"
 """A blank line: Google's own clients take a comment for a part of a JSON text."""
@@ -33,6 +33,8 @@ class GeminiFeed(Passing):
     be is held, with what follows it, until the usage or the end of the body shows that nothing more comes.
     """
 
+    WHOLE = (b"{", b"[")  # the array of who knows no `alt=sse`
+
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._held = b""
@@ -45,8 +47,6 @@ class GeminiFeed(Passing):
         chunk, self._cr = self._cr + chunk, b""
         if chunk.endswith(b"\r"):  # half of a CRLF: the other half belongs to the same frame
             chunk, self._cr = chunk[:-1], b"\r"
-        if self._splitter is None and self._whole is None and (self._head + chunk).lstrip()[:1] == b"[":
-            self._whole, chunk, self._head = [], self._head + chunk, b""  # it knows no `alt=sse`
         super().push(chunk)
 
     def end(self) -> None:
@@ -62,10 +62,7 @@ class GeminiFeed(Passing):
         assert event.data is not None
         if event.data == b"[DONE]":
             return
-        try:
-            found = scan(event.data)
-        except BadJson:
-            raise Fault("malformed") from None
+        found = scanned(event.data)
         says = self._look(found.values)
         changed = renamed(self.call, found)
         at = frame.find(event.data)
@@ -88,7 +85,7 @@ class GeminiFeed(Passing):
         measure(values, self.meter)
         self.meter.final = True
         named = {**values, "responseId": self.call.id, "modelVersion": self.call.model}
-        return [write(_dumps({name: value for name, value in named.items() if name in values}))]
+        return [write(packed({name: value for name, value in named.items() if name in values}))]
 
     def complete(self) -> bool:
         return bool(self._finished) and self._finished.keys() >= self._seen
@@ -100,20 +97,19 @@ class GeminiFeed(Passing):
     def measure(self) -> None:
         self._unmeasured, self._unmeasured_bytes = [], 0  # it counts as it reads
 
-    def _unfold(self, body: bytes) -> None:
+    def answer(self, body: bytes) -> None:
         if not body.lstrip().startswith(b"["):
-            super()._unfold(body)
+            super().answer(body)
             return
         try:
             chunks = json.loads(body)
         except (ValueError, RecursionError):
-            self.fault = Fault("malformed")
-            return
-        self._whole = None
+            raise Fault("malformed") from None
         for chunk in chunks:
-            if self.tail is None and self.fault is None:
-                self._take(write(_dumps(chunk)))
-        self.end()
+            if not self.over:
+                self.frame(write(packed(chunk)))
+        if not self.over:
+            self.ended()
 
     def _look(self, values: Mapping[str, Any]) -> bool:
         """Meter a frame; False if it says nothing yet."""
@@ -121,7 +117,7 @@ class GeminiFeed(Passing):
             raise fault_in_reply(values["error"])
         found, blocked = candidates(values), blocked_by(values)
         if self.meter.upstream_id is None:
-            self.meter.upstream_id = text_or_none(values.get("responseId")) or None
+            self.meter.upstream_id = shapes.short(values.get("responseId")) or None
         says = False
         for candidate in found:
             index = place(candidate)
@@ -143,7 +139,3 @@ class GeminiFeed(Passing):
 def feed(call: Call) -> GeminiFeed:
     """A streamed reply for the client."""
     return GeminiFeed(call)
-
-
-def _dumps(values: Any) -> bytes:
-    return parts.dumps(values).encode("utf-8", "replace")

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-import orjson
-
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Citation, Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Finish, Usage
-from . import citations, parts
+from ..shapes import packed
+from . import citations
 from .reply import finish_word, render_logprobs, render_part, render_usage
 from .stream import write
 
@@ -53,11 +52,7 @@ class GeminiWriter:
 
     def _frame(self, found: list[dict[str, Any]]) -> bytes:
         taken = {} if self._usage is None else {"usageMetadata": render_usage(self._usage)}
-        values = {"candidates": found, **taken, **self._names}
-        try:
-            return write(orjson.dumps(values))
-        except orjson.JSONEncodeError:  # a number over 64 bits, or half a character, in a call's arguments
-            return write(parts.dumps(values).encode("utf-8", "replace"))
+        return write(packed({"candidates": found, **taken, **self._names}))
 
 
 class _Answer:

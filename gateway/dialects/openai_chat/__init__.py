@@ -7,18 +7,19 @@ Nearly every provider speaks it, each with an accent.
 """
 
 from ...sse import PING
+from ..base import OWN
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
-from .parse import OWN, parse
+from .parse import parse
 from .reader import reader
 from .render import render
 from .reply import parse_reply, whole
 from .reply import render as render_reply
 from .request import ask, encode
 from .stream import feed
+from .thoughts import NAME as name
 from .writer import writer
 
-name = "chat"
 id_prefix = "chatcmpl-"
 TURNS = ("messages",)
 

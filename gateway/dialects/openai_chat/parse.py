@@ -23,15 +23,15 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
+from .. import shapes
+from ..base import OWN
+from ..shapes import dumps, listed, members
 from . import thoughts
-from .parts import cache, dumps, parse_call, parse_content, seal
+from .parts import cache, parse_call, parse_content, seal
 from .thoughts import NAME
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 """Names of the output limit, the newer one first; it wins where both are given."""
-
-OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
-"""Members that are the gateway's and never go upstream."""
 
 _SAID = frozenset({
     "model", "messages", "stream", "tools", "functions", "tool_choice", "function_call", "parallel_tool_calls",
@@ -51,20 +51,19 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
     """A request in neutral words."""
     tools = tuple(_tools(values))
     end_user = [values[name] for name in ("safety_identifier", "user") if isinstance(values.get(name), str)]
-    tier, metadata = values.get("service_tier"), values.get("metadata")
     output = _output(values.get("response_format"), values.get("verbosity"))
     return ChatRequest(
         model=str(values.get("model", "")),
         messages=_messages(values.get("messages")),
         tools=tools,
         tool_choice=_tool_choice(values),
-        output=output or Output(verbosity=_text(values.get("verbosity"))),
+        output=output or Output(verbosity=shapes.text(values.get("verbosity"))),
         sampling=_sampling(values),
         thinking=_thinking(values),
         stream=bool(values.get("stream")),
         end_user=end_user[0] if end_user else None,
-        tier=tier if isinstance(tier, str) else None,
-        metadata=metadata if isinstance(metadata, dict) and metadata else None,
+        tier=shapes.text(values.get("service_tier")),
+        metadata=members(values.get("metadata")) or None,
         extras=_extras(values, known_form=output is not None),
     )
 
@@ -80,30 +79,10 @@ def _extras(values: Mapping[str, Any], known_form: bool) -> dict[str, dict[str, 
     return {NAME: found} if found else {}
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _messages(given: Any) -> tuple[Message, ...]:
     found: list[Message] = []
     unanswered: list[ToolCall] = []
-    for place, message in enumerate(_list(given)):
+    for place, message in enumerate(listed(given)):
         if isinstance(message, dict):
             found.append(_message(message, place, unanswered))
     return tuple(found)
@@ -111,7 +90,7 @@ def _messages(given: Any) -> tuple[Message, ...]:
 
 def _message(message: Mapping[str, Any], place: int, unanswered: list[ToolCall]) -> Message:
     """One message. unanswered: the calls before it that have no result yet, for results that do not name theirs."""
-    role, name = str(message.get("role", "")), _text(message.get("name"))
+    role, name = str(message.get("role", "")), shapes.text(message.get("name"))
     if role in ("tool", "function"):
         return Message(role="tool", parts=(_result(message, name, role, unanswered),), name=name)
     parts: list[Part] = [*thoughts.parse(message), *parse_content(message.get("content"))]
@@ -138,7 +117,7 @@ def sealed(parts: tuple[Part, ...], message: Mapping[str, Any]) -> tuple[Part, .
 
 
 def _calls(message: Mapping[str, Any], place: int) -> Iterator[ToolCall]:
-    for number, call in enumerate(_list(message.get("tool_calls"))):
+    for number, call in enumerate(listed(message.get("tool_calls"))):
         made = parse_call(call, f"call_{place}_{number}")
         if made is not None:
             yield made
@@ -150,7 +129,7 @@ def _calls(message: Mapping[str, Any], place: int) -> Iterator[ToolCall]:
 
 def _result(message: Mapping[str, Any], name: str | None, role: str, unanswered: list[ToolCall]) -> ToolResult:
     said = tuple(part for part in parse_content(message.get("content")) if isinstance(part, Text | Media | Opaque))
-    identity = _text(message.get("tool_call_id"))
+    identity = shapes.text(message.get("tool_call_id"))
     if identity:
         of = next((call for call in unanswered if call.id == identity), None)
     else:
@@ -164,26 +143,27 @@ def _result(message: Mapping[str, Any], name: str | None, role: str, unanswered:
 
 
 def _tools(values: Mapping[str, Any]) -> Iterator[Tool]:
-    for tool in _list(values.get("tools")):
+    for tool in listed(values.get("tools")):
         match tool:
             case {"type": "function", "function": {"name": str()} as function}:
                 yield _function(function, tool)
             case {"type": "custom", "custom": {"name": str(name), **rest}}:
-                yield CustomTool(name=name, description=_text(rest.get("description")), form=_form(rest.get("format")))
+                yield CustomTool(
+                    name=name, description=shapes.text(rest.get("description")), form=_form(rest.get("format"))
+                )
             case {"type": str(kind)}:
                 yield HostedTool(dialect=NAME, kind=kind, raw=dumps(tool))
-    for function in _list(values.get("functions")):
+    for function in listed(values.get("functions")):
         if isinstance(function, dict) and isinstance(function.get("name"), str):
             yield _function(function, function)
 
 
 def _function(function: Mapping[str, Any], tool: Mapping[str, Any]) -> FunctionTool:
-    schema = function.get("parameters")
     return FunctionTool(
         name=function["name"],
-        description=_text(function.get("description")),
-        schema=schema if isinstance(schema, dict) else {},
-        strict=_flag(function.get("strict")),
+        description=shapes.text(function.get("description")),
+        schema=members(function.get("parameters")),
+        strict=shapes.flag(function.get("strict")),
         cache=cache(tool),
     )
 
@@ -200,7 +180,7 @@ def _form(form: Any) -> str | None:
 
 
 def _tool_choice(values: Mapping[str, Any]) -> ToolChoice:
-    parallel = _flag(values.get("parallel_tool_calls"))
+    parallel = shapes.flag(values.get("parallel_tool_calls"))
     if parallel is None and values.get("functions") and not values.get("tools"):
         parallel = False  # a `function_call` holds one
     given = values.get("tool_choice")
@@ -230,7 +210,7 @@ def _named(tool: Any) -> str | None:
 
 def _output(form: Any, verbosity: Any) -> Output | None:
     """The form of the answer; None for one that only this dialect knows."""
-    verbosity = _text(verbosity)
+    verbosity = shapes.text(verbosity)
     match form:
         case None | {"type": "text"}:
             return Output(verbosity=verbosity)
@@ -239,10 +219,10 @@ def _output(form: Any, verbosity: Any) -> Output | None:
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as inner}:
             return Output(
                 form="schema",
-                name=_text(inner.get("name")),
-                description=_text(inner.get("description")),
+                name=shapes.text(inner.get("name")),
+                description=shapes.text(inner.get("description")),
                 schema=schema,
-                strict=_flag(inner.get("strict")),
+                strict=shapes.flag(inner.get("strict")),
                 verbosity=verbosity,
             )
         case _:
@@ -250,39 +230,39 @@ def _output(form: Any, verbosity: Any) -> Output | None:
 
 
 def _sampling(values: Mapping[str, Any]) -> Sampling:
-    limits = [limit for limit in map(_whole, map(values.get, LIMITS)) if limit is not None]
+    limits = [limit for limit in map(shapes.whole, map(values.get, LIMITS)) if limit is not None]
     stop = values.get("stop")
     return Sampling(
         limit=limits[0] if limits else None,
-        n=max(1, _whole(values.get("n")) or 1),
-        stop=(stop,) if isinstance(stop, str) else tuple(word for word in _list(stop) if isinstance(word, str)),
-        temperature=_number(values.get("temperature")),
-        top_p=_number(values.get("top_p")),
-        top_k=_whole(values.get("top_k")),
-        seed=_whole(values.get("seed")),
-        presence_penalty=_number(values.get("presence_penalty")),
-        frequency_penalty=_number(values.get("frequency_penalty")),
+        n=max(1, shapes.whole(values.get("n")) or 1),
+        stop=(stop,) if isinstance(stop, str) else shapes.words(stop),
+        temperature=shapes.number(values.get("temperature")),
+        top_p=shapes.number(values.get("top_p")),
+        top_k=shapes.whole(values.get("top_k")),
+        seed=shapes.whole(values.get("seed")),
+        presence_penalty=shapes.number(values.get("presence_penalty")),
+        frequency_penalty=shapes.number(values.get("frequency_penalty")),
         logprobs=values.get("logprobs") is True,
-        top_logprobs=_whole(values.get("top_logprobs")),
+        top_logprobs=shapes.whole(values.get("top_logprobs")),
     )
 
 
 def _thinking(values: Mapping[str, Any]) -> Thinking:
     """OpenAI's effort, or what others have beside it: OpenRouter `reasoning`, DeepSeek, z.ai and Anthropic's Chat
     endpoint `thinking`, Qwen `enable_thinking`."""
-    effort, show = _text(values.get("reasoning_effort")), _flag(values.get("include_reasoning"))
-    budget, on = _whole(values.get("thinking_budget")), _flag(values.get("enable_thinking"))
+    effort, show = shapes.text(values.get("reasoning_effort")), shapes.flag(values.get("include_reasoning"))
+    budget, on = shapes.whole(values.get("thinking_budget")), shapes.flag(values.get("enable_thinking"))
     match values.get("reasoning"):
         case dict(reasoning):
-            effort = effort or _text(reasoning.get("effort"))
-            budget = budget if budget is not None else _whole(reasoning.get("max_tokens"))
-            on = on if on is not None else _flag(reasoning.get("enabled"))
+            effort = effort or shapes.text(reasoning.get("effort"))
+            budget = budget if budget is not None else shapes.whole(reasoning.get("max_tokens"))
+            on = on if on is not None else shapes.flag(reasoning.get("enabled"))
             show = False if reasoning.get("exclude") is True else show
     match values.get("thinking"):
         case {"type": "disabled"}:
             on = False
         case {"type": "enabled" | "adaptive", **rest}:
-            on, budget = True, budget if budget is not None else _whole(rest.get("budget_tokens"))
+            on, budget = True, budget if budget is not None else shapes.whole(rest.get("budget_tokens"))
     if on is False:
         return Thinking(mode="off", show=show)
     if budget is not None:

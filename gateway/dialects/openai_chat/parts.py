@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from ...neutral.parts import (
     Bytes,
@@ -26,16 +23,12 @@ from ...neutral.parts import (
     ToolCall,
     Url,
 )
-from .. import seals
+from .. import seals, shapes
+from ..media import data_url, from_data_url, image_type, sound_format, text_in
+from ..shapes import dumps, listed, members
 from .thoughts import NAME, THINKING, named
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_MAGIC = (("/9j/", "image/jpeg"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
-
-
-def dumps(value: Any) -> str:
-    """A piece of a body as compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def parse_content(content: Any) -> Iterator[Part]:
@@ -84,7 +77,7 @@ def _parse_part(part: Mapping[str, Any], mark: Cache | None) -> Part:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return shapes.text(value) or None
 
 
 def cache(part: Mapping[str, Any]) -> Cache | None:
@@ -102,19 +95,14 @@ def media(
     kind: Any, url: str, *, name: str | None = None, detail: str | None = None, mark: Cache | None = None
 ) -> Media:
     """What an address or data URL names; text that is neither is base64 itself."""
-    media_type = None
     source: Bytes | Url
-    if url.startswith("data:") and "," in url:
-        head, data = url[5:].split(",", 1)
-        media_type, *options = head.split(";")
-        if "base64" not in options:
-            data = base64.b64encode(unquote_to_bytes(data)).decode()
-        source = Bytes(base64=data)
+    if found := from_data_url(url):
+        source, media_type = found
     elif _SCHEME.match(url) or kind in ("image", "video"):
-        source = Url(url=url)
+        source, media_type = Url(url=url), None
     else:
-        source = Bytes(base64=url)
-    return Media(kind=kind, source=source, media_type=media_type or None, name=name, detail=detail, cache=mark)
+        source, media_type = Bytes(base64=url), None
+    return Media(kind=kind, source=source, media_type=media_type, name=name, detail=detail, cache=mark)
 
 
 def render_media(part: Media) -> dict[str, Any] | None:
@@ -128,33 +116,22 @@ def render_media(part: Media) -> dict[str, Any] | None:
         case "video", _:
             return {"type": "video_url", "video_url": {"url": address(part)}}
         case "audio", Bytes(base64=data):
-            kind = (part.media_type or "audio/wav").partition(";")[0].rpartition("/")[2]
-            kind = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}.get(kind, kind)
-            return {"type": "input_audio", "input_audio": {"data": data, "format": kind}}
+            return {"type": "input_audio", "input_audio": {"data": data, "format": sound_format(part.media_type)}}
         case "file", Bytes(base64=data) if (part.media_type or "").startswith("text/"):
-            return {"type": "text", "text": _file_text(part.name, data)}
+            # as text: few Chat providers read other files than PDFs
+            return {"type": "text", "text": f"{part.name or 'file'}:\n\n{text_in(data)}"}
         case "file", _:
             return {"type": "file", "file": {"filename": part.name or "file.pdf", "file_data": address(part)}}
         case _:
             return None
 
 
-def _file_text(name: str | None, data: str) -> str:
-    """A text file as text: few Chat providers read other files than PDFs."""
-    try:
-        text = base64.b64decode(data).decode("utf-8", "replace")
-    except ValueError:
-        text = data
-    return f"{name or 'file'}:\n\n{text}"
-
-
 def address(part: Media) -> str:
     """Where a medium is: its URL, or a data URL."""
     match part.source:
         case Bytes(base64=data):
-            guess = next((kind for start, kind in _MAGIC if data.startswith(start)), "image/png")
-            kind = part.media_type or {"image": guess, "video": "video/mp4"}.get(part.kind, "application/pdf")
-            return f"data:{kind};base64,{data}"
+            guess = {"image": image_type(data) or "image/png", "video": "video/mp4"}.get(part.kind, "application/pdf")
+            return data_url(part.media_type or guess, data)
         case Url(url=url):
             return url
         case FileRef(id=file_id):
@@ -165,13 +142,12 @@ def parse_call(call: Any, identity: str) -> ToolCall | None:
     """A tool call of a message; identity: its id where it has none."""
     if not isinstance(call, dict):
         return None
-    known = call.get("id")
-    made = ToolCall(id=known if isinstance(known, str) and known else identity, name="", arguments="", seal=seal(call))
+    call_id, found = _text(call.get("id")) or identity, seal(call)
     match call:
         case {"custom": {"name": str(name), **rest}}:
-            return ToolCall(id=made.id, name=name, arguments=arguments(rest.get("input")), custom=True, seal=made.seal)
+            return ToolCall(id=call_id, name=name, arguments=arguments(rest.get("input")), custom=True, seal=found)
         case {"function": {"name": str(name), **rest}}:
-            return ToolCall(id=made.id, name=name, arguments=arguments(rest.get("arguments")), seal=made.seal)
+            return ToolCall(id=call_id, name=name, arguments=arguments(rest.get("arguments")), seal=found)
         case _:
             return None
 
@@ -219,7 +195,7 @@ def extra(found: Seal) -> dict[str, Any]:
 
 def parse_citations(annotations: Any, shift: int = 0) -> tuple[Citation, ...]:
     """The citations among a message's annotations; shift: characters of content before the text that they are of."""
-    return tuple(_citations(annotations, shift)) if isinstance(annotations, list) else ()
+    return tuple(_citations(listed(annotations), shift))
 
 
 def _citations(annotations: Iterable[Any], shift: int) -> Iterator[Citation]:
@@ -240,22 +216,21 @@ def _citations(annotations: Iterable[Any], shift: int) -> Iterator[Citation]:
 
 
 def _place(value: Any, shift: int) -> int | None:
-    return value - shift if isinstance(value, int) and not isinstance(value, bool) and value >= shift else None
+    place = shapes.whole(value)
+    return place - shift if place is not None and place >= shift else None
 
 
 def sources(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What Perplexity tells beside the message, as annotations: search results, or bare addresses."""
     found: list[dict[str, Any]] = []
-    results = values.get("search_results")
-    for result in results if isinstance(results, list) else ():
+    for result in listed(values.get("search_results")):
         match result:
             case {"url": str(url), **rest}:
                 inner = {"url": url, "title": _text(rest.get("title")), "content": _text(rest.get("snippet"))}
                 found.append({"type": "url_citation", "url_citation": {k: v for k, v in inner.items() if v}})
-    urls = values.get("citations")
-    if not found and isinstance(urls, list):
-        found = [{"type": "url_citation", "url_citation": {"url": url}} for url in urls if isinstance(url, str)]
-    return found
+    if found:
+        return found
+    return [{"type": "url_citation", "url_citation": {"url": url}} for url in shapes.words(values.get("citations"))]
 
 
 def render_citations(citations: Iterable[Citation], shift: int, length: int) -> list[dict[str, Any]]:
@@ -279,16 +254,14 @@ def render_citations(citations: Iterable[Citation], shift: int, length: int) -> 
 
 def parse_logprobs(found: Any) -> tuple[Logprob, ...]:
     """Log probabilities of the content's tokens."""
-    tokens = found.get("content") if isinstance(found, dict) else None
-    return tuple(_logprobs(tokens)) if isinstance(tokens, list) else ()
+    return tuple(_logprobs(listed(members(found).get("content"))))
 
 
 def _logprobs(tokens: Iterable[Any]) -> Iterator[Logprob]:
     for token in tokens:
         match token:
             case {"token": str(text), "logprob": int() | float() as value, **rest}:
-                top = rest.get("top_logprobs")
-                likeliest = _logprobs(top) if isinstance(top, list) else ()
+                likeliest = _logprobs(listed(rest.get("top_logprobs")))
                 yield Logprob(
                     token=text, logprob=float(value), top=tuple((one.token, one.logprob) for one in likeliest)
                 )

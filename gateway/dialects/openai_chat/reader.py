@@ -17,11 +17,13 @@ from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, R
 from ...neutral.parts import Bytes, Citation, Logprob, Media, Opaque, Part, Reasoning, Refusal, Seal, Text, ToolCall
 from ...neutral.reply import Usage
 from ...sse import Event as Frame
+from .. import shapes
 from ..passing import parsed
+from ..shapes import listed, members, objects
 from . import thoughts
 from .errors import fault_in_reply
 from .parts import arguments, identity, parse_citations, parse_content, parse_logprobs, seal, sources
-from .reply import parse_finish
+from .reply import created, parse_finish
 from .usage import usage
 
 
@@ -50,7 +52,7 @@ class ChatReader:
         choices = values.get("choices")
         if choices is not None and not isinstance(choices, list):
             raise Fault("malformed")
-        return self._take(values, [choice for choice in choices or () if isinstance(choice, dict)])
+        return self._take(values, objects(choices))
 
     def end(self) -> Iterable[Event]:
         if self._done:
@@ -61,13 +63,8 @@ class ChatReader:
 
     def _take(self, values: Mapping[str, Any], choices: list[dict[str, Any]]) -> Iterator[Event]:
         if choices and not self._choices:
-            self._id = values["id"] if isinstance(values.get("id"), str) else ""
-            model, created = values.get("model"), values.get("created")
-            yield ReplyStart(
-                id=self._id,
-                model=model if isinstance(model, str) else "",
-                created=int(created) if isinstance(created, int | float) else 0,
-            )
+            self._id = shapes.text(values.get("id")) or ""
+            yield ReplyStart(id=self._id, model=shapes.text(values.get("model")) or "", created=created(values))
         for choice in choices:
             index = choice.get("index")
             number = index if isinstance(index, int) and index > 0 else 0
@@ -142,18 +139,15 @@ class _Choice:
             yield from self._content(part)
         if isinstance(delta.get("refusal"), str) and delta["refusal"]:
             yield from self._prose(Refusal(text=delta["refusal"]))
-        calls = delta.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, dict):
-                yield from self._call(call)
+        for call in objects(delta.get("tool_calls")):
+            yield from self._call(call)
         if isinstance(delta.get("function_call"), dict):
             yield from self._call({"index": -1, "function": delta["function_call"]})
         for part in parse_content(delta.get("images")):
             yield from self._content(part)
         if isinstance(delta.get("audio"), dict):
             yield from self._hear(delta["audio"])
-        if isinstance(delta.get("annotations"), list):
-            self._notes += delta["annotations"]
+        self._notes += listed(delta.get("annotations"))
         self._seal = seal(delta) or self._seal
 
     def _content(self, part: Part) -> Iterator[Event]:
@@ -184,11 +178,11 @@ class _Choice:
             if not goes_on:
                 yield from self._end()
             self._group.append(item)
-            text = thoughts.text_in(item)
-            if text:
+            more = thoughts.text_in(item)
+            if more:
                 if self._open is None:
                     yield from self._begin_thought()
-                yield PartDelta(choice=self._number, index=self._parts - 1, text=text)
+                yield PartDelta(choice=self._number, index=self._parts - 1, text=more)
 
     def _begin_thought(self) -> Iterator[Event]:
         yield from self._begin(replace(thoughts.thought(self._group), text="", seal=None))
@@ -246,27 +240,26 @@ class _Choice:
         call = self._which(given)
         custom, function = given.get("custom"), given.get("function")
         inner = custom if isinstance(custom, dict) else function if isinstance(function, dict) else {}
-        text = arguments(inner.get("input" if inner is custom else "arguments"))
+        more = arguments(inner.get("input" if inner is custom else "arguments"))
         call.seal = seal(given) or call.seal
         if call.index is None:
             call.custom = call.custom or inner is custom
-            call.name = inner["name"] if isinstance(inner.get("name"), str) else ""
-            call.early += text
+            call.name = shapes.text(inner.get("name")) or ""
+            call.early += more
             if call.name:
                 yield from self._begin_call(call)
-        elif text:
-            yield PartDelta(choice=self._number, index=call.index, text=text)
+        elif more:
+            yield PartDelta(choice=self._number, index=call.index, text=more)
 
     def _which(self, given: Mapping[str, Any]) -> _Call:
         """The call that a delta belongs to: by its index; by its id where all have the same index, or none."""
         index, call_id = given.get("index"), given.get("id")
         index = index if isinstance(index, int) else None
-        call_id = call_id if isinstance(call_id, str) and call_id else None
-        function = given.get("function")
+        call_id = shapes.text(call_id) or None
         place = self._at.get(index) if index is not None else len(self._calls) - 1 if self._calls else None
         if place is not None:
             call = self._calls[place]
-            fresh = isinstance(function, dict) and bool(function.get("name"))
+            fresh = bool(members(given.get("function")).get("name"))
             if call_id is None:
                 another = index is None and fresh
             else:

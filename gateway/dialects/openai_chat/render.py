@@ -7,22 +7,19 @@ text only and stand right behind their call, so media go into a user message aft
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...call import Leg
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Output, Thinking, Tool
+from ..shapes import loads
 from . import thoughts
 from .parts import extra, render_call, render_media
 from .thoughts import NAME
 
 _MOST_ID = 40
 """Characters that OpenAI takes for a call's id."""
-
-_EFFORTS = ((4_096, "low"), (16_384, "medium"))
-"""Budgets of thinking tokens below which an effort is meant; above: high."""
 
 _SEEN = "(What the tool made is attached to the next message.)"
 
@@ -64,9 +61,12 @@ def _effort(thinking: Thinking) -> str | None:
         return thinking.effort
     if thinking.mode != "on":
         return None
-    if thinking.budget is None:
-        return "medium"
-    return next((effort for most, effort in _EFFORTS if thinking.budget < most), "high")
+    return "medium" if thinking.budget is None else effort_of(thinking.budget)
+
+
+def effort_of(budget: int) -> str:
+    """The effort that OpenAI's words have for a budget of thinking tokens."""
+    return "low" if budget < 4_096 else "medium" if budget < 16_384 else "high"
 
 
 def _form(output: Output) -> dict[str, Any] | None:
@@ -118,20 +118,15 @@ def _tool(tool: Tool) -> dict[str, Any] | None:
                 custom["format"] = _grammar(tool.form)
             return {"type": "custom", "custom": custom}
         case HostedTool(dialect=dialect, raw=raw):
-            return _loads(raw) if dialect == NAME else None
+            return loads(raw) if dialect == NAME else None
 
 
 def _grammar(form: str) -> dict[str, Any]:
     """A custom tool's form as Chat nests it."""
-    found = _loads(form)
+    found = loads(form)
     if found.get("type") == "grammar" and "grammar" not in found:
         kind = found.pop("type")
         return {"type": kind, "grammar": found}
-    return found
-
-
-def _loads(raw: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(raw)
     return found
 
 
@@ -177,14 +172,14 @@ def _assist(values: dict[str, Any], parts: tuple[Part, ...]) -> None:
     text = "".join(part.text for part in parts if isinstance(part, Text))
     opaque = [part for part in parts if isinstance(part, Opaque) and part.dialect == NAME]
     listed = [*thinking, *({"type": "text", "text": text},) * bool(text)]
-    listed += [_loads(part.raw) for part in opaque if part.kind != "audio"]
+    listed += [loads(part.raw) for part in opaque if part.kind != "audio"]
     if len(listed) > bool(text):
         values["content"] = listed
     elif text:
         values["content"] = text
     for spoken in opaque:
         if spoken.kind == "audio":
-            values["audio"] = _loads(spoken.raw)
+            values["audio"] = loads(spoken.raw)
     refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
     if refusal:
         values["refusal"] = refusal
@@ -235,7 +230,7 @@ def _content(parts: Iterable[Part]) -> Any:
                 if made is not None:
                     found.append(made)
             case Opaque(dialect=dialect, kind=kind, raw=raw) if dialect == NAME and kind != "audio":
-                found.append(_loads(raw))
+                found.append(loads(raw))
             case _:
                 pass  # thoughts and calls are the assistant's
     if all(part["type"] == "text" for part in found):

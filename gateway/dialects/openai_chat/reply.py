@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
@@ -24,10 +22,14 @@ from ...neutral.parts import (
     Url,
 )
 from ...neutral.reply import ChatReply, Choice, Finish, Reason
-from ...splice import BadJson, edit, scan
+from ...splice import edit
 from ...sse import write
+from .. import shapes
+from ..passing import names, scanned
+from ..scale import size
+from ..shapes import members, objects, packed
 from . import thoughts
-from .errors import clean, fault_in_reply
+from .errors import fault_in_reply
 from .parse import sealed
 from .parts import (
     address,
@@ -45,44 +47,41 @@ from .parts import (
 from .usage import render_usage, usage
 
 DONE = b"data: [DONE]\n\n"
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
     """A provider's whole reply as the caller gets it: only `id` and `model` change. Fills the meter; raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     read(found.values, meter)
-    return edit(found, {"id": json.dumps(call.id), "model": json.dumps(call.model, ensure_ascii=False)})
+    return edit(found, names(call))
 
 
 def read(values: Mapping[str, Any], meter: Meter) -> None:
     """Meter a whole reply. Raises Fault when it is none."""
-    if values.get("error"):
-        raise fault_in_reply(values["error"])
-    choices = values.get("choices")
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
-        raise Fault("malformed")
-    meter.upstream_id = text_or_none(values.get("id"))
-    meter.usage = usage(values)
-    meter.finish = ",".join(finish_or_none(choice.get("finish_reason")) or "none" for choice in choices)
-    for choice in choices:
+    for choice in measured(values, meter):
         message = choice.get("message")
         if isinstance(message, dict):
             meter.out_bytes += said(message)
             made(message, meter)
 
 
-def text_or_none(value: Any) -> str | None:
-    """A provider's short text, such as an id, as it can be stored."""
-    return clean(value, 255) if isinstance(value, str) else None
+def measured(values: Mapping[str, Any], meter: Meter) -> list[dict[str, Any]]:
+    """The choices of a whole reply, all but what they say metered. Raises Fault when it is none."""
+    choices = chosen(values)
+    meter.upstream_id = shapes.short(values.get("id"))
+    meter.usage = usage(values)
+    meter.finish = ",".join(shapes.word(choice.get("finish_reason")) or "none" for choice in choices)
+    return choices
 
 
-def finish_or_none(value: Any) -> str | None:
-    """A finish reason: a word, whatever it is, and nothing else."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+def chosen(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The choices of a whole reply. Raises Fault when it is an error or none."""
+    if values.get("error"):
+        raise fault_in_reply(values["error"])
+    choices = values.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise Fault("malformed")
+    return choices
 
 
 _SAID = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio", "images")
@@ -100,7 +99,7 @@ def said(message: Mapping[str, Any]) -> int:
 
 def _bytes_in(value: Any) -> int:
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
+        return size(value)
     if isinstance(value, dict):
         return sum(_bytes_in(inner) for name, inner in value.items() if name not in ("id", "type", "index"))
     return sum(map(_bytes_in, value)) if isinstance(value, list) else 0
@@ -108,9 +107,9 @@ def _bytes_in(value: Any) -> int:
 
 def made(message: Mapping[str, Any], meter: Meter) -> None:
     """Note what a later request may refer to: the id of spoken audio."""
-    audio = message.get("audio")
-    if isinstance(audio, dict) and isinstance(audio.get("id"), str):
-        meter.made.append(("audio", clean(audio["id"], 255)))
+    spoken = shapes.short(members(message.get("audio")).get("id"))
+    if spoken is not None:
+        meter.made.append(("audio", spoken))
 
 
 def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
@@ -119,22 +118,21 @@ def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
     head["object"] = "chat.completion.chunk"
     for choice in values["choices"]:
         message, index = choice.get("message"), choice.get("index", 0)
-        delta = dict(message) if isinstance(message, dict) else {}
+        delta = dict(members(message))
         if isinstance(delta.get("tool_calls"), list):
-            calls = [call for call in delta["tool_calls"] if isinstance(call, dict)]
-            delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
+            delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(objects(delta["tool_calls"]))]
         known = ("index", "message", "delta", "finish_reason")  # Perplexity's whole answers have an empty `delta` too
         rest = {name: value for name, value in choice.items() if name not in known}
-        yield _frame({**head, "choices": [{"index": index, "delta": delta, **rest, "finish_reason": None}]})
+        yield frame({**head, "choices": [{"index": index, "delta": delta, **rest, "finish_reason": None}]})
         last = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}
-        yield _frame({**head, "choices": [last]})
+        yield frame({**head, "choices": [last]})
     if wants_usage and "usage" in values:
-        yield _frame({**head, "choices": [], "usage": values["usage"]})
+        yield frame({**head, "choices": [], "usage": values["usage"]})
     yield DONE
 
 
-def _frame(values: Mapping[str, Any]) -> bytes:
-    return write(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+def frame(values: Mapping[str, Any]) -> bytes:
+    return write(packed(values))
 
 
 _FINISH: dict[Reason, str] = {
@@ -156,7 +154,7 @@ def finish_word(finish: Finish) -> str:
 
 def parse_finish(value: Any, *, calls: bool) -> Finish:
     """Why a choice ended. A forced call ends with `stop` at OpenAI; some say nothing."""
-    word = finish_or_none(value)
+    word = shapes.word(value)
     reason: Reason = _REASONS.get(word, "other") if word is not None else "stop"
     if calls and reason in ("stop", "other"):
         reason = "tool_calls"
@@ -165,31 +163,29 @@ def parse_finish(value: Any, *, calls: bool) -> Finish:
 
 def parse_reply(values: Mapping[str, Any]) -> ChatReply:
     """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
-    if values.get("error"):
-        raise fault_in_reply(values["error"])
-    choices = values.get("choices")
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
-        raise Fault("malformed")
-    reply_id, model, created = values.get("id"), values.get("model"), values.get("created")
-    reply_id = reply_id if isinstance(reply_id, str) else ""
+    choices = chosen(values)
+    reply_id = shapes.text(values.get("id")) or ""
     beside = sources(values)
     return ChatReply(
         id=reply_id,
-        model=model if isinstance(model, str) else "",
-        created=int(created) if isinstance(created, int | float) else 0,
+        model=shapes.text(values.get("model")) or "",
+        created=created(values),
         choices=tuple(_parse_choice(choice, reply_id, place, beside) for place, choice in enumerate(choices)),
         usage=usage(values),
     )
 
 
+def created(values: Mapping[str, Any]) -> int:
+    """Unix seconds; some send them as a fraction."""
+    at = values.get("created")
+    return int(at) if isinstance(at, int | float) else 0
+
+
 def _parse_choice(choice: Mapping[str, Any], reply_id: str, place: int, beside: list[dict[str, Any]]) -> Choice:
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        message = {}
+    message = members(choice.get("message"))
     if choice.get("error"):
         raise fault_in_reply(choice["error"])
-    sound = message.get("audio")
-    sound = sound if isinstance(sound, dict) else {}
+    sound = members(message.get("audio"))
     content = message.get("content") or sound.get("transcript")
     parts: list[Part] = [*thoughts.parse(message), *parse_content(content)]
     notes = message.get("annotations") or beside
@@ -199,7 +195,7 @@ def _parse_choice(choice: Mapping[str, Any], reply_id: str, place: int, beside: 
     given = message.get("tool_calls")
     if not given and isinstance(message.get("function_call"), dict):
         given = [{"function": message["function_call"]}]
-    for number, call in enumerate(given if isinstance(given, list) else ()):
+    for number, call in enumerate(shapes.listed(given)):
         made = parse_call(call, identity(reply_id, place, number))
         if made is not None:
             parts.append(made)

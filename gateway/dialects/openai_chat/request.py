@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ...call import Ask, Call, Leg
 from ...splice import edit
+from ..base import OWN
+from ..passing import for_leg
 from ..scale import Scale, decoded, size
-from .parse import LIMITS, OWN, parse
-
-__all__ = ["LIMITS", "OWN", "ask", "encode", "parse"]
+from ..shapes import dumps, members
+from .parse import LIMITS
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOSTED = ("web_search_options",)
@@ -25,7 +25,6 @@ _TEXTS = frozenset({None, "text", "refusal", "thinking", "input_text", "output_t
 def ask(values: Mapping[str, Any]) -> Ask:
     """What the gateway must know of a request that the schema gate has passed."""
     given = [values[name] for name in LIMITS if values.get(name) is not None]
-    options = values.get("stream_options")
     modalities = values.get("modalities")
     scale = _weighed(values)
     return Ask(
@@ -33,7 +32,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         stream=bool(values.get("stream")),
         n=values.get("n") or 1,
         limit=max(given, default=None),  # a provider may know either name
-        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        wants_usage=wants_usage(values),
         audio_in=scale.audio_bytes > 0,
         audio_out=isinstance(modalities, list) and "audio" in modalities,
         hosted=(
@@ -45,6 +44,18 @@ def ask(values: Mapping[str, Any]) -> Ask:
         references=tuple(scale.references),
         urls=tuple(scale.urls),
     )
+
+
+def wants_usage(values: Mapping[str, Any]) -> bool:
+    """Whether a client of Chat or completions asks for a frame of usage."""
+    return members(values.get("stream_options")).get("include_usage") is True
+
+
+def with_usage(call: Call) -> dict[str, str | None]:
+    """As changes of an `edit`, what makes a provider of Chat or completions tell the usage of a stream."""
+    if not call.ask.stream or call.ask.wants_usage:
+        return {}
+    return {"stream_options": dumps({**(call.body.values.get("stream_options") or {}), "include_usage": True})}
 
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
@@ -99,15 +110,9 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
 def encode(call: Call, leg: Leg) -> bytes:
     """The caller's bytes for a leg of the same dialect: only what Law 1 names is changed."""
     values = call.body.values
-    changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
-    if call.ask.stream and not call.ask.wants_usage:
-        options = values.get("stream_options")
-        changes["stream_options"] = json.dumps({**(options or {}), "include_usage": True}, separators=(",", ":"))
+    changes = {**for_leg(call, leg, OWN), **with_usage(call)}
     if call.cap is not None:
         named = {name: values[name] for name in LIMITS if values.get(name) is not None}
         for name, asked in (named or {leg.channel.limit_name: call.cap}).items():
             changes[name] = str(min(asked, call.cap))
-    for name in OWN:
-        if name in values:
-            changes[name] = None
     return edit(call.body, changes)

@@ -7,16 +7,16 @@ hold usage, a finish reason, an error or no choices are parsed at all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ...call import Call, Fault
 from ...splice import BadJson, edit, scan
 from ...sse import Event as Frame
+from .. import shapes
 from ..passing import Passing, names, parsed, renamed
 from .errors import fault_in_reply
-from .reply import finish_or_none, frames, made, read, text_or_none
+from .reply import frames, made, read
 from .usage import usage
 
 
@@ -56,7 +56,7 @@ class ChatFeed(Passing):
         if not isinstance(choices, list):
             raise Fault("malformed")
         if self.meter.upstream_id is None:
-            self.meter.upstream_id = text_or_none(values.get("id")) or None
+            self.meter.upstream_id = shapes.short(values.get("id")) or None
         says = False
         for choice in choices:
             if isinstance(choice, dict):
@@ -66,7 +66,7 @@ class ChatFeed(Passing):
             self.meter.usage, self.meter.final = seen, bool(self._finished)
         if not choices and not self.call.ask.wants_usage:
             if values.get("prompt_filter_results") is not None:
-                self._carry = json.dumps(values["prompt_filter_results"], ensure_ascii=False, separators=(",", ":"))
+                self._carry = shapes.dumps(values["prompt_filter_results"])
             return
         changes = dict(self._names)
         if self._carry and "prompt_filter_results" not in values:
@@ -99,7 +99,7 @@ class ChatFeed(Passing):
         index = index if isinstance(index, int) else 0
         self._seen.add(index)
         if choice.get("finish_reason"):
-            self._finished[index] = finish_or_none(choice["finish_reason"]) or "other"
+            self._finished[index] = shapes.word(choice["finish_reason"]) or "other"
             return True
         return self.says(choice)
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...neutral.reply import Usage
+from .. import shapes
+from ..shapes import members
 
 
 def usage(values: Mapping[str, Any]) -> Usage | None:
@@ -14,32 +16,39 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
 
     `cached` is inside `prompt_tokens`, `reasoning` inside `completion_tokens`. Groq streams put it under `x_groq`.
     """
-    found = values.get("usage")
-    if found is None and isinstance(values.get("x_groq"), dict):
-        found = values["x_groq"].get("usage")
-    if not isinstance(found, dict):
+    found = members(values["usage"] if values.get("usage") is not None else members(values.get("x_groq")).get("usage"))
+    told = counted(found, "prompt_tokens", "completion_tokens")
+    if told is None:
         return None
-    given, taken = _tokens(found.get("prompt_tokens")), _tokens(found.get("completion_tokens"))
-    if given is None or taken is None:
-        return None
-    inside, outside = found.get("prompt_tokens_details"), found.get("completion_tokens_details")
-    inside, outside = inside if isinstance(inside, dict) else {}, outside if isinstance(outside, dict) else {}
-    cached = inside.get("cached_tokens", found.get("prompt_cache_hit_tokens", found.get("cached_tokens")))
-    told = Usage(
-        input=given,
-        cached=_tokens(cached),
-        cache_written=_tokens(inside.get("cache_write_tokens")),
-        audio_in=_tokens(inside.get("audio_tokens")),
-        output=taken,
-        reasoning=_tokens(outside.get("reasoning_tokens")),
-        audio_out=_tokens(outside.get("audio_tokens")),
+    if "cached_tokens" not in members(found.get("prompt_tokens_details")):  # DeepSeek; Moonshot
+        told = replace(told, cached=shapes.count(found.get("prompt_cache_hit_tokens", found.get("cached_tokens"))))
+    return _summed(
+        told, shapes.count(found.get("total_tokens")) or 0, bool(members(found.get("completion_tokens_details")))
     )
-    return _summed(told, given, taken, (_tokens(found.get("total_tokens")) or 0) - given - taken, bool(outside))
 
 
-def _summed(told: Usage, given: int, taken: int, rest: int, detailed: bool) -> Usage:
+def counted(found: Mapping[str, Any], given: str, taken: str) -> Usage | None:
+    """Usage as OpenAI tells it; given, taken: what it calls the two totals. None where they cannot be believed."""
+    read, made = shapes.count(found.get(given)), shapes.count(found.get(taken))
+    if read is None or made is None:
+        return None
+    inside, outside = members(found.get(f"{given}_details")), members(found.get(f"{taken}_details"))
+    return Usage(
+        input=read,
+        cached=shapes.count(inside.get("cached_tokens")),
+        cache_written=shapes.count(inside.get("cache_write_tokens")),
+        audio_in=shapes.count(inside.get("audio_tokens")),
+        output=made,
+        reasoning=shapes.count(outside.get("reasoning_tokens")),
+        audio_out=shapes.count(outside.get("audio_tokens")),
+    )
+
+
+def _summed(told: Usage, total: int, detailed: bool) -> Usage:
     """The usage with what only its total counts: xAI leaves thoughts out of `completion_tokens`, Mistral sound out of
     `prompt_tokens`, and Gemini's Chat endpoint tells thoughts nowhere else."""
+    given, taken = told.input or 0, told.output or 0
+    rest = total - given - taken
     if rest <= 0:
         return told
     if rest == told.reasoning:
@@ -49,19 +58,24 @@ def _summed(told: Usage, given: int, taken: int, rest: int, detailed: bool) -> U
     return told if detailed else replace(told, output=taken + rest, reasoning=rest)
 
 
-def _tokens(value: Any) -> int | None:
-    """A count that can be believed: a whole number from 0 on."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def render_usage(told: Usage) -> dict[str, Any]:
     """Usage as OpenAI tells it; what is unknown is left out."""
     given, taken = told.input or 0, told.output or 0
     values: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": taken, "total_tokens": given + taken}
+    inside, outside = render_details(told)
+    if inside:
+        values["prompt_tokens_details"] = inside
+    if outside:
+        values["completion_tokens_details"] = outside
+    return values
+
+
+def render_details(told: Usage) -> tuple[dict[str, int], dict[str, int]]:
+    """What is known of the tokens given and taken, by OpenAI's names."""
     inside = {"cached_tokens": told.cached, "cache_write_tokens": told.cache_written, "audio_tokens": told.audio_in}
     outside = {"reasoning_tokens": told.reasoning, "audio_tokens": told.audio_out}
-    for name, details in (("prompt_tokens_details", inside), ("completion_tokens_details", outside)):
-        known = {kind: tokens for kind, tokens in details.items() if tokens is not None}
-        if known:
-            values[name] = known
-    return values
+    return _known(inside), _known(outside)
+
+
+def _known(counts: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: tokens for name, tokens in counts.items() if tokens is not None}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, assert_never
-
-import orjson
 
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Bytes, Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ...neutral.reply import Usage
-from ...sse import write
 from . import thoughts
 from .parts import extra, render_call, render_citations, render_logprobs
-from .reply import DONE, audio, finish_word, image, legacy
+from .reply import DONE, audio, finish_word, frame, image, legacy
+from .request import wants_usage
 from .usage import render_usage
 
 
@@ -26,8 +23,7 @@ class ChatWriter:
     """Neutral events as the frames that OpenAI sends. See `base.Writer`."""
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
-        options = asked.get("stream_options")
-        self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._wants_usage = wants_usage(asked)
         self._legacy = legacy(asked)
         self._head: dict[str, Any] = {}
         self._parts: dict[tuple[int, int], Part] = {}
@@ -66,7 +62,7 @@ class ChatWriter:
         seen, self._usage = self._usage, None
         if seen is None or not self._wants_usage:
             return b""
-        return write(orjson.dumps({**self._head, "choices": [], "usage": render_usage(seen)}))
+        return frame({**self._head, "choices": [], "usage": render_usage(seen)})
 
     def _begin(self, choice: int, content: str | None) -> bytes:
         if choice in self._said:
@@ -159,11 +155,4 @@ class ChatWriter:
     ) -> bytes:
         inner = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         usage = {"usage": None} if self._wants_usage else {}
-        return write(_dumps({**self._head, "choices": [inner], **usage}))
-
-
-def _dumps(values: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(values)
-    except orjson.JSONEncodeError:  # half a character, which a provider may have escaped
-        return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+        return frame({**self._head, "choices": [inner], **usage})

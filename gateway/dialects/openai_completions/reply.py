@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...call import Call, Fault, Meter
+from ...call import Call, Meter
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Part, Refusal, Text
 from ...neutral.reply import ChatReply, Finish, Usage
-from ...splice import BadJson, edit, scan
-from ...sse import write
-from ..openai_chat.errors import fault_in_reply
-from ..openai_chat.reply import DONE, finish_or_none, finish_word, text_or_none
+from ...splice import edit
+from ..openai_chat.reply import DONE, finish_word, frame, measured
+from ..openai_chat.request import wants_usage
 from ..openai_chat.stream import ChatFeed
-from ..openai_chat.usage import render_usage, usage
-from ..passing import names
+from ..openai_chat.usage import render_usage
+from ..passing import names, scanned
+from ..scale import size
 
 
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
     """A provider's whole reply as the caller gets it: only `id` and `model` change. Fills the meter; raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     _read(found.values, meter)
     return edit(found, names(call))
 
 
 def _read(values: Mapping[str, Any], meter: Meter) -> None:
     """Meter a whole reply. Raises Fault when it is none."""
-    if values.get("error"):
-        raise fault_in_reply(values["error"])
-    choices = values.get("choices")
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
-        raise Fault("malformed")
-    meter.upstream_id = text_or_none(values.get("id"))
-    meter.usage = usage(values)
-    meter.finish = ",".join(finish_or_none(choice.get("finish_reason")) or "none" for choice in choices)
-    texts = (choice.get("text") for choice in choices)
-    meter.out_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if isinstance(text, str))
+    texts = (choice.get("text") for choice in measured(values, meter))
+    meter.out_bytes = sum(size(text) for text in texts if isinstance(text, str))
 
 
 class CompletionFeed(ChatFeed):
@@ -58,14 +46,10 @@ def _frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
     """A whole reply as the frames of a stream, for a provider that answered a streamed request whole."""
     head = {name: value for name, value in values.items() if name not in ("choices", "usage")}
     for choice in values["choices"]:
-        yield _frame({**head, "choices": [choice]})
+        yield frame({**head, "choices": [choice]})
     if wants_usage and "usage" in values:
-        yield _frame({**head, "choices": [], "usage": values["usage"]})
+        yield frame({**head, "choices": [], "usage": values["usage"]})
     yield DONE
-
-
-def _frame(values: Mapping[str, Any]) -> bytes:
-    return write(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
 def feed(call: Call) -> CompletionFeed:
@@ -106,8 +90,7 @@ class CompletionWriter:
     """A chat's events as the frames of a completion. See `base.Writer`."""
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
-        options = asked.get("stream_options")
-        self._wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+        self._wants_usage = wants_usage(asked)
         self._head: dict[str, Any] = {}
         self._usage: Usage | None = None
         self._silent: set[tuple[int, int]] = set()  # parts that a completion does not show
@@ -138,10 +121,10 @@ class CompletionWriter:
     def _tell_usage(self) -> bytes:
         if self._usage is None or not self._wants_usage:
             return b""
-        return _frame({**self._head, "choices": [], "usage": render_usage(self._usage)})
+        return frame({**self._head, "choices": [], "usage": render_usage(self._usage)})
 
     def _tell(self, choice: dict[str, Any]) -> bytes:
-        return _frame({**self._head, "choices": [choice], **({"usage": None} if self._wants_usage else {})})
+        return frame({**self._head, "choices": [choice], **({"usage": None} if self._wants_usage else {})})
 
 
 def writer(asked: Mapping[str, Any]) -> CompletionWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,8 @@ from ...neutral.request import ChatRequest
 from ...splice import edit
 from .. import openai_chat
 from ..openai_chat.can import FIELD as CHAT_FIELD
+from ..openai_chat.request import wants_usage, with_usage
+from ..passing import for_leg
 from ..scale import Scale, size
 
 OWN: tuple[str, ...] = ("models", "provider")
@@ -28,7 +29,6 @@ _CHATLESS = ("prompt", "suffix", "echo", "best_of", "logprobs")
 def ask(values: Mapping[str, Any]) -> Ask:
     """What the gateway must know of a request that the schema gate has passed."""
     prompts = _prompts(values["prompt"])
-    options = values.get("stream_options")
     scale = Scale()
     scale.messages = len(prompts)
     # a token weighs as much as the four bytes of text that estimates take for one
@@ -43,7 +43,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         limit=values.get("max_tokens"),
         batch=len(prompts),
         only=_only(values, prompts),
-        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        wants_usage=wants_usage(values),
         weight=scale.weight(),
         references=tuple(scale.references),
     )
@@ -73,12 +73,7 @@ def _only(values: Mapping[str, Any], prompts: list[Any]) -> tuple[str, ...]:
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The caller's bytes for a leg that has completions: only what Law 1 names is changed."""
-    values = call.body.values
-    changes: dict[str, str | None] = {name: None for name in OWN if name in values}
-    changes["model"] = json.dumps(leg.model)
-    if call.ask.stream and not call.ask.wants_usage:
-        options = values.get("stream_options")
-        changes["stream_options"] = json.dumps({**(options or {}), "include_usage": True}, separators=(",", ":"))
+    changes = {**for_leg(call, leg, OWN), **with_usage(call)}
     if call.cap is not None:
         changes["max_tokens"] = str(call.cap if call.ask.limit is not None else min(call.cap, _DEFAULT_LIMIT))
     return edit(call.body, changes)

@@ -6,6 +6,7 @@ words, `errors` what goes wrong. Open Responses providers speak it too, some wit
 """
 
 from ...sse import PING
+from ..base import OWN
 from .can import CAN, FIELD
 from .errors import error, error_frame, fault
 from .items import NAME as name
@@ -13,7 +14,7 @@ from .parse import parse
 from .reader import reader
 from .render import LEAST_LIMIT, render
 from .reply import kept, parse_reply, whole
-from .request import OWN, ask, encode
+from .request import ask, encode
 from .stream import feed
 from .writer import render_reply, writer
 

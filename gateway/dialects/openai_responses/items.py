@@ -6,7 +6,6 @@ Items that only this dialect knows (searches, programs, approvals that the provi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +26,10 @@ from ...neutral.parts import (
     ToolCall,
     Url,
 )
+from .. import shapes
+from ..media import data_url, from_data_url, sound_format
 from ..seals import MARK, unwrap, wrap
+from ..shapes import dumps, listed, loads, objects
 
 NAME = "responses"
 UNSEALED = f"{MARK}."
@@ -44,10 +46,6 @@ _NAMED = re.compile(r"([a-z]+_[A-Za-z0-9_-]+)\.(.*)", re.DOTALL)
 def made_id(prefix: str, reply_id: str, number: int) -> str:
     """An id of ours for an item of a translated reply."""
     return f"{prefix}_gw_{reply_id.rpartition('_')[2]}_{number}"
-
-
-def raw(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def seal_of(item: Mapping[str, Any]) -> Seal | None:
@@ -84,9 +82,8 @@ def foreign(item: Mapping[str, Any], value: str) -> Reasoning | None:
 def reasoning(item: Mapping[str, Any], seal: Seal | None) -> Reasoning | None:
     """A thought: its own text if told, else the summary of it, else only its seal; None if there is nothing at all."""
     for name, summary in (("content", False), ("summary", True)):
-        pieces = item.get(name)
-        texts = [piece.get("text") for piece in pieces if isinstance(piece, dict)] if isinstance(pieces, list) else []
-        text = "\n\n".join(text for text in texts if isinstance(text, str))
+        texts = [piece.get("text") for piece in objects(item.get(name))]
+        text = "\n\n".join(shapes.words(texts))
         if text:
             return Reasoning(text=text, summary=summary, seal=seal)
     return Reasoning(text="", redacted=True, seal=seal) if seal is not None else None
@@ -96,7 +93,7 @@ def said_parts(content: Any) -> Iterator[Text | Refusal]:
     """The content of an assistant's message."""
     if isinstance(content, str):
         yield Text(text=content)
-    for part in content if isinstance(content, list) else ():
+    for part in listed(content):
         match part:
             case {"type": "output_text" | "input_text" | "text", "text": str(text)}:
                 yield Text(
@@ -122,7 +119,7 @@ def output_parts(item: Mapping[str, Any]) -> Iterator[Part]:
         case {"type": "image_generation_call", "result": str(data)} if data:
             yield image_of(item, data)
         case {"type": str(kind)}:
-            yield Opaque(dialect=NAME, kind=kind, raw=raw(item))
+            yield Opaque(dialect=NAME, kind=kind, raw=dumps(item))
 
 
 def spaced(space: str, name: str) -> str:
@@ -137,7 +134,7 @@ def call_of(item: Mapping[str, Any], spaces: frozenset[str] = frozenset()) -> To
     arguments = item.get("input" if custom else "arguments")
     name, space = str(item.get("name", "")), str(item.get("namespace"))
     if not isinstance(arguments, str):  # seen: an object
-        arguments = raw(arguments) if arguments is not None else ""
+        arguments = dumps(arguments) if arguments is not None else ""
     return ToolCall(
         id=str(item.get("call_id") or item.get("id") or ""),
         name=spaced(space, name) if space in spaces else name,
@@ -147,30 +144,26 @@ def call_of(item: Mapping[str, Any], spaces: frozenset[str] = frozenset()) -> To
 
 
 def image_of(item: Mapping[str, Any], data: str) -> Media:
-    kind = item.get("output_format")
-    return Media(
-        kind="image", source=Bytes(base64=data), media_type=f"image/{kind if isinstance(kind, str) and kind else 'png'}"
-    )
+    kind = shapes.text(item.get("output_format")) or "png"
+    return Media(kind="image", source=Bytes(base64=data), media_type=f"image/{kind}")
 
 
 def citations(annotations: Any) -> Iterator[Citation]:
-    for annotation in annotations if isinstance(annotations, list) else ():
-        if isinstance(annotation, dict):
-            yield Citation(
-                dialect=NAME,
-                raw=raw(annotation),
-                url=_str(annotation.get("url")),
-                title=_str(annotation.get("title")) or _str(annotation.get("filename")),
-                start=_int(annotation.get("start_index")),
-                end=_int(annotation.get("end_index")),
-            )
+    for annotation in objects(annotations):
+        yield Citation(
+            dialect=NAME,
+            raw=dumps(annotation),
+            url=shapes.text(annotation.get("url")),
+            title=shapes.text(annotation.get("title")) or shapes.text(annotation.get("filename")),
+            start=shapes.whole(annotation.get("start_index")),
+            end=shapes.whole(annotation.get("end_index")),
+        )
 
 
 def annotation(citation: Citation, text: str) -> dict[str, Any] | None:
     """A citation as an annotation of a text; None for what has no address and was made elsewhere."""
     if citation.dialect == NAME:
-        found = json.loads(citation.raw)
-        return found if isinstance(found, dict) else None
+        return loads(citation.raw)
     if citation.url is None:
         return None
     return {
@@ -183,21 +176,11 @@ def annotation(citation: Citation, text: str) -> dict[str, Any] | None:
 
 
 def logprobs(found: Any) -> Iterator[Logprob]:
-    for one in found if isinstance(found, list) else ():
+    for one in listed(found):
         match one:
             case {"token": str(token), "logprob": int() | float() as value}:
-                top = one.get("top_logprobs")
-                yield Logprob(
-                    token=token,
-                    logprob=float(value),
-                    top=tuple(
-                        (other["token"], float(other["logprob"]))
-                        for other in (top if isinstance(top, list) else ())
-                        if isinstance(other, dict)
-                        and isinstance(other.get("token"), str)
-                        and isinstance(other.get("logprob"), int | float)
-                    ),
-                )
+                top = tuple((other.token, other.logprob) for other in logprobs(one.get("top_logprobs")))
+                yield Logprob(token=token, logprob=float(value), top=top)
 
 
 def render_logprob(one: Logprob) -> dict[str, Any]:
@@ -229,20 +212,16 @@ def media(part: Mapping[str, Any]) -> Media | None:
         kind=kind,  # type: ignore[arg-type]
         source=source,
         media_type=media_type,
-        name=_str(part.get("filename")),
+        name=shapes.text(part.get("filename")),
         detail=detail if isinstance(detail, str) and detail != "auto" else None,
     )
 
 
 def _source(url: Any, file_id: Any, data: Any) -> tuple[Bytes | Url | FileRef | None, str | None]:
-    if isinstance(data, str) or (isinstance(url, str) and url.startswith("data:")):
-        text = data if isinstance(data, str) else url
-        head, comma, rest = text.partition(",")
-        if head.startswith("data:") and comma:
-            return Bytes(base64=rest), head[5:].split(";")[0] or None
-        return Bytes(base64=text), None
+    if isinstance(data, str):
+        return from_data_url(data) or (Bytes(base64=data), None)
     if isinstance(url, str):
-        return Url(url=url), None
+        return from_data_url(url) or (Url(url=url), None)
     return (FileRef(id=file_id), None) if isinstance(file_id, str) else (None, None)
 
 
@@ -253,21 +232,20 @@ def render_media(part: Media) -> dict[str, Any]:
         detail = {"detail": part.detail or "auto"}
         match source:
             case Bytes(base64=data):
-                url = f"data:{part.media_type or 'image/png'};base64,{data}"
-                return {"type": "input_image", **detail, "image_url": url}
+                return {"type": "input_image", **detail, "image_url": data_url(part.media_type or "image/png", data)}
             case Url(url=url):
                 return {"type": "input_image", **detail, "image_url": url}
             case FileRef(id=file_id):
                 return {"type": "input_image", **detail, "file_id": file_id}
     if part.kind == "audio" and isinstance(source, Bytes):
-        form = (part.media_type or "audio/wav").rpartition("/")[2]
-        return {"type": "input_audio", "input_audio": {"data": source.base64, "format": form}}
+        sound = {"data": source.base64, "format": sound_format(part.media_type)}
+        return {"type": "input_audio", "input_audio": sound}
     detail = {"detail": part.detail} if part.detail else {}
     match source:
         case Bytes(base64=data):
             kind = part.media_type or "application/pdf"
             name = part.name or f"file.{_ENDINGS.get(kind, kind.rpartition('/')[2])}"
-            return {"type": "input_file", **detail, "filename": name, "file_data": f"data:{kind};base64,{data}"}
+            return {"type": "input_file", **detail, "filename": name, "file_data": data_url(kind, data)}
         case Url(url=url):
             return {"type": "input_file", **detail, "file_url": url}
         case FileRef(id=file_id):
@@ -275,11 +253,3 @@ def render_media(part: Media) -> dict[str, Any]:
 
 
 _ENDINGS = {"text/plain": "txt", "text/markdown": "md", "application/octet-stream": "bin"}
-
-
-def _str(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _int(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

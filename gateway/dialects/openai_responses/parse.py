@@ -23,7 +23,10 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
+from .. import shapes
+from ..base import OWN
 from ..seals import MARK, gather
+from ..shapes import dumps, listed, members
 from .items import (
     NAME,
     UNSEALED,
@@ -32,13 +35,11 @@ from .items import (
     image_of,
     media,
     output_parts,
-    raw,
     reasoning,
     said_parts,
     seal_of,
     spaced,
 )
-from .request import OWN
 
 _SAID = frozenset(
     {
@@ -55,8 +56,7 @@ LOGPROBS, ENCRYPTED = "message.output_text.logprobs", "reasoning.encrypted_conte
 
 def parse(values: Mapping[str, Any]) -> ChatRequest:
     """A request in neutral words."""
-    include = values.get("include")
-    include = include if isinstance(include, list) else []
+    include = listed(values.get("include"))
     instructions = values.get("instructions")
     messages = [Message(role="system", parts=(Text(text=instructions),))] if isinstance(instructions, str) else []
     messages += _messages(values.get("input"), frozenset(_spaces(values.get("tools"))))
@@ -65,7 +65,6 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
     extras = _extras(values, include)
     if end_user is safety:
         extras.pop("safety_identifier", None)
-    metadata = values.get("metadata")
     choice, left = _tool_choice(values)
     if left is not None:
         extras["tool_choice"] = left
@@ -76,23 +75,19 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
         tool_choice=choice,
         output=_output(values.get("text")),
         sampling=Sampling(
-            limit=_number(values.get("max_output_tokens")),
+            limit=shapes.whole(values.get("max_output_tokens")),
             temperature=values.get("temperature"),
             top_p=values.get("top_p"),
             logprobs=LOGPROBS in include or bool(values.get("top_logprobs")),
-            top_logprobs=_number(values.get("top_logprobs")),
+            top_logprobs=shapes.whole(values.get("top_logprobs")),
         ),
         thinking=_thinking(values.get("reasoning")),
         stream=bool(values.get("stream")),
         end_user=end_user,
         tier=values.get("service_tier"),
-        metadata=metadata if isinstance(metadata, dict) else None,
+        metadata=members(values.get("metadata")) or None,
         extras={NAME: extras} if extras else {},
     )
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _extras(values: Mapping[str, Any], include: list[Any]) -> dict[str, Any]:
@@ -107,17 +102,16 @@ def _extras(values: Mapping[str, Any], include: list[Any]) -> dict[str, Any]:
     for name, known in (
         ("text", ("format", "verbosity")), ("reasoning", ("effort", "summary", "generate_summary")),
     ):  # fmt: skip
-        found = values.get(name)
-        if isinstance(found, dict):
-            rest = {inner: value for inner, value in found.items() if inner not in known and value is not None}
-            if rest:
-                extras[name] = rest
+        found = members(values.get(name))
+        rest = {inner: value for inner, value in found.items() if inner not in known and value is not None}
+        if rest:
+            extras[name] = rest
     return extras
 
 
 def _spaces(tools: Any) -> Iterator[str]:
     """The namespaces that a request declares."""
-    for tool in tools if isinstance(tools, list) else ():
+    for tool in listed(tools):
         match tool:
             case {"type": "namespace", "name": str(space)}:
                 yield space
@@ -134,9 +128,7 @@ def _messages(given: Any, spaces: frozenset[str]) -> list[Message]:
             messages.append(Message(role="assistant", parts=tuple(gather(turn))))
             turn.clear()
 
-    for item in given if isinstance(given, list) else ():
-        if not isinstance(item, dict):
-            continue
+    for item in shapes.objects(given):
         kind, role = item.get("type"), item.get("role")
         if kind in ("function_call_output", "custom_tool_call_output"):
             close()
@@ -172,21 +164,21 @@ def _own(item: Mapping[str, Any], spaces: frozenset[str]) -> Iterator[Part]:
         case {"type": str()}:
             yield from output_parts(item)
         case {"id": str()}:
-            yield Opaque(dialect=NAME, kind="item_reference", raw=raw(item))
+            yield Opaque(dialect=NAME, kind="item_reference", raw=dumps(item))
 
 
 def _content(content: Any) -> Iterator[Text | Media | Opaque]:
     """The content of a message that no assistant said, or a tool's result."""
     if isinstance(content, str):
         yield Text(text=content)
-    for part in content if isinstance(content, list) else ():
+    for part in listed(content):
         match part:
             case str():
                 yield Text(text=part)
             case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
                 yield Text(text=text)
             case {"type": str(kind)}:
-                yield media(part) or Opaque(dialect=NAME, kind=kind, raw=raw(part))
+                yield media(part) or Opaque(dialect=NAME, kind=kind, raw=dumps(part))
 
 
 def _result(item: Mapping[str, Any]) -> ToolResult:
@@ -198,28 +190,28 @@ def _result(item: Mapping[str, Any]) -> ToolResult:
 
 
 def _tools(tools: Any) -> Iterator[Tool]:
-    for tool in tools if isinstance(tools, list) else ():
+    for tool in listed(tools):
         match tool:
             case {"type": "function", "name": str(name)}:
-                schema, strict = tool.get("parameters"), tool.get("strict")
+                schema, strict = tool.get("parameters"), shapes.flag(tool.get("strict"))
                 yield FunctionTool(
                     name=name,
-                    description=_text(tool.get("description")),
-                    schema=schema if isinstance(schema, dict) else {},
-                    strict=strict if isinstance(strict, bool) else _is_strict(schema) or None,
+                    description=shapes.text(tool.get("description")),
+                    schema=members(schema),
+                    strict=strict if strict is not None else _is_strict(schema) or None,
                 )
             case {"type": "custom", "name": str(name)}:
                 form = tool.get("format")
                 yield CustomTool(
                     name=name,
-                    description=_text(tool.get("description")),
-                    form=raw(form) if isinstance(form, dict) and form.get("type") != "text" else None,
+                    description=shapes.text(tool.get("description")),
+                    form=dumps(form) if isinstance(form, dict) and form.get("type") != "text" else None,
                 )
             case {"type": "namespace", "name": str(space), "tools": list(inner)}:
                 for one in _tools(inner):
                     yield one if isinstance(one, HostedTool) else replace(one, name=spaced(space, one.name))
             case {"type": str(kind)}:
-                yield HostedTool(dialect=NAME, kind=kind, raw=raw(tool))
+                yield HostedTool(dialect=NAME, kind=kind, raw=dumps(tool))
 
 
 def _is_strict(schema: Any) -> bool:
@@ -232,24 +224,15 @@ def _is_strict(schema: Any) -> bool:
         return True
     names = schema.get("properties")
     if isinstance(names, dict) or schema.get("type") == "object":
-        required = schema.get("required")
-        known = set(names if isinstance(names, dict) else ())
-        if (
-            schema.get("additionalProperties") is not False
-            or set(map(str, required) if isinstance(required, list) else ()) != known
-        ):
+        required = set(map(str, listed(schema.get("required"))))
+        if schema.get("additionalProperties") is not False or required != set(members(names)):
             return False
     return all(map(_is_strict, schema.values()))
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _tool_choice(values: Mapping[str, Any]) -> tuple[ToolChoice, Any]:
     """The choice, and what of it only this dialect can say."""
-    said = values.get("parallel_tool_calls")
-    parallel = said if isinstance(said, bool) else None
+    parallel = shapes.flag(values.get("parallel_tool_calls"))
     match values.get("tool_choice"):
         case None | "auto":
             return ToolChoice(parallel=parallel), None
@@ -270,19 +253,18 @@ def _tool_choice(values: Mapping[str, Any]) -> tuple[ToolChoice, Any]:
 
 
 def _output(text: Any) -> Output:
-    text = text if isinstance(text, dict) else {}
-    verbosity = _text(text.get("verbosity"))
+    text = members(text)
+    verbosity = shapes.text(text.get("verbosity"))
     match text.get("format"):
         case {"type": "json_object"}:
             return Output(form="json", verbosity=verbosity)
         case {"type": "json_schema", "schema": dict(schema)} as form:
-            strict = form.get("strict")
             return Output(
                 form="schema",
-                name=_text(form.get("name")),
-                description=_text(form.get("description")),
+                name=shapes.text(form.get("name")),
+                description=shapes.text(form.get("description")),
                 schema=schema,
-                strict=strict if isinstance(strict, bool) else None,
+                strict=shapes.flag(form.get("strict")),
                 verbosity=verbosity,
             )
         case _:
@@ -293,4 +275,4 @@ def _thinking(found: Any) -> Thinking:
     if not isinstance(found, dict):
         return Thinking()
     summary = found.get("summary") or found.get("generate_summary")
-    return Thinking(effort=_text(found.get("effort")), show=True if summary not in (None, "none") else None)
+    return Thinking(effort=shapes.text(found.get("effort")), show=True if summary not in (None, "none") else None)

@@ -14,6 +14,7 @@ from ...call import Fault
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen
 from ...neutral.parts import Citation, Logprob, Part, Reasoning, Refusal, Seal, Text, ToolCall
 from ...sse import Event as Frame
+from .. import shapes
 from ..passing import parsed
 from .errors import failed
 from .items import call_of, citations, logprobs, output_parts
@@ -174,8 +175,7 @@ class ResponsesReader:
         if kind == "response.failed":
             raise failed(response.get("error"))
         check({"output": [], **response})
-        output = response.get("output")
-        for place, values in enumerate(output if isinstance(output, list) else ()):
+        for place, values in enumerate(shapes.listed(response.get("output"))):
             if not isinstance(values, dict) or values.get("id") not in self._told:
                 yield from self._done(place, values)
         for item in self._items.values():
@@ -195,8 +195,7 @@ def _place(values: dict[str, Any], name: str = "output_index") -> int:
 
 
 def _text(values: dict[str, Any]) -> str:
-    delta = values.get("delta")
-    return delta if isinstance(delta, str) else ""
+    return shapes.text(values.get("delta")) or ""
 
 
 def _empty(part: Part) -> tuple[Part, str, tuple[Logprob, ...]]:

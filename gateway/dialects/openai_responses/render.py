@@ -6,13 +6,14 @@ encrypted ones, and gets its own back; thoughts without its seal are left out, s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
 from ...call import Leg
 from ...neutral.parts import Media, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Thinking, Tool
+from ..openai_chat.render import effort_of
+from ..shapes import loads
 from .items import NAME, annotation, render_media, sealed
 from .parse import ENCRYPTED, LOGPROBS
 
@@ -61,10 +62,10 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
                 said.append(render_media(part))
             case Opaque(dialect=dialect, raw=raw):
                 if dialect == NAME and message.role != "assistant":
-                    said.append(json.loads(raw))
+                    said.append(loads(raw))
                 elif dialect == NAME:
                     yield from spoken()
-                    yield json.loads(raw)
+                    yield loads(raw)
             case Reasoning() | ToolCall() | ToolResult():
                 yield from spoken()
                 yield from _item(part)
@@ -109,7 +110,7 @@ def _result(part: ToolResult) -> str | list[dict[str, Any]]:
             case Media():
                 found.append(render_media(inner))
             case Opaque(dialect=dialect, raw=raw):
-                found += [json.loads(raw)] if dialect == NAME else []
+                found += [loads(raw)] if dialect == NAME else []
             case _:
                 assert_never(inner)
     return found
@@ -147,11 +148,10 @@ def _tool(tool: Tool) -> dict[str, Any]:
                 "type": "custom",
                 "name": name,
                 **({"description": description} if description is not None else {}),
-                **({"format": json.loads(form)} if form is not None else {}),
+                **({"format": loads(form)} if form is not None else {}),
             }
         case HostedTool(raw=raw):
-            found: dict[str, Any] = json.loads(raw)
-            return found
+            return loads(raw)
         case _:
             assert_never(tool)
 
@@ -198,7 +198,7 @@ def _answer(request: ChatRequest) -> dict[str, Any]:
 def _thinking(thinking: Thinking) -> dict[str, Any]:
     effort = "none" if thinking.mode == "off" else thinking.effort
     if effort is None and thinking.mode == "on" and thinking.budget is not None:
-        effort = "low" if thinking.budget < 4_096 else "medium" if thinking.budget < 16_384 else "high"
+        effort = effort_of(thinking.budget)
     values: dict[str, Any] = {} if effort is None else {"effort": effort}
     return {**values, "summary": "auto"} if thinking.show else values
 

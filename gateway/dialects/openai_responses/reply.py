@@ -9,8 +9,12 @@ from typing import Any
 from ...call import Call, Fault, Meter
 from ...neutral.parts import ToolCall
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
-from ...splice import BadJson, Scan, edit, scan
-from ..openai_chat.reply import finish_or_none, text_or_none
+from ...splice import Scan, edit
+from .. import shapes
+from ..openai_chat.usage import counted, render_details
+from ..passing import scanned
+from ..scale import size
+from ..shapes import members, objects
 from .errors import failed
 from .items import output_parts
 
@@ -19,10 +23,7 @@ _MOST_MADE = 256
 
 def whole(call: Call, body: bytes, meter: Meter) -> bytes:
     """A provider's whole reply as the caller gets it: its names, and `output_text`. Fills the meter; raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     read(found.values, meter, stores(call))
     previous = call.body.values.get("previous_response_id")
     return _renamed(found, call.id, call.model, previous if isinstance(previous, str) else None)
@@ -30,10 +31,7 @@ def whole(call: Call, body: bytes, meter: Meter) -> bytes:
 
 def kept(body: bytes, identity: str, model: str, ours: Callable[[str], str | None]) -> bytes:
     """A reply that its provider has kept, as the caller knows it. ours: our id for one of its. Raises Fault."""
-    try:
-        found = scan(body)
-    except BadJson as error:
-        raise Fault("malformed") from error
+    found = scanned(body)
     before = found.values.get("previous_response_id")
     return _renamed(found, identity, model, ours(before) if isinstance(before, str) else None)
 
@@ -54,10 +52,10 @@ def said_text(output: list[Any]) -> str:
     """All texts of the messages in an output, joined, as the SDKs' `output_text`."""
     return "".join(
         part["text"]
-        for item in output
-        if isinstance(item, dict) and item.get("type") == "message" and isinstance(item.get("content"), list)
-        for part in item["content"]
-        if isinstance(part, dict) and part.get("type") == "output_text" and isinstance(part.get("text"), str)
+        for item in objects(output)
+        if item.get("type") == "message"
+        for part in objects(item.get("content"))
+        if part.get("type") == "output_text" and isinstance(part.get("text"), str)
     )
 
 
@@ -69,7 +67,7 @@ def stores(call: Call) -> bool:
 def read(values: Mapping[str, Any], meter: Meter, stored: bool) -> None:
     """Meter a whole response. Raises Fault when it is an error or none."""
     check(values)
-    meter.upstream_id = text_or_none(values.get("id")) or None
+    meter.upstream_id = shapes.short(values.get("id")) or None
     meter.usage = usage(values.get("usage"))
     meter.finish = reason(values)
     meter.out_bytes = said(values["output"])
@@ -86,9 +84,8 @@ def check(values: Mapping[str, Any]) -> None:
 
 def reason(values: Mapping[str, Any]) -> str:
     """Why it ended: the reason of an incomplete one, else the status."""
-    details = values.get("incomplete_details")
-    told = details.get("reason") if isinstance(details, dict) else None
-    return finish_or_none(told) or finish_or_none(values.get("status")) or "completed"
+    told = members(values.get("incomplete_details")).get("reason")
+    return shapes.word(told) or shapes.word(values.get("status")) or "completed"
 
 
 _SAID = frozenset({"text", "arguments", "input", "refusal", "name", "code", "result"})
@@ -97,7 +94,7 @@ _SAID = frozenset({"text", "arguments", "input", "refusal", "name", "code", "res
 def said(value: Any, name: str = "") -> int:
     """Bytes of output: texts, refusals, names and arguments of calls, programs, pictures."""
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass")) if name in _SAID else 0
+        return size(value) if name in _SAID else 0
     if isinstance(value, dict):
         return sum(said(inner, key) for key, inner in value.items())
     return sum(said(inner, name) for inner in value) if isinstance(value, list) else 0
@@ -112,58 +109,30 @@ def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
     found: list[tuple[str, Any]] = []
     if stored and values.get("object") != "response.compaction":  # nothing can go on from one
         found.append(("response", values.get("id")))
-    conversation = values.get("conversation")
-    if isinstance(conversation, dict):
-        found.append(("conversation", conversation.get("id")))
-    for item in values["output"]:
-        if isinstance(item, dict):
-            if stored or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
-                found.append(("item", item.get("id")))
-            found.append(("container", item.get("container_id")))
-    named = [(kind, identity) for kind, value in found if (identity := text_or_none(value))]
+    found.append(("conversation", members(values.get("conversation")).get("id")))
+    for item in objects(values["output"]):
+        if stored or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
+            found.append(("item", item.get("id")))
+        found.append(("container", item.get("container_id")))
+    named = [(kind, identity) for kind, value in found if (identity := shapes.short(value))]
     return list(dict.fromkeys(named))[:_MOST_MADE]
 
 
 def usage(found: Any) -> Usage | None:
     """The usage of a response; None where there is none that can be believed."""
-    if not isinstance(found, dict):
-        return None
-    given, taken = _tokens(found.get("input_tokens")), _tokens(found.get("output_tokens"))
-    if given is None or taken is None:
-        return None
-    inside, outside = found.get("input_tokens_details"), found.get("output_tokens_details")
-    inside, outside = inside if isinstance(inside, dict) else {}, outside if isinstance(outside, dict) else {}
-    return Usage(
-        input=given,
-        cached=_tokens(inside.get("cached_tokens")),
-        cache_written=_tokens(inside.get("cache_write_tokens")),
-        audio_in=_tokens(inside.get("audio_tokens")),
-        output=taken,
-        reasoning=_tokens(outside.get("reasoning_tokens")),
-        audio_out=_tokens(outside.get("audio_tokens")),
-    )
-
-
-def _tokens(value: Any) -> int | None:
-    """A count that can be believed: a whole number from 0 on."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return counted(members(found), "input_tokens", "output_tokens")
 
 
 def render_usage(found: Usage) -> dict[str, Any]:
     given, taken = found.input or 0, found.output or 0
-    inside = {"cached_tokens": found.cached, "cache_write_tokens": found.cache_written, "audio_tokens": found.audio_in}
-    outside = {"reasoning_tokens": found.reasoning, "audio_tokens": found.audio_out}
+    inside, outside = render_details(found)
     return {
         "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, **_known(inside)},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, **inside},
         "output_tokens": taken,
-        "output_tokens_details": {"reasoning_tokens": 0, **_known(outside)},
+        "output_tokens_details": {"reasoning_tokens": 0, **outside},
         "total_tokens": given + taken,
     }
-
-
-def _known(counts: Mapping[str, int | None]) -> dict[str, int]:
-    return {name: tokens for name, tokens in counts.items() if tokens is not None}
 
 
 _REASONS: dict[str, Reason] = {
@@ -182,7 +151,7 @@ def finish(values: Mapping[str, Any], calls: bool) -> Finish:
 def parse_reply(values: Mapping[str, Any]) -> ChatReply:
     """A provider's whole reply in neutral words. Raises Fault when it is an error or none."""
     check(values)
-    parts = tuple(part for item in values["output"] if isinstance(item, dict) for part in output_parts(item))
+    parts = tuple(part for item in objects(values["output"]) for part in output_parts(item))
     calls = any(isinstance(part, ToolCall) for part in parts)
     return ChatReply(
         id=str(values.get("id", "")),

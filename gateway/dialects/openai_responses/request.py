@@ -8,10 +8,10 @@ from typing import Any
 
 from ...call import Ask, Call, Leg
 from ...splice import edit
+from ..base import OWN
+from ..passing import for_leg
 from ..scale import Scale, decoded, size
-
-OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
-"""Members that are the gateway's and never go upstream."""
+from ..shapes import listed, members, objects
 
 _OURS = frozenset(
     {
@@ -42,8 +42,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
 def _hosted(tool: Mapping[str, Any]) -> bool:
     """Whether the provider runs a tool. A shell is the caller's unless it runs in a container of the provider's."""
     if tool.get("type") == "namespace":
-        inner = tool.get("tools")
-        return any(_hosted(one) for one in inner if isinstance(one, dict)) if isinstance(inner, list) else False
+        return any(map(_hosted, objects(tool.get("tools"))))
     if tool.get("type") == "shell":
         where = tool.get("environment")
         return isinstance(where, dict) and where.get("type") not in (None, "local")
@@ -59,7 +58,7 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
     if isinstance(given, str):
         scale.messages += 1
         scale.text += size(given)
-    for index, item in enumerate(given if isinstance(given, list) else ()):
+    for index, item in enumerate(listed(given)):
         scale.messages += 1
         _weigh_item(scale, item, f"input[{index}]")
     prompt = values.get("prompt")
@@ -116,8 +115,7 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
             scale.unseen = True
             scale.fetched(part["file_url"], f"{where}.file_url")
     elif kind == "input_audio":
-        inner = part.get("input_audio")
-        scale.audio_bytes += decoded(inner.get("data") if isinstance(inner, dict) else None)
+        scale.audio_bytes += decoded(members(part.get("input_audio")).get("data"))
     else:
         scale.text += size(part)
     if kind not in _TEXTS:
@@ -126,14 +124,10 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The caller's bytes for a leg of the same dialect: only what Law 1 names is changed."""
-    values = call.body.values
-    changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
+    changes = for_leg(call, leg, OWN)
     if call.cap is not None and not call.below:
         changes["max_output_tokens"] = str(call.cap)
-    previous = values.get("previous_response_id")
+    previous = call.body.values.get("previous_response_id")
     if isinstance(previous, str) and previous in call.theirs:
         changes["previous_response_id"] = json.dumps(call.theirs[previous])
-    for name in OWN:
-        if name in values:
-            changes[name] = None
     return edit(call.body, changes)

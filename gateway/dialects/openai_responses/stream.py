@@ -13,7 +13,7 @@ from typing import Any
 from ...call import Call, Fault
 from ...sse import Event as Frame
 from ...sse import write
-from ..openai_chat.reply import text_or_none
+from .. import shapes
 from ..passing import Passing, names, parsed, renamed
 from .errors import failed
 from .reply import made, read, reason, said, stores, usage
@@ -62,7 +62,7 @@ class ResponsesFeed(Passing):
             self.put(frame)
             return
         if self.meter.upstream_id is None:
-            self.meter.upstream_id = text_or_none(response.get("id")) or None
+            self.meter.upstream_id = shapes.short(response.get("id")) or None
         changes = dict(self._names)
         if isinstance(response.get("previous_response_id"), str):
             changes["previous_response_id"] = self._previous
@@ -120,13 +120,9 @@ def frames(response: dict[str, Any]) -> list[bytes]:
     status = response.get("status")
     events.append({"type": f"response.{status if status == 'incomplete' else 'completed'}", "response": response})
     return [
-        write(dumps({"type": event["type"], "sequence_number": number, **event}), event["type"])
+        write(shapes.packed({"type": event["type"], "sequence_number": number, **event}), event["type"])
         for number, event in enumerate(events)
     ]
-
-
-def dumps(values: Any) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _lived(item: dict[str, Any], place: int) -> list[dict[str, Any]]:

@@ -1,17 +1,14 @@
 """Neutral events as the events that OpenAI sends, and whole replies as what those events add up to.
 
 Texts of one run share a message item; a thought, a call, a picture is an item of its own. Calls may interleave, each
-under its own `output_index`. A seal that belongs to a text or call follows it in a carrier (`seals.trail`).
+under its own `output_index`. A seal that belongs to a text or call follows it in a carrier (`seals.trailer`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
-
-import orjson
 
 from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, ReplyEnd, ReplyStart, UsageSeen, unfold
 from ...neutral.parts import (
@@ -31,7 +28,8 @@ from ...neutral.parts import (
 from ...neutral.reply import ChatReply, Finish
 from ...sse import write
 from ..seals import alone, trailer
-from .items import NAME, UNSEALED, annotation, made_id, raw, render_logprob, spaced, wrapped
+from ..shapes import listed, loads, objects, packed
+from .items import NAME, UNSEALED, annotation, made_id, render_logprob, spaced, wrapped
 from .reply import begun, render_usage, said_text
 
 
@@ -49,11 +47,11 @@ def render_reply(reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _spaces(tools: Any) -> Iterator[tuple[str, dict[str, str]]]:
     """The tools in the client's namespaces: by the one name that they have elsewhere, as it knows them."""
-    for tool in tools if isinstance(tools, list) else ():
+    for tool in listed(tools):
         match tool:
             case {"type": "namespace", "name": str(space), "tools": list(inner)}:
-                for one in inner:
-                    if isinstance(one, dict) and isinstance(one.get("name"), str):
+                for one in objects(inner):
+                    if isinstance(one.get("name"), str):
                         yield spaced(space, one["name"]), {"name": one["name"], "namespace": space}
 
 
@@ -120,11 +118,7 @@ class ResponsesWriter:
     def _event(self, kind: str, **members: Any) -> bytes:
         values = {"type": f"response.{kind}", "sequence_number": self._number, **members}
         self._number += 1
-        try:
-            data = orjson.dumps(values)
-        except orjson.JSONEncodeError:  # a number over 64 bits, or half a character: what was asked is told back
-            data = raw(values).encode("utf-8", "replace")
-        return write(data, f"response.{kind}")
+        return write(packed(values), f"response.{kind}")
 
     def _state(self, kind: str) -> bytes:
         return self._event(kind, response=self.response)
@@ -147,7 +141,7 @@ class ResponsesWriter:
                 }  # fmt: skip
                 return self._close_message() + self._whole("ig", item, {"status": "in_progress", "result": None})
             case Opaque(dialect=dialect, raw=raw) if dialect == NAME:
-                return self._close_message() + self._whole("item", json.loads(raw), {})
+                return self._close_message() + self._whole("item", loads(raw), {})
             case ToolCall() | Media() | Opaque() | ToolResult():
                 return b""  # it cannot be said here; a loss in a reply never fails (Law 3)
             case _:
