@@ -31,6 +31,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         stream=bool(values.get("stream")),
         n=values.get("n") or 1,
         limit=given[0] if given else None,
+        only=tuple(name for name in _HOSTED if values.get(name) is not None and not values.get("tools")),
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         audio_in=scale.audio_bytes > 0,
         audio_out=isinstance(modalities, list) and "audio" in modalities,
