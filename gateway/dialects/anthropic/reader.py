@@ -12,17 +12,17 @@ from ...sse import Event as Frame
 from ..passing import parsed
 from .errors import fault_in_reply
 from .parts import NAME as _NAME
-from .parts import called, citation, citations, dumped, given, made_here, opaque
+from .parts import called, citation, citations, dumped, given, made_here, opaque, spanned
 from .reply import explanation, finish, usage
 
 
 class _Block:
-    """One block as it comes in. part: its number · values: as it began · said: some text of it has come · late: what a
-    block holds that no part has a place for, until it is whole."""
+    """One block as it comes in. part: its number · values: as it began · said: characters of its text so far · late:
+    what a block holds that no part has a place for, until it is whole."""
 
     def __init__(self, part: int, values: dict[str, Any], begun: Part) -> None:
         self.part, self.values, self.begun = part, values, begun
-        self.said = False
+        self.said = 0
         self.signature = ""
         self.citations: list[Citation] = []
         self.json: list[str] = []
@@ -112,7 +112,7 @@ class MessagesReader:
 
     def _text(self, block: _Block, text: Any) -> Iterator[Event]:
         if isinstance(text, str) and text:
-            block.said = True
+            block.said += len(text)
             yield PartDelta(choice=0, index=block.part, text=text)
 
     def _delta(self, index: Any, delta: Any) -> Iterator[Event]:
@@ -149,7 +149,7 @@ class MessagesReader:
                 choice=0, index=block.part, text=dumped(given_input if isinstance(given_input, dict) else {})
             )
         seal = made_here(block.signature) if isinstance(part, Reasoning) else None
-        yield PartEnd(choice=0, index=block.part, seal=seal, citations=tuple(block.citations))
+        yield PartEnd(choice=0, index=block.part, seal=seal, citations=spanned(block.citations, block.said))
 
     def _finish(self, values: dict[str, Any]) -> Iterator[Event]:
         delta = values.get("delta")
