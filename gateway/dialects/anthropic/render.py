@@ -74,7 +74,10 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     if effort is not None:
         config["effort"] = effort
     if request.output.form == "schema":
-        config["format"] = {"type": "json_schema", "schema": closed(dict(request.output.schema or {}))}
+        schema = dict(request.output.schema or {})
+        if request.output.description is not None:
+            schema.setdefault("description", request.output.description)
+        config["format"] = {"type": "json_schema", "schema": closed(schema)}
     if config:
         body["output_config"] = config
     body |= _sampling(request.sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
