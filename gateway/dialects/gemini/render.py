@@ -22,11 +22,18 @@ _BUDGETS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576, "xhig
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM"}  # all above are HIGH
 _BY_BUDGET = re.compile(r"gemini-2(?![0-9])")
+_BY_LEVEL = re.compile(r"gemini-(?:[3-9]|[1-9][0-9])")
+
+_UNSIGNED = "skip_thought_signature_validator"
+"""Stands for the signature of a call that no Gemini has made, or whose client has lost it: newer models refuse a turn
+whose first call has none (https://ai.google.dev/gemini-api/docs/thought-signatures)."""
 
 
 def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """A request for a provider; the model and the way of answering go into the path."""
     turns = _Turns(request.messages)
+    if _BY_LEVEL.search(leg.model):
+        _sign(turns.contents)
     body: dict[str, Any] = {"contents": turns.contents}
     if turns.system:
         body["systemInstruction"] = {"parts": turns.system}
@@ -50,6 +57,14 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
             at = at.setdefault(step, {})
         at[name] = value
     return body
+
+
+def _sign(contents: Iterable[dict[str, Any]]) -> None:
+    """Mark the calls without a signature, where their turn must have one: on its first call."""
+    for content in contents:
+        first = next((part for part in content["parts"] if "functionCall" in part), None)
+        if first is not None:
+            first.setdefault("thoughtSignature", _UNSIGNED)
 
 
 class _Turns:
