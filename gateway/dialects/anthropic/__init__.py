@@ -10,7 +10,7 @@ from .can import CAN, FIELD
 from .errors import error, error_frame, fault
 from .parse import parse
 from .reader import reader
-from .render import render
+from .render import lacks, render
 from .reply import parse as parse_reply
 from .reply import render as render_reply
 from .reply import whole
@@ -21,6 +21,7 @@ from .writer import writer
 name = "messages"
 id_prefix = "msg_"
 TURNS = ("messages", "system")
+BOUND = ("thinking",)
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
@@ -29,6 +30,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ Nearly every provider speaks it, each with an accent.
 """
 
 from ...sse import PING
-from .can import CAN, FIELD
+from .can import CAN, FIELD, lacks
 from .errors import error, error_frame, fault
 from .parse import OWN, parse
 from .reader import reader
@@ -21,6 +21,7 @@ from .writer import writer
 name = "chat"
 id_prefix = "chatcmpl-"
 TURNS = ("messages",)
+BOUND: tuple[str, ...] = ()
 
 
 def path(model: str, stream: bool) -> str:
@@ -28,6 +29,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip
