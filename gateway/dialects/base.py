@@ -143,11 +143,17 @@ class Surface(Words, Protocol):
 class Dialect(Surface, Protocol):
     """A wire format of chat, as client surface and as provider language.
 
-    CAN: what it can say, for each feature of `neutral.features` · TURNS: members of a body that hold the conversation.
+    CAN: what it can say, for each feature of `neutral.features` · TURNS: members of a body that hold the conversation ·
+    BOUND: members that some conversations do not bear; `render` leaves them out there.
     """
 
     CAN: Mapping[str, Verdict]
     TURNS: tuple[str, ...]
+    BOUND: tuple[str, ...]
+
+    def lacks(self, request: ChatRequest, leg: Leg) -> frozenset[str]:
+        """Features that CAN knows and this leg's model, or this conversation, does not bear: they are dropped."""
+        ...
 
     def render(self, request: ChatRequest, leg: Leg) -> dict[str, Any]:
         """A request from neutral words, `request.model` being the leg's. What CAN drops is left out."""

@@ -78,8 +78,13 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
         raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    for feature in sorted(used(asked)) if leg.dialect != call.dialect else ():
+    lacking = target.lacks(asked, leg)
+    for feature in sorted(used(asked)):
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
+        if leg.dialect == call.dialect:  # all but the turns passes, and what they do not bear
+            verdict = "drop" if feature in lacking and field.partition(".")[0] in target.BOUND else "express"
+        elif feature in lacking and verdict != "refuse":
+            verdict = "drop"
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")
         if verdict == "drop":
@@ -107,8 +112,10 @@ def encode(call: Call, leg: Leg) -> bytes:
     tools = tuple(tool for tool in asked.tools if not isinstance(tool, HostedTool) or tool.dialect == leg.dialect)
     asked = replace(asked, model=leg.model, messages=messages, tools=tools)
     if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
-        said = {name: value for name, value in target.render(asked, leg).items() if name in target.TURNS}
-        kept = {name: value for name, value in call.body.values.items() if name not in target.TURNS}
+        rendered = target.render(asked, leg)
+        gone = {*target.TURNS, *(name for name in target.BOUND if name not in rendered)}
+        said = {name: value for name, value in rendered.items() if name in target.TURNS}
+        kept = {name: value for name, value in call.body.values.items() if name not in gone}
         return target.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
     if call.cap is not None:
         limit = min(call.cap, asked.sampling.limit or call.cap)

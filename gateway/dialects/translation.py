@@ -24,7 +24,8 @@ against the table below, and said again in the provider's words; the answer come
 - **refused**: leaving it out would change the question. Such a provider is not asked; if none is left, the answer is a
   400 whose `param` is the client's own field.
 
-Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise.
+Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise; so
+is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools).
 What a reply says and the client's dialect has no words for is left out: the answer was paid for and is never thrown
 away. A thinking signature, encrypted reasoning or `thoughtSignature` travels through a client of another dialect,
 marked with its origin, and goes back to nobody but its maker.

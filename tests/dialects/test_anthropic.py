@@ -568,7 +568,10 @@ CITATIONS = st.builds(
 )
 PARTS = st.one_of(
     st.builds(Text, text=st.text(), citations=st.just(())),
-    st.builds(Text, text=st.text(min_size=1), citations=st.lists(CITATIONS, min_size=1, max_size=2).map(tuple)),
+    st.builds(
+        lambda text, found: Text(text=text, citations=parts.spanned(found, len(text))),
+        st.text(min_size=1), st.lists(CITATIONS, min_size=1, max_size=2),
+    ),
     st.builds(Reasoning, text=st.text(min_size=1), seal=SEALS),
     st.builds(Reasoning, text=st.just(""), seal=SEALS.filter(bool)),
     st.builds(Reasoning, text=st.just(""), redacted=st.just(True), seal=SEALS.filter(bool)),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Call, Caller, Channel, Fault, Leg, Meter, Price
-from gateway.dialects import bridge, gemini, seals
+from gateway.dialects import bridge, gemini, seals, shapes
 from gateway.dialects.gemini import array, count, parts, reply
 from gateway.dialects.gemini.reader import GeminiReader
 from gateway.dialects.gemini.schema import json_schema
@@ -221,7 +221,7 @@ def test_arguments_may_hold_what_orjson_cannot_write() -> None:
 @pytest.mark.parametrize("word", ["NaN", "-Infinity"])
 def test_what_is_no_json_stays_text(word: str) -> None:
     text = f'{{"a": {word}}}'
-    assert gemini.parts.args(text) == {"arguments": text}
+    assert shapes.arguments(text) == {"arguments": text}
     assert gemini.parts.response(ToolResult(call_id="c", parts=(Text(text=text),))) == {"result": text}
 
 

@@ -881,6 +881,15 @@ def test_calls_in_every_shape(deltas: list[dict[str, Any]]) -> None:
     assert parts(streamed(chunk({"content": "", "tool_calls": deltas}, "tool_calls"))) == want
 
 
+def test_an_empty_custom_beside_a_function_means_nothing() -> None:
+    deltas = [
+        {"index": 0, "id": "a", "type": "function", "custom": {}, "function": {"name": "f", "arguments": ""}},
+        {"index": 0, "custom": {}, "function": {"arguments": '{"x":1}'}},
+    ]
+    made = streamed(*(chunk({"tool_calls": [one]}) for one in deltas), chunk({}, "tool_calls"))
+    assert parts(made) == (ToolCall(id="a", name="f", arguments='{"x":1}'),)
+
+
 def test_calls_without_ids_get_some() -> None:
     calls = [{"index": n, "id": "", "function": {"name": "f", "arguments": "{}"}} for n in range(2)]
     pieces = parts(streamed(chunk({"tool_calls": calls}), chunk({}, "stop")))

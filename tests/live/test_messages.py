@@ -105,7 +105,7 @@ def test_a_stream_that_breaks_is_told_and_charged_for_what_came(priced_messages_
         model = lab.model(Script.sse(*pieces))
         answer = lab.gateway.post("/v1/messages", {"model": model, **BODY, "stream": True})
         last = answer.content.decode().split("\n\n")[-2]
-        assert last.startswith('event: error\ndata: {"type": "error"') and "message_stop" not in answer.text
+        assert last.startswith("event: error\n") and "message_stop" not in answer.text
         receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
         assert receipt["partial"] and receipt["cost_usd"] > 0
 

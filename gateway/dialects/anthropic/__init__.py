@@ -12,7 +12,7 @@ from .errors import error, error_frame, fault
 from .parse import parse
 from .parts import NAME as name
 from .reader import reader
-from .render import render
+from .render import lacks, render
 from .reply import parse as parse_reply
 from .reply import render as render_reply
 from .reply import whole
@@ -22,6 +22,7 @@ from .writer import writer
 
 id_prefix = "msg_"
 TURNS = ("messages", "system")
+BOUND = ("thinking",)
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
@@ -30,6 +31,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -18,14 +18,15 @@ _NEWEST = (5, 0)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """thinks: at all · adaptive: as it sees fit, guided by an effort · budgets: within a budget of thinking tokens ·
-    off: must be told not to (others do not unless asked, or cannot help it) · xhigh: knows that effort · samples: takes
-    temperature, top_p and top_k · one_of: but only one of the first two · strict: can hold arguments to a schema ·
-    system_in_place: takes messages of the role system."""
+    off: must be told not to (others do not unless asked) · always: cannot help it · xhigh: knows that effort ·
+    samples: takes temperature, top_p and top_k · one_of: but only one of the first two · strict: can hold arguments to
+    a schema · system_in_place: takes messages of the role system."""
 
     thinks: bool
     adaptive: bool
     budgets: bool
     off: bool
+    always: bool
     xhigh: bool
     samples: bool
     one_of: bool
@@ -39,14 +40,15 @@ def family(model: str) -> Family:
     always = "fable" in model or "mythos" in model
     if version is None:
         return Family(
-            thinks=True, adaptive=False, budgets=True, off=True, xhigh=False, samples=True, one_of=False, strict=True,
-            system_in_place=False,
+            thinks=True, adaptive=False, budgets=True, off=True, always=False, xhigh=False, samples=True, one_of=False,
+            strict=True, system_in_place=False,
         )  # fmt: skip
     return Family(
         thinks=version >= (3, 7),
         adaptive=version >= (4, 6),
         budgets=(3, 7) <= version < (4, 7),
         off=version >= (5, 0) and not always,
+        always=always,
         xhigh=version >= (4, 7),
         samples=version < (4, 7),
         one_of=(4, 1) <= version < (4, 7),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
 from ...neutral.parts import (
@@ -126,6 +127,11 @@ def citations(found: Any) -> Iterator[Citation]:
     yield from map(citation, objects(found))
 
 
+def spanned(found: Iterable[Citation], length: int) -> tuple[Citation, ...]:
+    """Citations of a block that a provider has made: they are of all its text."""
+    return tuple(replace(one, start=0, end=length) for one in found)
+
+
 def citation(one: Mapping[str, Any]) -> Citation:
     def text(*names: str) -> str | None:
         return next((one[name] for name in names if isinstance(one.get(name), str)), None)
@@ -161,7 +167,7 @@ def given(block: Mapping[str, Any]) -> Part:
     """The part of a block that a provider's reply has."""
     match block:
         case {"type": "text", "text": str(text)}:
-            return Text(text=text, citations=tuple(citations(block.get("citations"))))
+            return Text(text=text, citations=spanned(citations(block.get("citations")), len(text)))
         case {"type": "thinking", "thinking": str(text)}:
             return Reasoning(text=text, seal=made_here(block.get("signature")))
         case {"type": "redacted_thinking"}:

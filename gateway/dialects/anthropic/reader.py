@@ -13,17 +13,17 @@ from .. import shapes
 from ..passing import parsed
 from ..shapes import dumps, members
 from .errors import fault_in_reply
-from .parts import NAME, called, citation, citations, given, made_here, opaque
+from .parts import NAME, called, citation, citations, given, made_here, opaque, spanned
 from .reply import explanation, finish, usage
 
 
 class _Block:
-    """One block as it comes in. part: its number · values: as it began · said: some text of it has come · late: what a
-    block holds that no part has a place for, until it is whole."""
+    """One block as it comes in. part: its number · values: as it began · said: characters of its text so far · late:
+    what a block holds that no part has a place for, until it is whole."""
 
     def __init__(self, part: int, values: dict[str, Any], begun: Part) -> None:
         self.part, self.values, self.begun = part, values, begun
-        self.said = False
+        self.said = 0
         self.signature = ""
         self.citations: list[Citation] = []
         self.json: list[str] = []
@@ -111,7 +111,7 @@ class MessagesReader:
 
     def _text(self, block: _Block, text: Any) -> Iterator[Event]:
         if isinstance(text, str) and text:
-            block.said = True
+            block.said += len(text)
             yield PartDelta(choice=0, index=block.part, text=text)
 
     def _delta(self, index: Any, delta: Any) -> Iterator[Event]:
@@ -145,7 +145,7 @@ class MessagesReader:
         elif isinstance(part, ToolCall) and not block.said:
             yield PartDelta(choice=0, index=block.part, text=dumps(members(block.values.get("input"))))
         seal = made_here(block.signature) if isinstance(part, Reasoning) else None
-        yield PartEnd(choice=0, index=block.part, seal=seal, citations=tuple(block.citations))
+        yield PartEnd(choice=0, index=block.part, seal=seal, citations=spanned(block.citations, block.said))
 
     def _finish(self, values: dict[str, Any]) -> Iterator[Event]:
         delta = values.get("delta")

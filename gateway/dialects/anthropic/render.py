@@ -63,18 +63,17 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     choice = _choice(request.tool_choice, bool(body.get("tools")))
     if choice:
         body["tool_choice"] = choice
-    thinking, effort = _thinking(request.thinking, known, limit)
-    if thinking.get("type") in ("enabled", "adaptive") and (
-        choice.get("type") in ("any", "tool") or (thinking["type"] == "enabled" and conversation.thoughtless())
-    ):
-        thinking = {}  # the vendor refuses both together
+    thinking, effort = _borne(request, known, limit)
     if thinking:
         body["thinking"] = thinking
     config = dict(extras.pop("output_config", {}))
     if effort is not None:
         config["effort"] = effort
     if request.output.form == "schema":
-        config["format"] = {"type": "json_schema", "schema": closed(dict(request.output.schema or {}))}
+        schema = dict(request.output.schema or {})
+        if request.output.description is not None:
+            schema.setdefault("description", request.output.description)
+        config["format"] = {"type": "json_schema", "schema": closed(schema)}
     if config:
         body["output_config"] = config
     body |= _sampling(request.sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
@@ -86,6 +85,17 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     if request.stream:
         body["stream"] = True
     return {**body, **{name: value for name, value in extras.items() if "." not in name}}
+
+
+def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
+    """See `base.Dialect`: thinking and sampling parameters depend on the model, and on each other."""
+    known, sampling = family(leg.model), request.sampling
+    thinking, effort = _borne(request, known, _limit(sampling.limit, leg))
+    found = set() if thinking or effort is not None else {"thinking_budget", "thinking_adaptive", "effort"}
+    found |= {"thinking_off"} if known.always else set()
+    made = _sampling(sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
+    found |= {name for name in ("temperature", "top_p", "top_k") if name not in made}
+    return frozenset(found - {name for name in ("temperature", "top_p") if getattr(sampling, name) == 1})
 
 
 def _limit(asked: int | None, leg: Leg) -> int:
@@ -130,12 +140,6 @@ class _Conversation:
             }
             for role, blocks in self.turns
         ]
-
-    def thoughtless(self) -> bool:
-        """Whether a tool loop is open whose thoughts are not there: the vendor wants them with a budget."""
-        if len(self.turns) < 2 or not any(block["type"] == "tool_result" for block in self.turns[-1][1]):
-            return False
-        return self.turns[-2][1][0]["type"] not in ("thinking", "redacted_thinking")
 
     def _blocks(self, parts: Iterable[Part]) -> list[_Json]:
         made: list[_Json] = []
@@ -267,6 +271,35 @@ def _choice(choice: ToolChoice, offered: bool) -> Mapping[str, Any]:
     if choice.parallel is not None:
         made["disable_parallel_tool_use"] = not choice.parallel
     return made if made != {"type": "auto"} else {}
+
+
+def _borne(request: ChatRequest, known: Family, limit: int) -> tuple[_Json, str | None]:
+    """`thinking` and `output_config.effort`, without thinking that the vendor refuses beside forced tools or in a tool
+    loop whose thoughts are not there."""
+    thinking, effort = _thinking(request.thinking, known, limit)
+    forced = request.tool_choice.mode == "required" and bool(request.tools)
+    match thinking:
+        case {"type": "enabled"} if forced or _thoughtless(request.messages):
+            return {}, effort
+        case {"type": "adaptive"} if forced:
+            return {}, effort
+        case _:
+            return thinking, effort
+
+
+def _thoughtless(messages: Iterable[Message]) -> bool:
+    """Whether a tool loop is open whose thoughts are not there: the vendor wants its own with a budget."""
+    looped, turn = False, list[Part]()
+    for message in reversed(tuple(messages)):
+        if message.role == "assistant":
+            turn = [*message.parts, *turn]
+        elif turn:
+            break
+        else:
+            looped = looped or any(isinstance(part, ToolResult) for part in message.parts)
+    said = [part for part in turn if not isinstance(part, Text) or part.text.strip()]
+    ours = isinstance(said[0], Reasoning) and said[0].seal is not None and said[0].seal.origin == NAME if said else True
+    return looped and not ours
 
 
 def _thinking(asked: Thinking, known: Family, limit: int) -> tuple[_Json, str | None]:

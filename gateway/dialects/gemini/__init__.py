@@ -14,7 +14,7 @@ from .errors import error, error_frame, fault
 from .parse import parse
 from .parts import NAME as name
 from .reader import parse_reply, reader
-from .render import render
+from .render import lacks, render
 from .reply import render_reply, whole
 from .request import ask, encode
 from .stream import PING, feed
@@ -22,6 +22,7 @@ from .writer import writer
 
 id_prefix = "gen_"
 TURNS = ("contents", "systemInstruction", "system_instruction")
+BOUND: tuple[str, ...] = ()
 
 
 def path(model: str, stream: bool) -> str:
@@ -34,6 +35,7 @@ def resource(model: str) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "resource", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "resource",
+    "whole", "writer",
 ]  # fmt: skip

@@ -23,11 +23,22 @@ _BUDGETS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576, "xhig
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM"}  # all above are HIGH
 _BY_BUDGET = re.compile(r"gemini-2(?![0-9])")
+_BY_LEVEL = re.compile(r"gemini-(?:[3-9]|[1-9][0-9])")
+_ALWAYS = re.compile(r"gemini-2\.5-pro")
+_LEAST_BUDGET = 128
+"""The models that cannot but think, and how little some may: a budget of 0 is an error there
+(https://ai.google.dev/gemini-api/docs/thinking)."""
+
+_UNSIGNED = "skip_thought_signature_validator"
+"""Stands for the signature of a call that no Gemini has made, or whose client has lost it: newer models refuse a turn
+whose first call has none (https://ai.google.dev/gemini-api/docs/thought-signatures)."""
 
 
 def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """A request for a provider; the model and the way of answering go into the path."""
     turns = _Turns(request.messages)
+    if _BY_LEVEL.search(leg.model):
+        _sign(turns.contents)
     body: dict[str, Any] = {"contents": turns.contents}
     if turns.system:
         body["systemInstruction"] = {"parts": turns.system}
@@ -51,6 +62,20 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
             at = at.setdefault(step, {})
         at[name] = value
     return body
+
+
+def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
+    """See `base.Dialect`."""
+    always = _ALWAYS.search(leg.model) or _BY_LEVEL.search(leg.model)
+    return frozenset({"thinking_off"}) if always else frozenset()
+
+
+def _sign(contents: Iterable[dict[str, Any]]) -> None:
+    """Mark the calls without a signature, where their turn must have one: on its first call."""
+    for content in contents:
+        first = next((part for part in content["parts"] if "functionCall" in part), None)
+        if first is not None:
+            first.setdefault("thoughtSignature", _UNSIGNED)
 
 
 class _Turns:
@@ -202,7 +227,10 @@ def _described(output: Output) -> Mapping[str, Any]:
 def _thinking(thinking: Thinking, model: str) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if thinking.mode == "off" or thinking.effort == "none":
-        config["thinkingBudget"] = 0
+        if _BY_LEVEL.search(model):
+            config["thinkingLevel"] = "LOW"  # the least that all of them know
+        else:
+            config["thinkingBudget"] = _LEAST_BUDGET if _ALWAYS.search(model) else 0
     elif thinking.mode == "on" and thinking.budget is not None:
         config["thinkingBudget"] = thinking.budget
     elif thinking.effort is not None:

@@ -43,6 +43,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         stream=bool(values.get("stream")),
         n=config.get("candidateCount") or 1,
         limit=config.get("maxOutputTokens"),
+        only=("cachedContent",) if body.get("cachedContent") else (),
         audio_in=scale.audio_bytes > 0,
         audio_out="AUDIO" in modalities,
         hosted=(

@@ -64,6 +64,7 @@ class _Answer:
         self._waiting: dict[int, list[PartStart | PartDelta | PartEnd]] = {}
         self._part: Part = Text(text="")
         self._text: list[str] = []
+        self._before: list[str] = []  # the texts before this one
         self._cited: tuple[str, tuple[Citation, ...]] = ("", ())  # of the last text, for the frame after it
 
     def take(self, event: PartStart | PartDelta | PartEnd) -> list[dict[str, Any]]:
@@ -119,8 +120,11 @@ class _Answer:
             case Text():
                 known = (*part.citations, *cited)
                 closing = self._shown(replace(part, text="")) if part.seal is not None else None
-                if known:
-                    self._cited = ("".join(self._text), known)
+                text = "".join(self._text)
+                if known:  # their places count from the answer's beginning: in a stream parts have no number
+                    before = "".join(self._before)
+                    self._cited = (before + text, tuple(_moved(one, len(before)) for one in known))
+                self._before.append(text)
                 return closing
             case Reasoning() | Refusal():
                 return self._shown(replace(part, text="")) if part.seal is not None else None
@@ -142,3 +146,9 @@ class _Answer:
             "index": self._number,
             **citations.metadata([(None, text, known)]),
         }
+
+
+def _moved(one: Citation, by: int) -> Citation:
+    if one.start is None or one.end is None:
+        return one
+    return replace(one, start=one.start + by, end=one.end + by)

@@ -8,7 +8,7 @@ Nearly every provider speaks it, each with an accent.
 
 from ...sse import PING
 from ..base import OWN
-from .can import CAN, FIELD
+from .can import CAN, FIELD, lacks
 from .errors import error, error_frame, fault
 from .parse import parse
 from .reader import reader
@@ -22,6 +22,7 @@ from .writer import writer
 
 id_prefix = "chatcmpl-"
 TURNS = ("messages",)
+BOUND: tuple[str, ...] = ()
 
 
 def path(model: str, stream: bool) -> str:
@@ -29,6 +30,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix",
-    "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
+    "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

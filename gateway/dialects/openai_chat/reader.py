@@ -239,7 +239,8 @@ class _Choice:
     def _call(self, given: Mapping[str, Any]) -> Iterator[Event]:
         call = self._which(given)
         custom, function = given.get("custom"), given.get("function")
-        inner = custom if isinstance(custom, dict) else function if isinstance(function, dict) else {}
+        custom = custom if isinstance(custom, dict) and custom else None  # some send an empty one beside the function
+        inner = custom if custom is not None else function if isinstance(function, dict) else {}
         more = arguments(inner.get("input" if inner is custom else "arguments"))
         call.seal = seal(given) or call.seal
         if call.index is None:

@@ -32,6 +32,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         stream=bool(values.get("stream")),
         n=values.get("n") or 1,
         limit=max(given, default=None),  # a provider may know either name
+        only=tuple(name for name in _HOSTED if values.get(name) is not None and not values.get("tools")),
         wants_usage=wants_usage(values),
         audio_in=scale.audio_bytes > 0,
         audio_out=isinstance(modalities, list) and "audio" in modalities,

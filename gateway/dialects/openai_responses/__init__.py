@@ -7,7 +7,7 @@ words, `errors` what goes wrong. Open Responses providers speak it too, some wit
 
 from ...sse import PING
 from ..base import OWN
-from .can import CAN, FIELD
+from .can import CAN, FIELD, lacks
 from .errors import error, error_frame, fault
 from .items import NAME as name
 from .parse import parse
@@ -20,6 +20,7 @@ from .writer import render_reply, writer
 
 id_prefix = "resp_"
 TURNS = ("input", "instructions")
+BOUND: tuple[str, ...] = ()
 
 
 def path(model: str, stream: bool) -> str:
@@ -27,6 +28,7 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "CAN", "FIELD", "LEAST_LIMIT", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault", "feed",
-    "id_prefix", "kept", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "LEAST_LIMIT", "OWN", "PING", "TURNS", "ask", "encode", "error", "error_frame", "fault",
+    "feed", "id_prefix", "kept", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply",
+    "whole", "writer",
 ]  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...call import Leg
 from ...neutral.features import Verdict
+from ...neutral.request import ChatRequest
 
 _ROWS: dict[str, tuple[Verdict, str]] = {
     "system": ("express", "instructions"),
@@ -68,3 +70,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+
+
+def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
+    """See `base.Dialect`: what its models lack is theirs to refuse."""
+    return frozenset()

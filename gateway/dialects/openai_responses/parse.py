@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...neutral.parts import Media, Opaque, Part, Refusal, Text, ToolResult
+from ...neutral.parts import Cache, Media, Opaque, Part, Refusal, Text, ToolResult
 from ...neutral.request import (
     ChatRequest,
     CustomTool,
@@ -176,9 +176,14 @@ def _content(content: Any) -> Iterator[Text | Media | Opaque]:
             case str():
                 yield Text(text=part)
             case {"type": "input_text" | "output_text" | "text", "text": str(text)}:
-                yield Text(text=text)
+                yield Text(text=text, cache=_cache(part))
             case {"type": str(kind)}:
-                yield media(part) or Opaque(dialect=NAME, kind=kind, raw=dumps(part))
+                found = media(part) or Opaque(dialect=NAME, kind=kind, raw=dumps(part))
+                yield replace(found, cache=_cache(part))
+
+
+def _cache(part: Mapping[str, Any]) -> Cache | None:
+    return "5m" if isinstance(part.get("prompt_cache_breakpoint"), dict) else None
 
 
 def _result(item: Mapping[str, Any]) -> ToolResult:

@@ -216,6 +216,6 @@ def _tuning(request: ChatRequest) -> dict[str, Any]:
         "top_logprobs": sampling.top_logprobs if sampling.logprobs else None,
         "user": request.end_user,
         "metadata": dict(request.metadata) if request.metadata else None,
-        "service_tier": request.tier,
+        "service_tier": "default" if request.tier == "standard" else request.tier,
     }
     return {name: value for name, value in found.items() if value is not None}

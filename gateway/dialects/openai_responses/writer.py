@@ -99,7 +99,7 @@ class ResponsesWriter:
             case PartEnd(choice=0, index=index, seal=seal, citations=citations):
                 return self._end(index, seal, citations)
             case ChoiceEnd(choice=0, finish=finish):
-                frames = self._close_message()
+                frames = self._close_message("incomplete" if finish.reason in ("length", "filtered") else "completed")
                 self._conclude(finish)
                 return frames
             case PartStart() | PartDelta() | PartEnd() | ChoiceEnd():
@@ -256,12 +256,12 @@ class ResponsesWriter:
         frames += self._event(f"{_kind(part)}.done", **where, **more)
         return frames + self._event("content_part.done", **where, part=content)
 
-    def _close_message(self) -> bytes:
+    def _close_message(self, status: str = "completed") -> bytes:
         """End the message item, unless a part of it is still being told."""
         if self._message is None or self._speaking:
             return b""
         place, self._message = self._message, None
-        self._output[place]["status"] = "completed"
+        self._output[place]["status"] = status
         return self._event("output_item.done", output_index=place, item=self._output[place])
 
     def _thought(self, opened: _Open, part: Reasoning, seal: Seal | None) -> bytes:
