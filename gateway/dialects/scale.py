@@ -15,6 +15,7 @@ UPSTREAM = {
     "file_id": "file", "file_ids": "file", "vector_store_ids": "vector store", "container": "container",
     "container_id": "container", "conversation": "conversation", "previous_response_id": "response",
     "cachedContent": "cached content", "cached_content": "cached content", "batch_id": "batch",
+    "skill_id": "skill",
 }  # fmt: skip
 """Members, wherever in a body, that name objects made upstream, and what they are (Law 8)."""
 

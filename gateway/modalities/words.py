@@ -3,10 +3,16 @@ its own. The rooms above ask here and need not know which it is."""
 
 from __future__ import annotations
 
+import re
+
 from ..call import Call, Channel, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Words
 from . import embeddings
+
+_LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
+_OTHER = "other=drop"
+_MOST_LOSSES = 32
 
 NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
 
@@ -19,8 +25,14 @@ def ways(call: Call, channel: Channel) -> tuple[str, ...]:
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
-    """What a leg would lose of this call, as `field=drop`. Raises bridge.Refused."""
-    return embeddings.screen(call, leg) if call.dialect in embeddings.NAMED else bridge.screen(call, leg)
+    """What a leg would lose of this call, as `field=drop`. Raises bridge.Refused.
+
+    It goes into a header and onto the receipt: a name that no vendor would give a field is not repeated, nor are
+    hundreds of them.
+    """
+    found = embeddings.screen(call, leg) if call.dialect in embeddings.NAMED else bridge.screen(call, leg)
+    told = tuple(dict.fromkeys(loss if _LOSS.fullmatch(loss) else _OTHER for loss in found))
+    return told if len(told) <= _MOST_LOSSES else (*told[:_MOST_LOSSES], _OTHER)
 
 
 def to_fetch(call: Call, leg: Leg) -> dict[str, str]:

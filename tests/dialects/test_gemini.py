@@ -305,6 +305,19 @@ def test_objects_made_upstream_are_found() -> None:
     assert ask.weight.unseen
 
 
+def test_counts_as_text_may_be_of_any_length() -> None:
+    assert gemini.schema.json_schema({"minItems": "3", "maxItems": "9" * 5_000}) == {
+        "minItems": 3, "maxItems": "9" * 5_000,
+    }  # fmt: skip
+
+
+def test_servers_of_hosted_tools_are_addresses() -> None:
+    server = {"mcpServers": [{"name": "x", "streamableHttpTransport": {"url": "http://10.0.0.1/mcp"}}]}
+    assert call(tools=[server]).ask.urls == (
+        ("http://10.0.0.1/mcp", "tools[0].mcpServers[0].streamableHttpTransport.url"),
+    )
+
+
 @pytest.mark.parametrize(
     "uri",
     [

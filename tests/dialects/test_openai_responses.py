@@ -553,7 +553,10 @@ def test_every_feature_has_its_cell() -> None:
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        ({"previous_response_id": "f"}, "previous_response_id"), ({"conversation": {"id": "f"}}, "conversation"),
+        ({"previous_response_id": "f"}, "previous_response_id"), ({"input": [{"type": "compaction", "id": "f"}]}, "input[0].id"),
+        ({"tools": [{"type": "shell", "environment": {"type": "container_auto", "skills": [{"skill_id": "f"}]}}]},
+         "tools[0].environment.skills[0].skill_id"),
+        ({"conversation": {"id": "f"}}, "conversation"),
         ({"prompt": {"id": "f"}}, "prompt.id"), ({"input": [{"type": "item_reference", "id": "f"}]}, "input[0].id"),
         ({"input": [{"id": "f"}]}, "input[0].id"),
         ({"input": [{"type": "reasoning", "id": "f", "summary": []}]}, "input[0].id"),

@@ -69,6 +69,27 @@ def check(surface: str, answer: requests.Response, status: int, types: tuple[str
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("surface", SURFACES)
+def test_names_that_callers_make_up_are_not_repeated(lab: Lab, surface: str, stream: bool) -> None:
+    """They would break the header that tells of losses, and would be kept with the receipt."""
+    made_up = {"x\r\nSet-Cookie: a=b": 1, "canary of zebras": 1, "\u4e2d": 1, **{f"m{n}": 1 for n in range(20_000)}}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+             "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}  # fmt: skip
+    whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+             "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}  # fmt: skip
+    script = (
+        Script.sse(b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n") if stream else Script.json(whole)
+    )
+    answer = ask(lab, surface, lab.model(script), stream=stream, **made_up)
+    assert answer.status_code == 200, answer.text
+    told = answer.headers.get("x-gateway-losses", "")
+    assert "zebra" not in told and "set-cookie" not in answer.headers and len(told) < 3_000
+    assert ("other=drop" in told) == (surface != "chat")
+    receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).text
+    assert "zebra" not in receipt and len(receipt) < 10_000
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", SURFACES)
 def test_what_a_provider_refuses(lab: Lab, surface: str, stream: bool) -> None:
     """A provider that speaks Chat behind each surface: its status becomes ours, in the caller's envelope."""
     for status, (ours, *types) in STATUSES.items():

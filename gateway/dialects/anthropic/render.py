@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
@@ -197,21 +198,23 @@ class _Ids:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
-        self._open: dict[str, list[str]] = {}
+        self._counts: dict[str, int] = {}
+        self._open: dict[str, deque[str]] = {}
 
     def call(self, given: str) -> str:
-        made = _fit(given)
-        count = 1
+        made = fit = _fit(given)
+        count = self._counts.get(fit, 1)  # whoever sends one id many times is not searched for from the start
         while made in self._used:
             count += 1
-            made = f"{_fit(given)}_{count}"
+            made = f"{fit}_{count}"
+        self._counts[fit] = count
         self._used.add(made)
-        self._open.setdefault(given, []).append(made)
+        self._open.setdefault(given, deque()).append(made)
         return made
 
     def result(self, given: str) -> str:
         waiting = self._open.get(given)
-        return waiting.pop(0) if waiting else _fit(given)
+        return waiting.popleft() if waiting else _fit(given)
 
 
 def _fit(given: str) -> str:
@@ -224,7 +227,8 @@ def _fit(given: str) -> str:
 def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json:
     """`tools` and `mcp_servers`: where only some may be called, only those are offered."""
     names = request.tool_choice.names
-    only = names if len(names) > 1 or request.tool_choice.mode == "auto" else ()
+    only = frozenset(names if len(names) > 1 or request.tool_choice.mode == "auto" else ())
+    marks = {name.removeprefix("tools."): values for name, values in extras.items() if name.startswith("tools.")}
     tools: list[_Json] = []
     servers: list[_Json] = []
     for tool in request.tools:
@@ -232,9 +236,7 @@ def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json
             continue
         made = _tool(tool, known)
         if isinstance(tool, FunctionTool):
-            for name, values in extras.items():
-                if name.startswith("tools.") and tool.name in values:
-                    made[name.removeprefix("tools.")] = values[tool.name]
+            made |= {name: values[tool.name] for name, values in marks.items() if tool.name in values}
         (servers if isinstance(tool, HostedTool) and tool.kind == "mcp_servers" else tools).append(made)
     return {**({"tools": tools} if tools else {}), **({"mcp_servers": servers} if servers else {})}
 

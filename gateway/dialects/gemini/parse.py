@@ -25,6 +25,7 @@ from .. import shapes
 from ..base import OWN
 from ..seals import unwrap_base64
 from ..shapes import dumps, words
+from ..unanswered import Unanswered
 from . import parts
 from .parts import NAME, made_id
 from .schema import json_schema
@@ -105,46 +106,50 @@ class _Calls:
     that has no answer yet."""
 
     def __init__(self) -> None:
-        self._open: list[tuple[str, str]] = []
+        self._open: Unanswered[str] = Unanswered()
         self._made = 0
 
     def call(self, name: str, call_id: Any) -> str:
         if not isinstance(call_id, str) or not call_id:
             call_id = made_id(self._made, name)
             self._made += 1
-        self._open.append((call_id, name))
+        self._open.add(call_id, identity=call_id, name=name)
         return str(call_id)
 
     def result(self, name: Any, call_id: Any) -> str:
-        given = isinstance(call_id, str) and call_id != ""
-        for place, (known, called) in enumerate(self._open):
-            if known == call_id if given else called == name:
-                del self._open[place]
-                return known
-        return str(call_id) if given else made_id("none", str(name))
+        if isinstance(call_id, str) and call_id:
+            self._open.of_id(call_id)
+            return call_id
+        found = self._open.of_name(name) if isinstance(name, str) else None
+        return found if found is not None else made_id("none", str(name))
 
 
 def _parts(found: Iterable[Any], names: _Calls) -> Iterator[Part]:
     """The parts of a content. Thoughts that came in pieces, the signature on the last, are one again."""
     waiting: Reasoning | None = None
+    pieces: list[str] = []
     for value in found:
         part = _part(level(value), names)
         if part is None:
             continue
-        if isinstance(part, Reasoning):
-            if waiting is not None and waiting.seal is None and not (part.redacted and part.seal is None):
-                waiting = replace(waiting, text=waiting.text + part.text, seal=part.seal)
-                continue
-            if waiting is not None:
-                yield waiting
-            waiting = part
+        if (
+            isinstance(part, Reasoning)
+            and (part.seal is not None or not part.redacted)
+            and waiting is not None
+            and waiting.seal is None
+        ):
+            waiting = replace(waiting, seal=part.seal)
+            pieces.append(part.text)
             continue
         if waiting is not None:
-            yield waiting
+            yield replace(waiting, text="".join(pieces))
             waiting = None
-        yield part
+        if isinstance(part, Reasoning):
+            waiting, pieces = part, [part.text]
+        else:
+            yield part
     if waiting is not None:
-        yield waiting
+        yield replace(waiting, text="".join(pieces))
 
 
 def _part(part: Mapping[str, Any], names: _Calls) -> Part | None:

@@ -163,7 +163,7 @@ def _sealed(found: dict[str, Any], part: Part) -> dict[str, Any]:
 def _tools(request: ChatRequest) -> Iterator[dict[str, Any]]:
     choice = request.tool_choice
     # With AUTO there is no list of what may be called: only that is offered.
-    only = choice.names if choice.mode == "auto" else ()
+    only = frozenset(choice.names if choice.mode == "auto" else ())
     declared = [
         _declared(tool) for tool in request.tools if isinstance(tool, FunctionTool) and (not only or tool.name in only)
     ]

@@ -23,6 +23,7 @@ _WEB = re.compile(r"https?://(?![^/?#]*(?:generativelanguage|aiplatform))")
 WHOLE_REQUEST = "generateContentRequest"
 """Of a question for a count only: the request that is to be counted."""
 
+_ADDRESS = re.compile(r"(?i:https?)://")
 _RESOURCE = re.compile(r"(?:projects|fileSearchStores|corpora|ragCorpora)/")
 
 _MADE = frozenset({"IMAGE", "VIDEO"})
@@ -112,7 +113,8 @@ def _weigh_part(scale: Scale, part: Mapping[str, Any], where: str) -> None:
 
 
 def _name_resources(scale: Scale, value: Any, where: str) -> None:
-    """Note what a hosted tool is told to search: stores are named by paths such as `fileSearchStores/…`."""
+    """Note what a hosted tool is told to use: stores are named by paths such as `fileSearchStores/…`, servers by
+    addresses."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             _name_resources(scale, inner, f"{where}.{name}")
@@ -121,6 +123,8 @@ def _name_resources(scale: Scale, value: Any, where: str) -> None:
             _name_resources(scale, inner, f"{where}[{place}]")
     elif isinstance(value, str) and _RESOURCE.match(value):
         scale.refer("store", value, where)
+    elif isinstance(value, str) and _ADDRESS.match(value):
+        scale.fetched(value, where)
 
 
 def _weigh_bytes(scale: Scale, blob: Mapping[str, Any]) -> None:

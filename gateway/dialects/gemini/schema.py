@@ -42,7 +42,7 @@ def json_schema(schema: Any) -> dict[str, Any]:
             made[name] = [json_schema(inner) for inner in value]
         elif name in _NAMED and isinstance(value, Mapping):
             made[_NAMED[name]] = {key: json_schema(inner) for key, inner in value.items()}
-        elif name in _COUNTS and isinstance(value, str) and value.isdecimal():
+        elif name in _COUNTS and isinstance(value, str) and value.isdecimal() and len(value) < 20:
             made[name] = int(value)
         else:
             made[name] = value

@@ -26,6 +26,7 @@ from ...neutral.request import (
 from .. import shapes
 from ..base import OWN
 from ..shapes import dumps, listed, members
+from ..unanswered import Unanswered
 from . import thoughts
 from .parts import cache, parse_call, parse_content, seal
 from .thoughts import NAME
@@ -81,25 +82,26 @@ def _extras(values: Mapping[str, Any], known_form: bool) -> dict[str, dict[str, 
 
 def _messages(given: Any) -> tuple[Message, ...]:
     found: list[Message] = []
-    unanswered: list[ToolCall] = []
+    unanswered: Unanswered[ToolCall] = Unanswered()
     for place, message in enumerate(listed(given)):
         if isinstance(message, dict):
             found.append(_message(message, place, unanswered))
     return tuple(found)
 
 
-def _message(message: Mapping[str, Any], place: int, unanswered: list[ToolCall]) -> Message:
+def _message(message: Mapping[str, Any], place: int, unanswered: Unanswered[ToolCall]) -> Message:
     """One message. unanswered: the calls before it that have no result yet, for results that do not name theirs."""
     role, name = str(message.get("role", "")), shapes.text(message.get("name"))
     if role in ("tool", "function"):
-        return Message(role="tool", parts=(_result(message, name, role, unanswered),), name=name)
+        return Message(role="tool", parts=(_result(message, name, unanswered),), name=name)
     parts: list[Part] = [*thoughts.parse(message), *parse_content(message.get("content"))]
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         parts.append(Refusal(text=message["refusal"]))
     if isinstance(message.get("audio"), dict):
         parts.append(Opaque(dialect=NAME, kind="audio", raw=dumps(message["audio"])))
     calls = list(_calls(message, place))
-    unanswered += calls
+    for call in calls:
+        unanswered.add(call, identity=call.id, name=call.name)
     return Message(role=role, parts=sealed((*parts, *calls), message), name=name)
 
 
@@ -127,15 +129,11 @@ def _calls(message: Mapping[str, Any], place: int) -> Iterator[ToolCall]:
             yield made
 
 
-def _result(message: Mapping[str, Any], name: str | None, role: str, unanswered: list[ToolCall]) -> ToolResult:
+def _result(message: Mapping[str, Any], name: str | None, unanswered: Unanswered[ToolCall]) -> ToolResult:
     said = tuple(part for part in parse_content(message.get("content")) if isinstance(part, Text | Media | Opaque))
     identity = shapes.text(message.get("tool_call_id"))
-    if identity:
-        of = next((call for call in unanswered if call.id == identity), None)
-    else:
-        of = next((call for call in unanswered if name in (None, call.name)), None)
+    of = unanswered.of_id(identity) if identity else unanswered.of_name(name)
     if of is not None:
-        unanswered.remove(of)
         identity = of.id
     return ToolResult(
         call_id=identity or "", name=name, parts=said, custom=of is not None and of.custom, cache=cache(message)

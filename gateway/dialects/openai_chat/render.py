@@ -88,7 +88,8 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
     choice, tools = request.tool_choice, request.tools
     named = choice.mode == "required" and len(choice.names) == 1
     if choice.names and not named:
-        tools = tuple(tool for tool in tools if isinstance(tool, HostedTool) or tool.name in choice.names)
+        names = frozenset(choice.names)
+        tools = tuple(tool for tool in tools if isinstance(tool, HostedTool) or tool.name in names)
     offered = [made for tool in tools if (made := _tool(tool)) is not None]
     if not offered:
         return {}

@@ -82,8 +82,8 @@ def _weigh_item(scale: Scale, item: Mapping[str, Any], where: str) -> None:
     kind = item.get("type") or ("message" if "role" in item else "item_reference")
     if kind == "item_reference":
         scale.refer("item", item.get("id"), f"{where}.id")
-    elif kind == "reasoning" and not item.get("encrypted_content"):
-        scale.refer("item", item.get("id"), f"{where}.id")  # the provider looks its stored thought up by this id
+    elif kind in ("reasoning", "compaction") and not item.get("encrypted_content"):
+        scale.refer("item", item.get("id"), f"{where}.id")  # the provider looks what it has stored up by this id
     elif kind == "image_generation_call" and not item.get("result"):
         scale.refer("item", item.get("id"), f"{where}.id")
     elif kind == "mcp_approval_response":
