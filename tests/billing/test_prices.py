@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.billing import prices
-from gateway.call import Ask, Channel, Leg, Price, Weight
+from gateway.call import Ask, Leg, Price, Weight
 from gateway.neutral.reply import Usage
+from tests import made
 
 RATES = st.dictionaries(
     st.sampled_from(sorted(prices.PARENT)), st.decimals("0", "99999", places=4, allow_nan=False), max_size=8
@@ -42,11 +43,7 @@ def test_the_parts_of_a_cost_sum_to_it_and_it_is_rounded_up_once(rates: dict[str
 
 
 def leg(rates: dict[str, Decimal]) -> Leg:
-    channel = Channel(
-        id="c", name="c", provider="p", namespace="n", base_url="", secret=None, models=None, dialects=("chat",),
-        priority=0, weight=1, free=False,
-    )  # fmt: skip
-    return Leg(channel=channel, model="m", dialect="chat", price=price(rates))
+    return made.leg("chat", "m", price(rates))
 
 
 @given(
