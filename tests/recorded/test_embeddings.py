@@ -25,7 +25,7 @@ def test_recorded_embeddings(free_lab: Lab, shared: Path) -> None:
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     response = one["response"]
-    payload: bytes = one["kind"], one["payload"][1]
+    payload: bytes = one["payload"]
     model = lab.model(Script(response["status"], {"content-type": "application/json"}, [payload], "chunked"))
     upstream_model = model.split("/", 1)[1]
     sent = dumps({**one["request"]["json"], "model": model}, style)
