@@ -14,6 +14,14 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 _ROLE = re.compile(r"[a-z_]{1,32}")
 
+MOST_TOOLS = 2_048
+"""Tools in one request."""
+
+Found = str | dict[Any, Any] | None
+"""What is wrong with a value: words, or by member or place what is wrong there; None if nothing."""
+
+Check = Callable[[Any], Found]
+
 
 class Wrong(ValueError):
     """A body does not fit: the field, as the caller would write it, and what it must be."""
@@ -32,20 +40,30 @@ class WireSchema(Schema):
 
 
 class Json(fields.Field[Any]):
-    """A field of one JSON type, or of several; null is absent. test: further conditions, in `words` for the caller."""
+    """A field of one JSON type, or of several; null is absent. test: further conditions, in `words` for the caller ·
+    inside: looks into a value that fits so far."""
 
     def __init__(
-        self, *types: type, words: str, test: Callable[[Any], bool] | None = None, required: bool = False
+        self,
+        *types: type,
+        words: str,
+        test: Callable[[Any], bool] | None = None,
+        inside: Check | None = None,
+        required: bool = False,
     ) -> None:
         super().__init__(required=required, allow_none=not required)
         self.types = types
         self.words = words
         self.test = test
+        self.inside = inside
         self.error_messages.update(required=f"must be {words}", null=f"must be {words}")
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) not in self.types or (self.test is not None and not self.test(value)):
             raise ValidationError(f"must be {self.words}")
+        wrong = self.inside(value) if self.inside is not None else None
+        if wrong is not None:
+            raise ValidationError(wrong)
         return value
 
 
@@ -73,6 +91,54 @@ def obj() -> Json:
 
 def array(words: str = "an array", most: int | None = None) -> Json:
     return Json(list, words=words, test=(lambda value: len(value) <= most) if most else None)
+
+
+def texts(words: str = "an array of strings") -> Json:
+    return Json(list, words=words, test=lambda value: all(type(one) is str for one in value))
+
+
+def names() -> Json:
+    """The gateway's own `models`."""
+    return texts("an array of model names")
+
+
+def stops() -> Json:
+    """Stop sequences as OpenAI takes them."""
+    return Json(
+        str,
+        list,
+        words="a string or an array of strings",
+        test=lambda value: type(value) is str or all(type(word) is str for word in value),
+    )
+
+
+def messages(each: Check) -> Json:
+    """A conversation, which is not empty."""
+    return Json(list, words="an array of at least one message", test=bool, inside=every(each), required=True)
+
+
+def tools(each: Check) -> Json:
+    """Tools: objects."""
+    words = f"an array of at most {MOST_TOOLS} tools"
+    return Json(list, words=words, test=lambda value: len(value) <= MOST_TOOLS, inside=every(an_object(each)))
+
+
+def every(check: Check) -> Check:
+    """Whether all in an array pass; the first that does not is told by its place."""
+
+    def inside(value: Any) -> Found:
+        for place, one in enumerate(value):
+            wrong = check(one)
+            if wrong is not None:
+                return {place: wrong}
+        return None
+
+    return inside
+
+
+def an_object(check: Check) -> Check:
+    """Whether a value is an object that passes."""
+    return lambda value: check(value) if type(value) is dict else "must be an object"
 
 
 def texts_or_tokens() -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Json, WireSchema, flag, number, obj, text, texts_or_tokens, whole
+from .base import Json, WireSchema, flag, names, number, obj, stops, text, texts_or_tokens, whole
 
 
 class CompletionsSchema(WireSchema):
@@ -20,16 +20,11 @@ class CompletionsSchema(WireSchema):
     logprobs = Json(int, bool, words="an integer")
     temperature = number(0, 2)
     top_p = number(0, 1)
-    stop = Json(
-        str,
-        list,
-        words="a string or an array of strings",
-        test=lambda value: type(value) is str or all(type(word) is str for word in value),
-    )
+    stop = stops()
     presence_penalty = Json(int, float, words="a number")
     frequency_penalty = Json(int, float, words="a number")
     logit_bias = obj()
     seed = Json(int, words="an integer")
     user = text()
-    models = Json(list, words="an array of model names", test=lambda value: all(type(name) is str for name in value))
+    models = names()
     provider = obj()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Json, WireSchema, obj, text, texts_or_tokens, whole
+from .base import Json, WireSchema, names, obj, text, texts_or_tokens, whole
 
 MOST_DIMENSIONS = 65_536
 
@@ -18,7 +18,7 @@ class EmbeddingsSchema(WireSchema):
     dimensions = whole(1, MOST_DIMENSIONS)
     encoding_format = text()
     user = text()
-    models = Json(list, words="an array of model names", test=lambda value: all(type(name) is str for name in value))
+    models = names()
     provider = obj()
 
 

@@ -10,13 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .base import WireSchema, role
-from .chat import MOST_TOOLS
-
-Found = str | dict[Any, Any] | None
-"""What is wrong with a value: words, or by member or place what is wrong there; None if nothing."""
-
-Check = Callable[[Any], Found]
+from .base import MOST_TOOLS, Check, Found, WireSchema, every, role
 
 _UNDERSCORE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
@@ -72,11 +66,7 @@ def _array(each: Check | None = None, *, words: str = "an array", alone: bool = 
             return each(value) if each is not None else None
         if type(value) is not list:
             return f"must be {words}"
-        for place, inner in enumerate(value if each is not None else ()):
-            wrong = each(inner)  # type: ignore[misc]
-            if wrong is not None:
-                return {place: wrong}
-        return None
+        return every(each)(value) if each is not None else None
 
     return check
 

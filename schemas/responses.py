@@ -7,29 +7,32 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from .base import Json, WireSchema, flag, number, obj, role, text, whole
+from .base import (
+    Found,
+    Json,
+    WireSchema,
+    an_object,
+    every,
+    flag,
+    number,
+    obj,
+    role,
+    text,
+    texts,
+    tools,
+    whole,
+)  # fmt: skip
 
-MOST_TOOLS = 2_048
 _ELSEWHERE = ("prompt", "previous_response_id", "conversation")
 """Members that bring input of their own."""
 
 
-class Input(Json):
-    """What is asked: a text, or items; each an object, a message with a role."""
-
-    def __init__(self) -> None:
-        super().__init__(str, list, words="a string or an array of items")
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        super()._deserialize(value, attr, data)
-        for index, item in enumerate(value if type(value) is list else ()):
-            wrong = _wrong_item(item)
-            if wrong:
-                raise ValidationError({index: wrong})
-        return value
+def _wrong_input(value: Any) -> Found:
+    return every(_wrong_item)(value) if type(value) is list else None
 
 
-def _wrong_item(item: Any) -> dict[str, Any] | str | None:
+def _wrong_item(item: Any) -> Found:
+    """An object; a message with a role."""
     if type(item) is not dict:
         return "must be an object"
     kind = item.get("type")
@@ -38,33 +41,24 @@ def _wrong_item(item: Any) -> dict[str, Any] | str | None:
     if (kind == "message" or (kind is None and "content" in item)) and not role(item.get("role")):
         return {"role": "must be a role such as system, developer, user or assistant"}
     for name in ("content", "output"):
-        inner = item.get(name)
-        for index, part in enumerate(inner if type(inner) is list else ()):
-            if type(part) is not dict:
-                return {name: {index: "must be an object"}}
-            if part.get("type") is not None and type(part["type"]) is not str:
-                return {name: {index: {"type": "must be a string"}}}
+        wrong = every(an_object(_wrong_part))(item[name]) if type(item.get(name)) is list else None
+        if wrong is not None:
+            return {name: wrong}
     if kind in (None, "message") and item.get("content") is not None and type(item["content"]) not in (str, list):
         return {"content": "must be a string or an array of parts"}
     return None
 
 
-class Tools(Json):
-    """Tools: objects with a type; functions with a name."""
+def _wrong_part(part: dict[str, Any]) -> Found:
+    kind = part.get("type")
+    return None if kind is None or type(kind) is str else {"type": "must be a string"}
 
-    def __init__(self) -> None:
-        super().__init__(list, words=f"an array of at most {MOST_TOOLS} tools", test=lambda v: len(v) <= MOST_TOOLS)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        super()._deserialize(value, attr, data)
-        for index, tool in enumerate(value):
-            if type(tool) is not dict:
-                raise ValidationError({index: "must be an object"})
-            if type(tool.get("type")) is not str:
-                raise ValidationError({index: {"type": "must be a string"}})
-            if tool["type"] == "function" and type(tool.get("name")) is not str:
-                raise ValidationError({index: {"name": "must be a string"}})
-        return value
+def _wrong_tool(tool: dict[str, Any]) -> Found:
+    """With a type; functions with a name."""
+    if type(tool.get("type")) is not str:
+        return {"type": "must be a string"}
+    return {"name": "must be a string"} if tool["type"] == "function" and type(tool.get("name")) is not str else None
 
 
 def _prompt(value: Any) -> bool:
@@ -75,12 +69,12 @@ class _Asked(WireSchema):
     """The fields that the gateway reads, and the types of those that it knows: what all three gates share."""
 
     model = text(required=True)
-    input = Input()
+    input = Json(str, list, words="a string or an array of items", inside=_wrong_input)
     instructions = text()
     previous_response_id = text()
     conversation = Json(str, dict, words="an id or an object with one")
     prompt = Json(dict, words="an object, its variables too", test=_prompt)
-    tools = Tools()
+    tools = tools(_wrong_tool)
     tool_choice = Json(str, dict, words="a string or an object")
     parallel_tool_calls = flag()
     reasoning = obj()
@@ -94,12 +88,12 @@ class _Asked(WireSchema):
     temperature = number(0, 2)
     top_p = number(0, 1)
     top_logprobs = Json(int, words="an integer")
-    include = Json(list, words="an array of strings", test=lambda value: all(type(name) is str for name in value))
+    include = texts()
     user = text()
     safety_identifier = text()
     metadata = obj()
     store = flag()
-    models = Json(list, words="an array of model names", test=lambda value: all(type(name) is str for name in value))
+    models = names()
     provider = obj()
     computer_id = text()
     max_steps = whole(1, 1_000)

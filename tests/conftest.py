@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -142,14 +143,22 @@ def priced_messages_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
 
 
 def _lab(gateway: Gateway, free: bool, kind: str = "openai-compatible") -> Iterator[Lab]:
+    with scripted(gateway, kind, free=free) as (provider, name):
+        yield Lab(gateway, provider, name)
+
+
+@contextmanager
+def scripted(gateway: Gateway, kind: str, *, free: bool) -> Iterator[tuple[Upstream, str]]:
+    """A scripted provider and the name of the channel and namespace that it is, as long as it lasts."""
     with upstream() as provider:
         name = f"lab-{uuid.uuid4().hex[:8]}"
+        bare = kind in ("anthropic-compatible", "gemini-compatible")  # their base URLs have no version
         gateway.cli(
             "channels", "add", "--provider", kind, "--name", name, "--base-url",
-            provider.url if kind == "anthropic-compatible" else provider.base_url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
+            provider.url if bare else provider.base_url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
         )  # fmt: skip
         if not free:
             gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
         gateway.settle_in()
-        yield Lab(gateway, provider, name)
+        yield provider, name
         gateway.cli("channels", "disable", name)

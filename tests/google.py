@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conftest import PROVIDER_KEY
+from tests.conftest import scripted
 from tests.gateway import Gateway
-from tests.upstream import Asked, Script, Upstream, upstream
+from tests.upstream import Asked, Script, Upstream
 
 _MODEL = re.compile(r"/v1beta/models/([^:]+):(\w+)")
 
@@ -45,14 +44,5 @@ class GeminiLab:
 
 
 def gemini_lab(gateway: Gateway, *, free: bool) -> Iterator[GeminiLab]:
-    with upstream() as provider:
-        name = f"lab-{uuid.uuid4().hex[:8]}"
-        gateway.cli(
-            "channels", "add", "--provider", "gemini-compatible", "--name", name, "--base-url", provider.url,
-            "--key", PROVIDER_KEY, *(["--free"] if free else []),
-        )  # fmt: skip
-        if not free:
-            gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
-        gateway.settle_in()
+    with scripted(gateway, "gemini-compatible", free=free) as (provider, name):
         yield GeminiLab(gateway, provider, name)
-        gateway.cli("channels", "disable", name)

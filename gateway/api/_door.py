@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gevent
+import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -110,12 +111,17 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         ask=ask,
         created_ms=created,
         started=started,
-        headers={name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None},
+        headers=passed_headers(),
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
     )
     g.call = call
     return call
+
+
+def passed_headers() -> dict[str, str]:
+    """The few of the client's headers that go to a provider."""
+    return {name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None}
 
 
 def watch() -> ClientWatch:
@@ -181,6 +187,11 @@ def deliver(reply: Reply) -> Response:
     for name, value in reply.headers:
         response.headers[name] = value
     return response
+
+
+def answer(values: object) -> Response:
+    """What the gateway itself has to tell, as JSON."""
+    return Response(orjson.dumps(values), content_type="application/json")
 
 
 def answer_error(error: GatewayError) -> Response:

@@ -14,6 +14,7 @@ from models.base import session
 
 from ..errors import GatewayError
 from ..money import usd
+from ._door import answer
 
 blueprint = Blueprint("account", __name__)
 
@@ -31,7 +32,7 @@ def credits() -> Response:
         "total_credits": _money(granted), "total_usage": _money(spent), "balance": _money(granted - spent),
         "held": _money(held),
     }  # fmt: skip
-    return Response(orjson.dumps({"data": data}), content_type="application/json")
+    return answer({"data": data})
 
 
 @blueprint.get("/v1/generation")
@@ -46,7 +47,7 @@ def generation() -> Response:
             found = models.receipt.find(g.caller.account_id, wanted)
     if found is None:
         raise GatewayError(404, f"There is no generation {wanted[:80]!r} in this account.", param="id")
-    return Response(orjson.dumps({"data": _shown(found)}), content_type="application/json")
+    return answer({"data": _shown(found)})
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

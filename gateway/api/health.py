@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-import orjson
 from flask import Blueprint, Response
 
 from models.base import DatabaseError, rows, session
 
 from ..errors import GatewayError
+from ._door import answer
 
 blueprint = Blueprint("health", __name__)
 _log = logging.getLogger("gateway.health")
@@ -18,7 +18,7 @@ _log = logging.getLogger("gateway.health")
 @blueprint.get("/healthz")
 def alive() -> Response:
     """200 as long as the process answers; asks nothing else."""
-    return Response(orjson.dumps({"ok": True}), content_type="application/json")
+    return answer({"ok": True})
 
 
 @blueprint.get("/readyz")
@@ -30,4 +30,4 @@ def ready() -> Response:
     except (DatabaseError, OSError) as error:
         _log.warning("not ready: %s", type(error).__name__)
         raise GatewayError(503, "The database does not answer. Retry in a moment.", retry_after=2) from error
-    return Response(orjson.dumps({"ok": True}), content_type="application/json")
+    return answer({"ok": True})

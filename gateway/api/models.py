@@ -11,7 +11,6 @@ import base64
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, g, request
 
 from ..access.keys import may_use, permit
@@ -20,7 +19,7 @@ from ..call import Leg, Price
 from ..clock import iso
 from ..errors import GatewayError
 from ..routing import catalogue, channels
-from ._door import lister
+from ._door import answer, lister
 
 blueprint = Blueprint("models", __name__)
 
@@ -39,11 +38,11 @@ def index() -> Response:
     found = [model for model in catalogue.listed(channels.current()) if may_use(g.caller, model)]
     match lister():
         case "messages":
-            return _json(_anthropic_page(found))
+            return answer(_anthropic_page(found))
         case "gemini":
-            return _json(_gemini_page(found))
+            return answer(_gemini_page(found))
         case _:
-            return _json({"object": "list", "data": [_openai(model) for model in found]})
+            return answer({"object": "list", "data": [_openai(model) for model in found]})
 
 
 @blueprint.get("/v1/models/<path:model>")
@@ -58,11 +57,11 @@ def one(model: str) -> Response:
         )
     match lister():
         case "messages":
-            return _json(_anthropic(model))
+            return answer(_anthropic(model))
         case "gemini":
-            return _json(_gemini(model))
+            return answer(_gemini(model))
         case _:
-            return _json(_openai(model))
+            return answer(_openai(model))
 
 
 def _openai(model: str) -> dict[str, Any]:
@@ -148,7 +147,3 @@ def _number(name: str, default: int, least: int) -> int:
 def _price(model: str) -> Price | None:
     channel, upstream = catalogue.legs(channels.current(), model)[0]
     return prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
-
-
-def _json(values: object) -> Response:
-    return Response(orjson.dumps(values), content_type="application/json")

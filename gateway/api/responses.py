@@ -14,10 +14,9 @@ from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
 
 from ..dialects import openai_responses
 from ..errors import GatewayError
-from ..providers.headers import TO_PROVIDER
 from ..relay import counting, exchange, kept
 from ..routing.pins import ours
-from ._door import deliver, open_call, watch
+from ._door import deliver, open_call, passed_headers, watch
 
 blueprint = Blueprint("responses", __name__)
 _create, _compact, _count = ResponsesSchema(), CompactSchema(), InputTokensSchema()
@@ -102,6 +101,5 @@ def _found(identity: str) -> kept.Kept:
 def _asked(found: kept.Kept, method: Method, below: str, shown: Callable[[bytes], bytes]) -> Response:
     query = urlencode([(name, value) for name in _QUERY for value in request.args.getlist(name)])
     path = f"/responses/{quote(found.upstream_id, safe='')}{below}{'?' if query else ''}{query}"
-    headers = {name: value for name in TO_PROVIDER if (value := request.headers.get(name)) is not None}
-    body = kept.ask(found, openai_responses.name, method, path, headers, watch(), shown)
+    body = kept.ask(found, openai_responses.name, method, path, passed_headers(), watch(), shown)
     return Response(body, content_type="application/json")

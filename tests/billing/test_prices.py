@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.billing import prices
-from gateway.call import Ask, Channel, Leg, Price, Weight
+from gateway.call import Ask, Leg, Price, Weight
 from gateway.neutral.reply import Usage
+from tests import made
 
 RATES = st.dictionaries(
     st.sampled_from(sorted(prices.PARENT)), st.decimals("0", "99999", places=4, allow_nan=False), max_size=8
@@ -43,11 +44,7 @@ def test_the_parts_of_a_cost_sum_to_it_and_it_is_rounded_up_once(rates: dict[str
 
 
 def leg(rates: dict[str, Decimal], dialect: str = "chat") -> Leg:
-    channel = Channel(
-        id="c", name="c", provider="p", namespace="n", base_url="", secret=None, models=None, dialects=("chat",),
-        priority=0, weight=1, free=False,
-    )  # fmt: skip
-    return Leg(channel=channel, model="m", dialect=dialect, price=price(rates))
+    return made.leg(dialect, "m", price(rates))
 
 
 @given(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Ask, Call, Caller, Channel, Fault, Leg, Meter, Price
+from gateway.call import Ask, Call, Fault, Leg, Meter, Price
 from gateway.dialects import anthropic, bridge, shapes
 from gateway.dialects.anthropic import parts, reply, schemas
 from gateway.errors import GatewayError
@@ -44,28 +44,20 @@ from gateway.neutral.request import (
     Thinking,
     ToolChoice,
 )
-from gateway.splice import guard
 from gateway.sse import Splitter, read
+from tests import made
 from tests.dialects.neutral import merged
 
 BASE: dict[str, Any] = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
 
 def leg(model: str = "claude-sonnet-4-5", price: Price | None = None) -> Leg:
-    channel = Channel(
-        id="c", name="c", provider="anthropic", namespace="anthropic", base_url="http://x", secret=None, models=None,
-        dialects=("messages",), priority=0, weight=1, free=True,
-    )  # fmt: skip
-    return Leg(channel=channel, model=model, dialect="messages", price=price)
+    return made.leg("messages", model, price, free=True)
 
 
 def call(body: dict[str, Any] | str = "{}", cap: int | None = None, **ask: Any) -> Call:
-    caller = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
     text = body if isinstance(body, str) else json.dumps(body)
-    return Call(
-        id="msg_ours", request_id="req_1", caller=caller, surface="messages", dialect="messages",
-        body=guard(text.encode()), ask=Ask(model="lab/m", **ask), created_ms=0, started=0.0, headers={}, cap=cap,
-    )  # fmt: skip
+    return made.call("messages", "msg_ours", text.encode(), Ask(model="lab/m", **ask), cap=cap)
 
 
 def asked(*messages: Message, **more: Any) -> ChatRequest:

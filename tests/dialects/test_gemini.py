@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Call, Caller, Channel, Fault, Leg, Meter, Price
+from gateway.call import Call, Fault, Leg, Meter, Price
 from gateway.dialects import bridge, gemini, seals, shapes
 from gateway.dialects.gemini import array, count, parts, reply
 from gateway.dialects.gemini.reader import GeminiReader
@@ -38,31 +38,22 @@ from gateway.neutral.parts import (
 )
 from gateway.neutral.reply import ChatReply, Choice, Finish, Usage
 from gateway.neutral.request import ChatRequest, FunctionTool, HostedTool, Message, Output, Thinking, ToolChoice
-from gateway.splice import guard
 from gateway.sse import Splitter, read
 from schemas.base import Wrong, check
 from schemas.gemini import CountSchema, GeminiSchema
+from tests import made
 
 HI = [{"role": "user", "parts": [{"text": "hi"}]}]
 
 
 def call(cap: int | None = None, stream: bool = False, model: str = "lab/m", text: str = "", **more: Any) -> Call:
-    body = guard(text.encode() or json.dumps({"contents": HI, **more}).encode())
-    ask = gemini.ask({**body.values, "model": model, "stream": stream})
-    caller = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
-    return Call(
-        id="gen_ours", request_id="req_1", caller=caller, surface="gemini", dialect="gemini", body=body, ask=ask,
-        created_ms=0, started=0.0, headers={}, cap=cap,
-    )  # fmt: skip
+    body = text.encode() or json.dumps({"contents": HI, **more}).encode()
+    ask = gemini.ask({**json.loads(body), "model": model, "stream": stream})
+    return made.call("gemini", "gen_ours", body, ask, cap=cap)
 
 
 def leg(model: str = "gemini-x") -> Leg:
-    channel = Channel(
-        id="c", name="lab", provider="p", namespace="lab", base_url="", secret=None, models=None,
-        dialects=("gemini",), priority=0, weight=1, free=False,
-    )  # fmt: skip
-    price = Price(rates={}, context=1_000_000, max_output=64_000, version="")
-    return Leg(channel=channel, model=model, dialect="gemini", price=price)
+    return made.leg("gemini", model, Price(rates={}, context=1_000_000, max_output=64_000, version=""))
 
 
 def asked(*contents: Any, **more: Any) -> ChatRequest:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Call, Caller, Channel, Fault, Leg, Meter
+from gateway.call import Call, Fault, Leg, Meter
 from gateway.dialects import openai_chat
 from gateway.dialects.openai_chat import reply, request
 from gateway.dialects.openai_chat.usage import usage as usage_of
@@ -17,26 +17,18 @@ from gateway.dialects.openai_chat.writer import ChatWriter
 from gateway.neutral.events import unfold
 from gateway.neutral.parts import Reasoning, Refusal, Text, ToolCall
 from gateway.neutral.reply import ChatReply, Choice, Finish, Usage
-from gateway.splice import guard
+from tests import made
 
 BASE = {"model": "lab/m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def call(cap: int | None = None, **more: Any) -> Call:
-    body = guard(json.dumps({**BASE, **more}).encode())
-    caller = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
-    return Call(
-        id="chatcmpl-ours", request_id="req_1", caller=caller, surface="chat", dialect="chat", body=body,
-        ask=request.ask(body.values), created_ms=0, started=0.0, headers={}, cap=cap,
-    )  # fmt: skip
+    values = {**BASE, **more}
+    return made.call("chat", "chatcmpl-ours", json.dumps(values).encode(), request.ask(values), cap=cap)
 
 
 def leg(limit_name: str = "max_tokens") -> Leg:
-    channel = Channel(
-        id="c", name="lab", provider="p", namespace="lab", base_url="", secret=None, models=None, dialects=("chat",),
-        priority=0, weight=1, free=False, limit_name=limit_name,
-    )  # fmt: skip
-    return Leg(channel=channel, model="up/m", dialect="chat")
+    return made.leg("chat", limit_name=limit_name)
 
 
 def sent(one: Call, **options: Any) -> dict[str, Any]:

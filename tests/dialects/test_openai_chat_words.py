@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Channel, Fault, Leg
+from gateway.call import Fault, Leg
 from gateway.dialects import openai_chat
 from gateway.neutral.events import PartDelta, PartEnd, PartStart, ReplyEnd, UsageSeen, fold, unfold
 from gateway.neutral.features import NAMES
@@ -44,16 +44,13 @@ from gateway.neutral.request import (
     ToolChoice,
 )
 from gateway.sse import Splitter, read, write
+from tests import made
 
 WANTS = {"stream_options": {"include_usage": True}}
 
 
 def leg(limit_name: str = "max_tokens") -> Leg:
-    channel = Channel(
-        id="c", name="lab", provider="p", namespace="lab", base_url="", secret=None, models=None, dialects=("chat",),
-        priority=0, weight=1, free=False, limit_name=limit_name,
-    )  # fmt: skip
-    return Leg(channel=channel, model="m", dialect="chat")
+    return made.leg("chat", "m", limit_name=limit_name)
 
 
 def parse(*messages: Any, **more: Any) -> ChatRequest:
@@ -702,14 +699,14 @@ def test_signatures_of_geminis_chat_endpoint() -> None:
     extra = {"extra_content": {"google": {"thought": True, "thought_signature": "sig"}}}
     call = {"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     mark = Seal(origin="chat", value="sig")
-    for made in (
+    for one in (
         whole({"tool_calls": [call], **extra}), whole({"tool_calls": [{**call, **extra}]}),
         streamed(chunk({"tool_calls": [{"index": 0, **call}], **extra}), chunk({}, "stop")),
         streamed(chunk({"tool_calls": [{"index": 0, **call, **extra}]}), chunk({}, "stop")),
     ):  # fmt: skip
-        (found,) = parts(made)
+        (found,) = parts(one)
         assert isinstance(found, ToolCall) and found.seal == mark and found.id.startswith("call_")
-        assert made.choices[0].finish.reason == "tool_calls"
+        assert one.choices[0].finish.reason == "tool_calls"
         sent = render(said("assistant", found))["messages"][0]["tool_calls"][0]
         assert sent["extra_content"] == {"google": {"thought_signature": "sig"}}
     assert parts(whole({"content": "x", **extra})) == (Text(text="x", seal=mark),)

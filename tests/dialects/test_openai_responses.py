@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.call import Call, Caller, Channel, Fault, Leg, Meter
+from gateway.call import Call, Fault, Leg, Meter
 from gateway.dialects import openai_responses as responses
 from gateway.dialects import seals
 from gateway.errors import GatewayError
@@ -49,26 +49,19 @@ from gateway.splice import guard
 from gateway.sse import Splitter, read
 from schemas.base import Wrong, check
 from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
+from tests import made
 
 BASE: dict[str, Any] = {"model": "lab/m", "input": "hi"}
 
 
 def call(**more: Any) -> Call:
     cap = more.pop("cap", None)
-    body = guard(json.dumps({**BASE, **more}).encode())
-    caller = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
-    return Call(
-        id="resp_ours", request_id="req_1", caller=caller, surface="responses", dialect="responses", body=body,
-        ask=responses.ask(body.values), created_ms=0, started=0.0, headers={}, cap=cap,
-    )  # fmt: skip
+    values = {**BASE, **more}
+    return made.call("responses", "resp_ours", json.dumps(values).encode(), responses.ask(values), cap=cap)
 
 
 def leg() -> Leg:
-    channel = Channel(
-        id="c", name="lab", provider="p", namespace="lab", base_url="", secret=None, models=None,
-        dialects=("responses",), priority=0, weight=1, free=False,
-    )  # fmt: skip
-    return Leg(channel=channel, model="up/m", dialect="responses")
+    return made.leg("responses")
 
 
 def frames(raw: bytes) -> list[dict[str, Any]]:

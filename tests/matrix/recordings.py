@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.recorded.cassettes import interactions
 
 DIALECTS = {"openai-chat": "chat", "openai-responses": "responses", "anthropic": "messages", "gemini": "gemini"}
 """Folders of recordings, and the dialects that they are in."""
@@ -69,29 +70,22 @@ class Request:
 
 
 def recordings(shared: Path) -> Iterator[Recording]:
-    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
-    assert spec and spec.loader
-    replay = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replay)
     for folder, dialect in DIALECTS.items():
-        for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / folder)):
-            for index, one in enumerate(cassette.get("interactions") or ()):
-                if one["op"] in _OPS:
-                    kind, payload = replay.response_body(one["response"])
-                    body = "".join(payload).encode() if kind == "sse" else payload
-                    if body.startswith(b"[") and one["response"]["status"] < 300:
-                        body = _as_sse(body)
-                    yield Recording(
-                        name=f"{folder}/{cassette['meta']['id']}#{index}",
-                        dialect=dialect,
-                        model=str(one.get("model") or "m"),
-                        asked=one["request"].get("json"),
-                        streamed=bool(one.get("stream")),
-                        status=one["response"]["status"],
-                        headers={k.lower(): str(v) for k, v in (one["response"].get("headers") or {}).items()},
-                        body=body,
-                        made_up=cassette["meta"]["origin"] == "fixture",
-                    )
+        for name, one in interactions(shared, folder, *_OPS):
+            body = "".join(one["payload"]).encode() if one["kind"] == "sse" else one["payload"]
+            if body.startswith(b"[") and one["response"]["status"] < 300:
+                body = _as_sse(body)
+            yield Recording(
+                name=f"{folder}/{name}",
+                dialect=dialect,
+                model=str(one.get("model") or "m"),
+                asked=one["request"].get("json"),
+                streamed=bool(one.get("stream")),
+                status=one["response"]["status"],
+                headers={k.lower(): str(v) for k, v in (one["response"].get("headers") or {}).items()},
+                body=body,
+                made_up=one["origin"] == "fixture",
+            )
 
 
 def _as_sse(body: bytes) -> bytes:

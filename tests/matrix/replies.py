@@ -8,13 +8,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from gateway.call import Call, Caller, Channel, Fault, Leg, Meter, Price
+from gateway.call import Call, Fault, Leg, Meter, Price
 from gateway.dialects import bridge
 from gateway.dialects.base import Feed
 from gateway.dialects.gemini.array import Elements
 from gateway.errors import GatewayError
 from gateway.relay import attempts
-from gateway.splice import guard
+from tests import made
 
 from . import grammar, read
 from .recordings import Recording
@@ -33,21 +33,14 @@ def call(dialect: str, body: dict[str, Any], *, model: str = MODEL, stream: bool
     """A call as the door makes it. Gemini has the model and the way of answering in its path."""
     values = {**body, "model": model, "stream": stream}
     speaks = bridge.NAMED[dialect]
-    return Call(
-        id=f"{speaks.id_prefix}ours", request_id="req_ours",
-        caller=Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=()),
-        surface=dialect, dialect=dialect, body=guard(json.dumps(body).encode()), ask=speaks.ask(values),
-        created_ms=1_700_000_000_000, started=0.0, headers={},
-    )  # fmt: skip
+    return made.call(
+        dialect, f"{speaks.id_prefix}ours", json.dumps(body).encode(), speaks.ask(values), created_ms=1_700_000_000_000
+    )
 
 
 def leg(dialect: str, model: str = "up/m") -> Leg:
-    channel = Channel(
-        id="c", name="lab", provider="p", namespace="lab", base_url="", secret="sk-secret", models=None,
-        dialects=(dialect,), priority=0, weight=1, free=False, limit_name="max_completion_tokens",
-    )  # fmt: skip
     price = Price(rates={}, context=1_000_000, max_output=64_000, version="")
-    return Leg(channel=channel, model=model, dialect=dialect, price=price)
+    return made.leg(dialect, model, price, secret="sk-secret", limit_name="max_completion_tokens")
 
 
 def ways(one: Recording, client: str) -> list[tuple[str, bool, bool]]:

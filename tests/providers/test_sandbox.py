@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Channel, Outbound
+from gateway.call import Outbound
 from gateway.neutral.parts import Text, ToolCall, ToolResult
 from gateway.neutral.request import ChatRequest, FunctionTool, Message
 from gateway.providers import sandbox
 from gateway.providers.sandbox.answer import answer, choice, ordered, pieces, tokens, usage
 from gateway.providers.sandbox.fill import Prompt, TooMuch, fill
+from tests import made
 from tests.gateway import Gateway
 
 NAMES = st.sampled_from(["a", "b", "city", "n"])
@@ -186,10 +187,7 @@ def test_no_answer_takes_more_than_its_limit(parts: list[Text | ToolCall], limit
 
 def say(model: str, text: str = "hi", **more: Any) -> dict[str, Any]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
-    channel = Channel(
-        id="ch", name="sandbox", provider="sandbox", namespace="sandbox", base_url="sandbox:", secret=None, models=None,
-        dialects=("chat",), priority=0, weight=1, free=False,
-    )  # fmt: skip
+    channel = made.channel(name="sandbox", provider="sandbox", namespace="sandbox", base_url="sandbox:")
     wire = sandbox.send(
         Outbound(
             channel=channel, dialect="chat", model=model, path="/chat/completions", body=json.dumps(body).encode(), headers={},

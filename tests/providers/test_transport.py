@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from gateway import config
 from gateway.call import Channel, Fault, Outbound
 from gateway.providers import pool
+from tests import made
 from tests.gateway import ROOT
 from tests.upstream import Script, Upstream, upstream
 
@@ -37,10 +38,7 @@ def provider() -> Iterator[Upstream]:
 
 
 def channel(url: str, secret: str | None = "sk-secret-0123456789") -> Channel:
-    return Channel(
-        id="ch_1", name="lab", provider="openai-compatible", namespace="lab", base_url=url, secret=secret, models=None,
-        dialects=("chat",), priority=0, weight=1, free=True,
-    )  # fmt: skip
+    return made.channel(id="ch_1", provider="openai-compatible", base_url=url, secret=secret, free=True)
 
 
 def outbound(url: str, body: bytes = b"{}", stream: bool = False) -> Outbound:

@@ -3,10 +3,8 @@ byte for byte, but for what Law 1 names. Read in place from outside the checkout
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +12,9 @@ import pytest
 
 from tests.conftest import Lab
 from tests.gateway import Gateway
-from tests.upstream import Script
+from tests.recorded.cassettes import KEPT, OWN, TOLD, dumps, in_pieces, interactions, script
 
 FINISHED = re.compile(r'"finish_reason"\s*:\s*"(?!error)')
-OWN = ("models", "provider")
-KEPT = {400: 400, 404: 404, 409: 409, 413: 413, 422: 422}
-TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
-
-
-def interactions(
-    shared: Path, folder: str = "openai-chat", op: str = "chat.completions"
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
-    assert spec and spec.loader
-    replay = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replay)
-    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / folder)):
-        for index, interaction in enumerate(cassette["interactions"]):
-            if interaction["op"] == op:
-                yield f"{cassette['meta']['id']}#{index}", {**interaction, "body": replay.response_body}
-
-
-def dumps(values: Any, style: int) -> str:
-    """The same JSON in one of the spellings that clients use."""
-    if style == 0:
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(values, indent=1) if style == 1 else json.dumps(values)
 
 
 def asked_for(request: dict[str, Any], model: str) -> dict[str, Any]:
@@ -126,7 +101,7 @@ def _comparable(stream: str) -> list[str]:
 
 def test_recorded_chat_traffic(free_lab: Lab, shared: Path) -> None:
     tried, wrong = 0, []
-    for place, (name, one) in enumerate(interactions(shared)):
+    for place, (name, one) in enumerate(interactions(shared, "openai-chat", "chat.completions")):
         problem = _try(free_lab, one, place % 3)
         tried += 1
         if problem:
@@ -138,14 +113,9 @@ def test_recorded_chat_traffic(free_lab: Lab, shared: Path) -> None:
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     gateway: Gateway = lab.gateway
-    request, response = one["request"].get("json") or {}, one["response"]
-    kind, payload = one["body"](response)
-    status, stream = response["status"], kind == "sse"
-    pieces: list[Any] = [block.encode() for block in payload] if stream else [payload]
-    headers = {
-        k: str(v) for k, v in (response.get("headers") or {}).items() if k.lower() in ("content-type", "retry-after")
-    }
-    model = lab.model(Script(status, headers or {"content-type": "application/json"}, pieces, "chunked"))
+    request, payload = one["request"].get("json") or {}, one["payload"]
+    status, stream = one["response"]["status"], one["kind"] == "sse"
+    model = lab.model(script(one))
     upstream_model = model.split("/", 1)[1]
     body = asked_for(request, model)
     sent = dumps(body, style)
@@ -182,8 +152,8 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
 def test_recorded_streams_in_odd_pieces(free_lab: Lab, shared: Path, split: int) -> None:
     """The bytes do not depend on how the network cuts them."""
     tried = 0
-    for name, one in interactions(shared):
-        kind, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "openai-chat", "chat.completions"):
+        kind, payload = one["kind"], one["payload"]
         request = one["request"].get("json") or {}
         if (
             kind != "sse"
@@ -194,7 +164,7 @@ def test_recorded_streams_in_odd_pieces(free_lab: Lab, shared: Path, split: int)
         ):
             continue
         raw = "".join(payload).encode()
-        model = free_lab.model(Script.sse(*(raw[at : at + split] for at in range(0, len(raw), split))))
+        model = free_lab.model(in_pieces(raw, split))
         body = asked_for(request, model)
         answer = free_lab.gateway.post("/v1/chat/completions", body)
         wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))

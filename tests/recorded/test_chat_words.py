@@ -15,7 +15,7 @@ from gateway.neutral.events import fold, unfold
 from gateway.neutral.parts import Reasoning, Text, ToolCall
 from gateway.neutral.reply import ChatReply
 from tests.dialects.test_openai_chat_words import frames_of, leg
-from tests.recorded.test_chat import interactions
+from tests.recorded.cassettes import interactions
 
 Said = dict[int, tuple[str, str, list[tuple[str, str]]]]
 """For each choice: text, thoughts, calls as (name, arguments)."""
@@ -125,7 +125,7 @@ def attempt(one: dict[str, Any]) -> str | None:
     response = one["response"]
     if response["status"] >= 400:
         return None
-    kind, payload = one["body"](response)
+    kind, payload = one["kind"], one["payload"]
     body: bytes = "".join(payload).encode() if kind == "sse" else payload
     if kind != "sse":
         values = json.loads(body)
@@ -159,7 +159,7 @@ def attempt(one: dict[str, Any]) -> str | None:
 
 def test_recorded_replies(shared: Path) -> None:
     tried, wrong = 0, []
-    for name, one in interactions(shared):
+    for name, one in interactions(shared, "openai-chat", "chat.completions"):
         problem = attempt(one)
         tried += 1
         if problem:
@@ -218,7 +218,7 @@ def gist(body: dict[str, Any]) -> dict[str, Any]:
 
 def test_recorded_requests(shared: Path) -> None:
     tried, wrong = 0, []
-    for name, one in interactions(shared):
+    for name, one in interactions(shared, "openai-chat", "chat.completions"):
         body = one["request"].get("json")
         if not body or not body.get("messages"):
             continue

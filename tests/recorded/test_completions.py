@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Lab
-from tests.recorded.test_chat import KEPT, TOLD, check_stream, check_up, check_whole, dumps, interactions
+from tests.recorded.cassettes import KEPT, TOLD, dumps, interactions
+from tests.recorded.test_chat import check_stream, check_up, check_whole
 from tests.upstream import Script
 
 
@@ -25,7 +26,7 @@ def test_recorded_completions(free_lab: Lab, shared: Path) -> None:
 def _try(lab: Lab, one: dict[str, Any], style: int, odd: bool) -> str | None:
     """odd: the reply comes in pieces that have nothing to do with its frames."""
     response = one["response"]
-    kind, payload = one["body"](response)
+    kind, payload = one["kind"], one["payload"]
     stream = kind == "sse"
     raw = "".join(payload).encode() if stream else payload
     pieces: list[Any] = [raw[at : at + 7] for at in range(0, len(raw), 7)] if odd else [raw]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Lab
-from tests.recorded.test_chat import KEPT, TOLD, dumps, interactions, renamed
+from tests.recorded.cassettes import KEPT, TOLD, dumps, interactions
+from tests.recorded.test_chat import renamed
 from tests.upstream import Script
 
 
@@ -24,7 +25,7 @@ def test_recorded_embeddings(free_lab: Lab, shared: Path) -> None:
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     response = one["response"]
-    payload: bytes = one["body"](response)[1]
+    payload: bytes = one["payload"]
     model = lab.model(Script(response["status"], {"content-type": "application/json"}, [payload], "chunked"))
     upstream_model = model.split("/", 1)[1]
     sent = dumps({**one["request"]["json"], "model": model}, style)

@@ -3,7 +3,6 @@ byte for byte, but for what Law 1 names. Read in place from outside the checkout
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from tests.gateway import Gateway
 from tests.google import GeminiLab, gemini_lab
-from tests.recorded.test_chat import KEPT, TOLD, dumps
+from tests.recorded.cassettes import KEPT, TOLD, dumps, in_pieces, interactions, script
 from tests.upstream import Script
 
 NAMES_OBJECTS = re.compile(r"gs://|fileSearchStores/|cachedContents/|generativelanguage\.googleapis\.com/v1beta/files/")
@@ -26,17 +25,11 @@ def lab(sqlite_gateway: Gateway) -> Iterator[GeminiLab]:
     yield from gemini_lab(sqlite_gateway, free=True)
 
 
-def interactions(shared: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
-    assert spec and spec.loader
-    replay = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replay)
-    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / "gemini")):
-        for index, interaction in enumerate(cassette["interactions"]):
-            if interaction["op"] in ("generateContent", "streamGenerateContent"):
-                kind, payload = replay.response_body(interaction["response"])
-                text = "".join(payload) if kind == "sse" else payload.decode()
-                yield f"{cassette['meta']['id']}#{index}", {**interaction, "answer": text}
+def answers(shared: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The interactions, with the text of their answers."""
+    for name, one in interactions(shared, "gemini", "generateContent", "streamGenerateContent"):
+        text = "".join(one["payload"]) if one["kind"] == "sse" else one["payload"].decode()
+        yield name, {**one, "answer": text}
 
 
 def asked_for(request: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +61,7 @@ def as_sse(text: str) -> str:
 
 def test_recorded_gemini_traffic(lab: GeminiLab, shared: Path) -> None:
     tried, refused, wrong = 0, 0, []
-    for place, (name, one) in enumerate(interactions(shared)):
+    for place, (name, one) in enumerate(answers(shared)):
         body = asked_for(one["request"].get("json") or {})
         if NAMES_OBJECTS.search(json.dumps(body)):
             answer = lab.post(lab.model(Script.json({})), "generateContent", body)
@@ -89,10 +82,7 @@ def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) 
     status, form = response["status"], one.get("stream")
     if status < 300 and form == "array":
         text = as_sse(text)
-    headers = {
-        k: str(v) for k, v in (response.get("headers") or {}).items() if k.lower() in ("content-type", "retry-after")
-    }
-    model = lab.model(Script(status, headers or {"content-type": "application/json"}, [text.encode()], "chunked"))
+    model = lab.model(script({**one, "kind": "whole", "payload": text.encode()}))
     sent = dumps(body, style)
     method = {"sse": "streamGenerateContent?alt=sse", "array": "streamGenerateContent"}.get(form, "generateContent")
     answer = lab.post(model, method, sent.encode())
@@ -139,14 +129,14 @@ def _came_back(answer: Any, model: str, status: int, form: str | None, text: str
 def test_recorded_streams_in_odd_pieces(lab: GeminiLab, shared: Path, split: int) -> None:
     """The bytes do not depend on how the network cuts them."""
     tried = 0
-    for name, one in interactions(shared):
+    for name, one in answers(shared):
         text = one["answer"]
         if one.get("stream") != "sse" or one["response"]["status"] >= 300 or len(text) > 12_000 or tried >= 8:
             continue
         if '"finishReason"' not in text:
             continue
         raw = text.encode()
-        model = lab.model(Script.sse(*(raw[at : at + split] for at in range(0, len(raw), split))))
+        model = lab.model(in_pieces(raw, split))
         body = asked_for(one["request"].get("json") or {})
         for method, form in (("streamGenerateContent?alt=sse", "sse"), ("streamGenerateContent", "array")):
             answer = lab.post(model, method, body)
@@ -158,7 +148,7 @@ def test_recorded_streams_in_odd_pieces(lab: GeminiLab, shared: Path, split: int
 def test_recorded_arrays_of_a_provider_without_sse(lab: GeminiLab, shared: Path) -> None:
     """A provider that answers with an array although SSE was asked for is understood."""
     tried = 0
-    for name, one in interactions(shared):
+    for name, one in answers(shared):
         if one.get("stream") == "array" and one["response"]["status"] < 300:
             model = lab.model(Script(200, pieces=[one["answer"].encode()]))
             answer = lab.post(model, "streamGenerateContent?alt=sse", asked_for(one["request"].get("json") or {}))

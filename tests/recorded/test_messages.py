@@ -3,11 +3,9 @@ but for what Law 1 names. Read in place from outside the checkout, never copied 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from gateway.neutral.parts import Reasoning, Refusal, Text, ToolCall
 from gateway.sse import Splitter, read
 from tests.conftest import Lab
 from tests.dialects.neutral import merged
+from tests.recorded.cassettes import dumps, interactions, script
 from tests.upstream import Script
 
 TOLD = {
@@ -26,24 +25,6 @@ TOLD = {
     401: (503, "api_error"), 402: (503, "api_error"), 403: (503, "api_error"), 429: (429, "rate_limit_error"),
     500: (500, "api_error"), 504: (504, "timeout_error"), 529: (529, "overloaded_error"),
 }  # fmt: skip
-
-
-def interactions(shared: Path, op: str = "messages") -> Iterator[tuple[str, dict[str, Any]]]:
-    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
-    assert spec and spec.loader
-    replay = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replay)
-    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / "anthropic")):
-        for index, interaction in enumerate(cassette["interactions"]):
-            if interaction["op"] == op:
-                yield f"{cassette['meta']['id']}#{index}", {**interaction, "body": replay.response_body}
-
-
-def dumps(values: Any, style: int) -> str:
-    """The same JSON in one of the spellings that clients use."""
-    if style == 0:
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(values, indent=1) if style == 1 else json.dumps(values)
 
 
 def asked_for(request: dict[str, Any], model: str) -> dict[str, Any]:
@@ -86,7 +67,7 @@ def wanted(blocks: list[str], identity: str, model: str) -> str:
 
 def test_recorded_messages_traffic(messages_lab: Lab, shared: Path) -> None:
     tried, wrong, kinds = 0, [], Counter[str]()
-    for place, (name, one) in enumerate(interactions(shared)):
+    for place, (name, one) in enumerate(interactions(shared, "anthropic", "messages")):
         kind, problem = _try(messages_lab, one, place % 3)
         tried += 1
         kinds[kind] += 1
@@ -98,13 +79,9 @@ def test_recorded_messages_traffic(messages_lab: Lab, shared: Path) -> None:
 
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> tuple[str, str | None]:
-    request, response = one["request"].get("json") or {}, one["response"]
-    kind, payload = one["body"](response)
-    status, stream = response["status"], kind == "sse"
-    pieces: list[Any] = [block.encode() for block in payload] if stream else [payload]
-    kept = ("content-type", "retry-after", "x-should-retry")
-    headers = {k: str(v) for k, v in (response.get("headers") or {}).items() if k.lower() in kept}
-    model = lab.model(Script(status, headers or {"content-type": "application/json"}, pieces, "chunked"))
+    request, payload = one["request"].get("json") or {}, one["payload"]
+    status, stream = one["response"]["status"], one["kind"] == "sse"
+    model = lab.model(script(one))
     upstream_model = model.split("/", 1)[1]
     body = asked_for(request, model)
     sent = dumps(body, style)
@@ -142,8 +119,8 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> tuple[str, str | None]:
 def test_recorded_streams_in_odd_pieces(messages_lab: Lab, shared: Path, split: int) -> None:
     """The bytes do not depend on how the network cuts them."""
     tried = 0
-    for name, one in interactions(shared):
-        kind, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "anthropic", "messages"):
+        kind, payload = one["kind"], one["payload"]
         text = "".join(payload) if kind == "sse" else ""
         if "message_stop" not in text or len(text) > 15_000 or tried >= 12:
             continue
@@ -159,8 +136,8 @@ def test_recorded_streams_in_odd_pieces(messages_lab: Lab, shared: Path, split: 
 
 def test_recorded_counts(messages_lab: Lab, shared: Path) -> None:
     """The provider's own count, unchanged; its refusal in its words."""
-    for name, one in interactions(shared, "count_tokens"):
-        _, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "anthropic", "count_tokens"):
+        _, payload = one["kind"], one["payload"]
         status = one["response"]["status"]
         model = messages_lab.model(Script(status, pieces=[payload]))
         body = {**one["request"]["json"], "model": model}
@@ -177,8 +154,8 @@ def test_recorded_streams_are_read_and_said_again(shared: Path) -> None:
     """What the reader makes of a stream, the writer says so that the reader makes the same of it; and usage and stop
     reasons are those of the recording."""
     tried = 0
-    for name, one in interactions(shared):
-        kind, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "anthropic", "messages"):
+        kind, payload = one["kind"], one["payload"]
         if kind != "sse" or "event: message_stop" not in "".join(payload):
             continue
         reader, writer = anthropic.reader(), anthropic.writer({})
@@ -205,8 +182,8 @@ def test_recorded_streams_are_read_and_said_again(shared: Path) -> None:
 
 def test_recorded_replies_are_read_and_said_again(shared: Path) -> None:
     tried = 0
-    for name, one in interactions(shared):
-        kind, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "anthropic", "messages"):
+        kind, payload = one["kind"], one["payload"]
         if kind != "json" or one["response"]["status"] != 200:
             continue
         values = json.loads(payload)
@@ -225,7 +202,7 @@ def test_recorded_requests_are_read_and_said_again(shared: Path) -> None:
     from tests.dialects.test_anthropic import leg
 
     tried = 0
-    for name, one in interactions(shared):
+    for name, one in interactions(shared, "anthropic", "messages"):
         values = one["request"].get("json") or {}
         if one["response"]["status"] != 200 or "messages" not in values:
             continue

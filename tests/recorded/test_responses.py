@@ -3,40 +3,18 @@ compared byte for byte, but for what Law 1 names. Read in place from outside the
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Lab
+from tests.recorded.cassettes import KEPT, OWN, TOLD, dumps, in_pieces, interactions, script
 from tests.upstream import Script
 
-OWN = ("models", "provider")
-KEPT = {400: 400, 404: 404, 409: 409, 413: 413, 422: 422}
-TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
 ENDED = ("response.completed", "response.incomplete", "response.failed")
-
-
-def interactions(shared: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
-    assert spec and spec.loader
-    replay = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replay)
-    for cassette in replay.iter_cassettes(str(shared / "wire" / "cassettes" / "openai-responses")):
-        for index, interaction in enumerate(cassette.get("interactions", ())):
-            if interaction["op"] == "responses":
-                yield f"{cassette['meta']['id']}#{index}", {**interaction, "body": replay.response_body}
-
-
-def dumps(values: Any, style: int) -> str:
-    """The same JSON in one of the spellings that clients use."""
-    if style == 0:
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(values, indent=1) if style == 1 else json.dumps(values)
 
 
 def named_items(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,7 +119,7 @@ def check_stream(blocks: list[str], got: str, names: dict[str, Any]) -> str | No
 
 def test_recorded_responses_traffic(responses_lab: Lab, shared: Path) -> None:
     tried, wrong = 0, []
-    for place, (name, one) in enumerate(interactions(shared)):
+    for place, (name, one) in enumerate(interactions(shared, "openai-responses", "responses")):
         problem = _try(responses_lab, one, place % 3)
         tried += 1
         if problem:
@@ -152,14 +130,9 @@ def test_recorded_responses_traffic(responses_lab: Lab, shared: Path) -> None:
 
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
-    request, response = one["request"].get("json") or {}, one["response"]
-    kind, payload = one["body"](response)
-    status, stream = response["status"], kind == "sse"
-    pieces: list[Any] = [block.encode() for block in payload] if stream else [payload]
-    headers = {
-        k: str(v) for k, v in (response.get("headers") or {}).items() if k.lower() in ("content-type", "retry-after")
-    }
-    model = lab.model(Script(status, headers or {"content-type": "application/json"}, pieces, "chunked"))
+    request, payload = one["request"].get("json") or {}, one["payload"]
+    status, stream = one["response"]["status"], one["kind"] == "sse"
+    model = lab.model(script(one))
     upstream_model = model.split("/", 1)[1]
     body = {**request, "model": model}
     if "prompt" not in body:
@@ -206,8 +179,8 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
 def test_recorded_streams_in_odd_pieces(responses_lab: Lab, shared: Path, split: int) -> None:
     """The bytes do not depend on how the network cuts them."""
     tried = 0
-    for name, one in interactions(shared):
-        kind, payload = one["body"](one["response"])
+    for name, one in interactions(shared, "openai-responses", "responses"):
+        kind, payload = one["kind"], one["payload"]
         request = one["request"].get("json") or {}
         whole = "".join(payload) if kind == "sse" else ""
         if (
@@ -224,7 +197,7 @@ def test_recorded_streams_in_odd_pieces(responses_lab: Lab, shared: Path, split:
         ):
             continue
         raw = whole.encode()
-        model = responses_lab.model(Script.sse(*(raw[at : at + split] for at in range(0, len(raw), split))))
+        model = responses_lab.model(in_pieces(raw, split))
         answer = responses_lab.gateway.post("/v1/responses", {**request, "model": model})
         names = {"id": answer.headers["x-generation-id"], "model": model, "previous_response_id": None}
         assert check_stream(payload, answer.content.decode(), names) is None, name

@@ -8,22 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from gateway import config
-from gateway.call import Ask, Call, Caller, Channel, Fault, Leg
+from gateway.call import Ask, Call, Fault
 from gateway.errors import GatewayError
 from gateway.modalities import words
 from gateway.neutral.parts import Bytes, Media
 from gateway.relay import media
-from gateway.splice import scan
+from tests import made
 from tests.upstream import Asked, Script, Upstream, upstream
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
-LEG = Leg(
-    channel=Channel(
-        id="ch_1", name="far", provider="google", namespace="far", base_url="http://far", secret=None, models=None,
-        dialects=("gemini",), priority=0, weight=1, free=True,
-    ),
-    model="m", dialect="gemini",
-)  # fmt: skip
+LEG = made.leg("gemini", "m")
 FILES = {
     "/a.png": Script(200, {"content-type": "image/png"}, [PNG]),
     "/untold": Script(200, {}, [PNG]),
@@ -47,13 +41,8 @@ def site() -> Iterator[Upstream]:
 
 
 def asked_for(*urls: str) -> Call:
-    return Call(
-        id="chatcmpl-1", request_id="req_1",
-        caller=Caller(account_id="acc_1", account="a", key_id="key_1", models=(), expires_at=None, limits=()),
-        surface="chat", dialect="chat", body=scan(b"{}"),
-        ask=Ask(model="far/m", urls=tuple((url, f"messages[{place}].image_url") for place, url in enumerate(urls))),
-        created_ms=0, started=0.0, headers={},
-    )  # fmt: skip
+    named = tuple((url, f"messages[{place}].image_url") for place, url in enumerate(urls))
+    return made.call("chat", "chatcmpl-1", b"{}", Ask(model="far/m", urls=named))
 
 
 def fetched(monkeypatch: pytest.MonkeyPatch, kind: str, *urls: str) -> Call:
