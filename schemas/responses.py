@@ -14,6 +14,7 @@ from .base import (
     an_object,
     every,
     flag,
+    names,
     number,
     obj,
     role,

@@ -102,8 +102,8 @@ class Words(Protocol):
         """An error as a body in these words."""
         ...
 
-    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as a frame of a stream in these words."""
+    def error_frame(self, error: GatewayError, request_id: str, last: bytes = b"") -> bytes:
+        """An error as a frame of a stream in these words. last: what the client was sent before it."""
         ...
 
 

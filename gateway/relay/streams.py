@@ -99,6 +99,7 @@ class Stream:
         self._feed: Feed | None = None
         self._settled: Ticket | None = None
         self._sent_at = monotonic()
+        self._last = b""  # the frames that were sent last
         self._begun = False  # something was sent: the status is 200 for good
         self._bound = False  # a real frame was sent: failover has ended
         self._first_event_ms: int | None = None
@@ -133,7 +134,7 @@ class Stream:
         self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
-        yield self._dialect.error_frame(error, self._call.request_id)
+        yield self._dialect.error_frame(error, self._call.request_id, self._last)
 
     def _attempt(self, leg: Leg, deadline: float) -> Iterator[bytes]:
         """One leg, to its terminal frame. Raises Fault."""
@@ -219,17 +220,18 @@ class Stream:
         while not ticket.wait(PING_S):
             if monotonic() - waiting_since > SETTLE_S:
                 error = GatewayError(503, "The gateway's database takes no writes now; the answer above is complete.")
-                yield self._dialect.error_frame(error, self._call.request_id)
+                yield self._dialect.error_frame(error, self._call.request_id, self._last)
                 return
             yield self._sent(self._dialect.PING)
         if not ticket.written():
             error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
-            yield self._dialect.error_frame(error, self._call.request_id)
+            yield self._dialect.error_frame(error, self._call.request_id, self._last)
         elif feed.tail:
             yield self._sent(feed.tail)
 
     def _frames(self, feed: Feed) -> bytes:
         frames, feed.out = b"".join(feed.out), []
+        self._last = frames
         if not self._bound:
             self._bound = True
             self._first_event_ms = int((monotonic() - self._call.started) * 1000)

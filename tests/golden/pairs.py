@@ -121,7 +121,7 @@ def streamed(asked: Call, taken: Leg, stream: bytes) -> tuple[Feed, str]:
         assert feed.tail is not None
         return feed, text + feed.tail.decode()
     error = attempts.verdict([feed.fault], [taken], asked.dialect)
-    return feed, text + bridge.NAMED[asked.dialect].error_frame(error, asked.request_id).decode()
+    return feed, text + bridge.NAMED[asked.dialect].error_frame(error, asked.request_id, b"".join(feed.out)).decode()
 
 
 def _events(text: str, reply: dict[str, Any] | None) -> Iterator[Any]:

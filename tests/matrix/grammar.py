@@ -199,6 +199,7 @@ def _responses(book: Book, text: str, wants_usage: bool, broken: bool, known: bo
     if any(name != data.get("type") for name, data in found):
         yield "an event's name is not its type"
     events = [data for _, data in found]
+    numbers = [event.get("sequence_number") for event in events]
     if broken:
         last = events[-1] if events else {}
         if last.get("type") not in ("error", "response.failed"):
@@ -209,7 +210,6 @@ def _responses(book: Book, text: str, wants_usage: bool, broken: bool, known: bo
         if not broken:
             yield "no events"
         return
-    numbers = [event.get("sequence_number") for event in events]
     if numbers != list(range(len(numbers))):
         yield f"sequence numbers are not 0, 1, 2: {numbers[:5]}"
     kinds = [event["type"] for event in events]

@@ -100,7 +100,7 @@ def _streamed(
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
         error = attempts.verdict([feed.fault], [taken], asked.dialect)
-        text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id).decode()
+        text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
             found += grammar.problems(book, asked.dialect, text, wants_usage=wants_usage, broken=True)

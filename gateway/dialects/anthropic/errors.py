@@ -44,6 +44,6 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     return shapes.packed({"type": "error", "error": inner, "request_id": request_id})
 
 
-def error_frame(problem: GatewayError, request_id: str) -> bytes:
+def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:
     """The same envelope as the last frame of a stream, after which no `message_stop` follows."""
     return write(error(problem, request_id), "error")

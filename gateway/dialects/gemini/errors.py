@@ -92,6 +92,6 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     return packed({"error": inner})
 
 
-def error_frame(problem: GatewayError, request_id: str) -> bytes:
+def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:
     """The same envelope as the last frame of a stream, as Google does it."""
     return b"data: " + error(problem, request_id) + b"\r\n\r\n"

@@ -40,6 +40,6 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     return packed({"error": inner})
 
 
-def error_frame(problem: GatewayError, request_id: str) -> bytes:
+def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:
     """The same envelope as the last frame of a stream: official SDKs raise it; no `[DONE]` follows."""
     return write(error(problem, request_id))

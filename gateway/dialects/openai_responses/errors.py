@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ...call import Fault
@@ -10,6 +11,8 @@ from ...errors import GatewayError
 from ...sse import write
 from ..openai_chat.errors import error, fault, fault_in_reply
 from ..shapes import packed
+
+_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,9})')
 
 __all__ = ["error", "error_frame", "fault", "failed"]
 
@@ -33,11 +36,13 @@ def failed(found: Any) -> Fault:
     return fault_in_reply(found)
 
 
-def error_frame(problem: GatewayError, request_id: str) -> bytes:
-    """An `error` event as the last frame: flat as the description has it, and with `error`, which SDKs raise."""
+def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:
+    """An `error` event as the last frame: flat as the description has it, and with `error`, which SDKs raise; it counts
+    on from the events before it."""
+    counted = _NUMBER.findall(last)
     inner = json.loads(error(problem, request_id))["error"]
     values = {
         "type": "error", "code": inner["type"], "message": inner["message"], "param": problem.param,
-        "sequence_number": 0, "error": inner,
+        "sequence_number": int(counted[-1]) + 1 if counted else 0, "error": inner,
     }  # fmt: skip
     return write(packed(values), "error")
