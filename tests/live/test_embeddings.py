@@ -241,7 +241,7 @@ def test_googles_words_pass_to_a_provider_of_google(google: Lab, shared: Path) -
     tried = 0
     for method in ("embedContent", "batchEmbedContents"):
         for name, one in interactions(shared, "gemini", method):
-            payload: bytes = one["body"](one["response"])[1]
+            payload: bytes = one["payload"]
             google.provider.answer = lambda asked, payload=payload: Script(200, pieces=[payload])
             sent = one["request"]["json"]
             model = f"models/{google.name}/embedding-001"
