@@ -93,11 +93,12 @@ def reckon(
 
     leg: the one that answered; None when none did, and nothing is charged. partial: it broke after output. A reply
     without usage that can be believed is estimated, at four bytes a token; usage that came before the end counts if it
-    is more. What delivered no output costs nothing, unless none was asked for: a limit of 0 fills the prompt cache.
+    is more, but is no output by itself: Messages counts a token before it says anything. What delivered no output costs
+    nothing, unless none was asked for: a limit of 0 fills the prompt cache.
     """
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
-    said = meter.out_bytes or meter.units or (reported and used.output)
+    said = meter.out_bytes or meter.units or (reported and used.output and (meter.final or not partial))
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     elif reported:
