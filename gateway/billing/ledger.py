@@ -141,8 +141,8 @@ def reckon(
 
 def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
-    if meter.usage is None:
-        return _estimate(call, meter), False
+    if meter.usage is None or (meter.out_bytes and not meter.usage.output and meter.final):
+        return _estimate(call, meter), False  # no count at all, or none of what is there
     guess = math.ceil(meter.out_bytes / 4)
     if (whole and meter.final) or guess <= (meter.usage.output or 0):
         return meter.usage, True
