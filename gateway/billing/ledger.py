@@ -93,11 +93,12 @@ def reckon(
 
     leg: the one that answered; None when none did, and nothing is charged. partial: it broke after output. A reply
     without usage that can be believed is estimated, at four bytes a token; usage that came before the end counts if it
-    is more. What delivered no output costs nothing, unless none was asked for: a limit of 0 fills the prompt cache.
+    is more, but is no output by itself: Messages counts a token before it says anything. What delivered no output costs
+    nothing, unless none was asked for: a limit of 0 fills the prompt cache.
     """
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
-    said = meter.out_bytes or meter.units or (reported and used.output)
+    said = meter.out_bytes or meter.units or (reported and used.output and (meter.final or not partial))
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     elif reported:
@@ -140,8 +141,8 @@ def reckon(
 
 def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
-    if meter.usage is None:
-        return _estimate(call, meter), False
+    if meter.usage is None or (meter.out_bytes and not meter.usage.output and meter.final):
+        return _estimate(call, meter), False  # no count at all, or none of what is there
     guess = math.ceil(meter.out_bytes / 4)
     if (whole and meter.final) or guess <= (meter.usage.output or 0):
         return meter.usage, True

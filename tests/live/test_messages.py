@@ -110,6 +110,16 @@ def test_a_stream_that_breaks_is_told_and_charged_for_what_came(priced_messages_
         assert receipt["partial"] and receipt["cost_usd"] > 0
 
 
+def test_a_stream_that_breaks_before_it_says_anything_costs_nothing(priced_messages_lab: Lab) -> None:
+    """Its beginning is passed on after a while, and counts a token of output that nobody has seen."""
+    lab = priced_messages_lab
+    model = lab.model(Script.sse(streamed(TEXT)[0], 2.5, ending="close"))
+    answer = lab.gateway.post("/v1/messages", {"model": model, **BODY, "stream": True})
+    assert "message_start" in answer.text and "event: error" in answer.text
+    receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
+    assert receipt["cost_usd"] == 0 and receipt["partial"]
+
+
 def test_only_the_beginning_of_a_stream_binds_nobody(messages_lab: Lab) -> None:
     """A leg that breaks after `message_start` and a ping is left for the next one, and the client never sees it."""
     lab = messages_lab

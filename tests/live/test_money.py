@@ -29,6 +29,7 @@ def reply(**usage: Any) -> Script:
     [
         {}, {"prompt_tokens": -5, "completion_tokens": 5}, {"prompt_tokens": "7", "completion_tokens": "8"},
         {"prompt_tokens": 1.5, "completion_tokens": 2}, {"total_tokens": 9}, {"prompt_tokens": 5},
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, {"prompt_tokens": 7, "completion_tokens": 0},
     ],
 )  # fmt: skip
 def test_usage_that_cannot_be_believed_is_estimated(lab: Lab, usage: dict[str, Any]) -> None:
