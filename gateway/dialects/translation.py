@@ -15,14 +15,17 @@ _HEAD = """# Translation
 Printed from `gateway/neutral/features.py` and each dialect's `can.py` by `make docs`.
 
 A request goes on byte for byte where a provider speaks the client's own dialect. Where none does, it is parsed, held
-against the table below, and said again in the provider's words; the answer comes back the same way, whole or streamed.
+against the tables below before anything is sent, and said again in the provider's words; the answer comes back the same
+way, whole or streamed. The dialects are `chat` (`/v1/chat/completions`), `responses` (`/v1/responses`), `messages`
+(`/v1/messages`) and `gemini` (`:generateContent`).
 
-- **yes**: said as it is.
-- **reshaped**: said in another way, with the same meaning.
-- **dropped**: left out. It tunes the answer and is no part of the question. The answer's header `x-gateway-losses` and
-  its receipt name the field; with the request header `x-gateway-strict: 1` it is refused instead.
-- **refused**: leaving it out would change the question. Such a provider is not asked; if none is left, the answer is a
-  400 whose `param` is the client's own field.
+- **yes** (express): said as it is.
+- **reshaped** (reshape): said in another way that means the same, such as a developer's message as a system's.
+- **dropped** (drop): left out. It tunes the answer and is no part of the question. The answer's header
+  `x-gateway-losses` and its receipt name it by the client's own field, as in `top_k=drop`; with the request header
+  `x-gateway-strict: 1` it is refused instead.
+- **refused** (refuse): leaving it out would change the question. Such a provider is not asked; if none is left, the
+  answer is a 400 whose `param` is the client's own field.
 
 Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise; so
 is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools).
@@ -30,8 +33,16 @@ What a reply says and the client's dialect has no words for is left out: the ans
 away. A thinking signature, encrypted reasoning or `thoughtSignature` travels through a client of another dialect,
 marked with its origin, and goes back to nobody but its maker.
 
-Gemini's `:streamGenerateContent` answers a JSON array, as Google's does, unless the client asks for `alt=sse` or
-accepts `text/event-stream`.
+Tools that a provider would run itself (a web search) have no words in other dialects. Beside functions of the caller's
+they are dropped, since agents list them with every request and the model can do without; alone they are refused.
+
+`/v1/completions` is no language of this table: where a channel has none, a single prompt of text becomes one user
+message of a chat and follows the column of its provider; token ids, several prompts, `suffix`, `echo`, `best_of` and
+`logprobs` are refused then. Embeddings are translated between OpenAI's and Google's words: token ids, media and vectors
+of several lengths are refused; titles, task types and `user` dropped.
+
+`:streamGenerateContent` answers a JSON array, as Google's does and as its clients parse it, unless the client asks for
+`alt=sse` or accepts `text/event-stream`: a known deviation from the reference, which labels it SSE.
 
 """
 

@@ -122,6 +122,7 @@ def raise_for_status(wire: Wire, leg: Leg) -> None:
 
 
 def read(wire: Wire, most: int) -> bytes:
+    """All that is left of an answer. Raises Fault where it is more than so many bytes."""
     pieces: list[bytes] = []
     total = 0
     while piece := wire.read():

@@ -16,8 +16,8 @@ from .pins import bound_to
 def legs(call: Call) -> list[Leg]:
     """The legs of a call, best first: a route's in its own order, else by priority and, within one, by weight.
 
-    Raises GatewayError 404 for a model that nobody serves, 400 where no channel speaks the caller's dialect; [] where
-    none has what `call.below` asks for.
+    Raises GatewayError 404 for a model that nobody serves, 400 where no channel can be told what the caller means; []
+    where none has what `call.below` asks for.
     """
     snapshot = channels.current()
     found = catalogue.legs(snapshot, call.model)

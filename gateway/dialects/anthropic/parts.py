@@ -48,6 +48,7 @@ def called(name: str) -> str:
 
 
 def cache_of(block: Mapping[str, Any]) -> Cache | None:
+    """The mark of a block or tool, `cache_control`, as how long its prefix is to be kept."""
     mark = block.get("cache_control")
     if not isinstance(mark, dict):
         return None
@@ -55,10 +56,12 @@ def cache_of(block: Mapping[str, Any]) -> Cache | None:
 
 
 def cache_control(cache: Cache) -> dict[str, str]:
+    """The mark as the vendor wants it; five minutes are its default."""
     return {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}
 
 
 def opaque(block: Mapping[str, Any]) -> Opaque:
+    """A block that only this dialect can say."""
     return Opaque(dialect=NAME, kind=str(block.get("type", "")), raw=dumps(block))
 
 
@@ -124,6 +127,7 @@ def _media(kind: Any, block: Mapping[str, Any]) -> Part:
 
 
 def citations(found: Any) -> Iterator[Citation]:
+    """The citations of a block of text, whichever of the vendor's kinds they are of."""
     yield from map(citation, objects(found))
 
 
@@ -133,6 +137,8 @@ def spanned(found: Iterable[Citation], length: int) -> tuple[Citation, ...]:
 
 
 def citation(one: Mapping[str, Any]) -> Citation:
+    """One citation; what it points into is told by its kind, which stays in `raw`."""
+
     def text(*names: str) -> str | None:
         return next((one[name] for name in names if isinstance(one.get(name), str)), None)
 

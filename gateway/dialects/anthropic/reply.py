@@ -227,6 +227,7 @@ def render(reply: ChatReply, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def head(reply_id: str, model: str) -> dict[str, Any]:
+    """The members that a reply begins with, whole or streamed."""
     return {"id": reply_id, "type": "message", "role": "assistant", "model": model}
 
 

@@ -1,9 +1,9 @@
 """Google Gemini generateContent (https://ai.google.dev/api/generate-content), the dialect `gemini`.
 
 `request` reads and edits what is asked, `parse` and `render` turn it into neutral words and back with `parts` and
-`schema`; `reply` is what comes back whole, `stream` what is passed on in frames, `reader` and `writer` both from and to
-neutral words, `array` a stream as Google's JSON array; `errors` what goes wrong. The model and the way of answering
-stand in the path.
+`schema`, in both `spelling`s; `count` asks how many tokens it is. `reply` is what comes back whole, `stream` what is
+passed on in frames, `reader` and `writer` both from and to neutral words with `citations`, `array` a stream as Google's
+JSON array; `errors` what goes wrong, `can` what can be said. The model and the way of answering stand in the path.
 """
 
 from urllib.parse import quote

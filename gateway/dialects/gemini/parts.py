@@ -79,6 +79,7 @@ def opaque(part: Mapping[str, Any], seal: Seal | None) -> Opaque | None:
 
 
 def arguments(call: Mapping[str, Any]) -> str:
+    """The arguments of a functionCall as JSON text, by the names of `level`."""
     args = call.get("args")
     return dumps(args if isinstance(args, Mapping) else {})
 

@@ -237,6 +237,7 @@ def finish_word(end: Finish) -> str:
 
 
 def render_logprobs(chances: Sequence[Logprob]) -> dict[str, Any]:
+    """The member of a candidate that tells how likely its tokens were; {} where that is not known."""
     if not chances:
         return {}
     chosen = [{"token": one.token, "logProbability": one.logprob} for one in chances]
@@ -249,6 +250,7 @@ def render_logprobs(chances: Sequence[Logprob]) -> dict[str, Any]:
 
 
 def render_usage(taken: Usage) -> dict[str, Any]:
+    """Usage as Google tells it: thoughts beside the candidates' tokens, and what is unknown left out."""
     prompt, made = taken.input or 0, taken.output or 0
     found: dict[str, Any] = {
         "promptTokenCount": prompt,

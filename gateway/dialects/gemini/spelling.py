@@ -11,10 +11,12 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def camel(name: str) -> str:
+    """A name as Google writes it."""
     return _UNDERSCORE.sub(lambda match: match[1].upper(), name) if "_" in name else name
 
 
 def snake(name: str) -> str:
+    """A name as Google reads it too."""
     return _CAPITAL.sub(lambda match: "_" + match[1].lower(), name)
 
 

@@ -23,6 +23,7 @@ PING = b"\r\n"
 
 
 def write(data: bytes) -> bytes:
+    """A frame as Google ends it."""
     return b"data: " + data + b"\r\n\r\n"
 
 

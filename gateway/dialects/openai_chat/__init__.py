@@ -2,8 +2,8 @@
 
 Between Chat speakers `request` edits what is asked; `reply` and `stream` name what comes back, whole and in frames. For
 other dialects `parse` reads a client's request and `render` writes one for a provider; `reply` and `reader` read a
-provider's reply, `reply` and `writer` write one for a client; `parts`, `thoughts` and `usage` are what replies hold.
-Nearly every provider speaks it, each with an accent.
+provider's reply, `reply` and `writer` write one for a client; `parts` and `thoughts` are what messages hold, `usage`
+what they took; `errors` what goes wrong, `can` what can be said. Nearly every provider speaks it, each with an accent.
 """
 
 from ...sse import PING

@@ -1,4 +1,5 @@
-"""Chat replies, whole: metered and given the caller's names; rendered from neutral words; or cut into frames."""
+"""Chat replies, whole: metered and given the caller's names; read into neutral words and rendered from them; or cut
+into frames."""
 
 from __future__ import annotations
 
@@ -132,6 +133,7 @@ def frames(values: Mapping[str, Any], wants_usage: bool) -> Iterator[bytes]:
 
 
 def frame(values: Mapping[str, Any]) -> bytes:
+    """A frame of Chat or of completions: they have no names."""
     return write(packed(values))
 
 

@@ -2,7 +2,8 @@
 
 `request` reads and edits what is asked, `parse` and `render` are its ways to and from neutral words, with the items of
 `items`; `reply` is what comes back whole, `stream` what comes back in frames, `reader` and `writer` the same in neutral
-words, `errors` what goes wrong. Open Responses providers speak it too, some without event names or sequence numbers.
+words, `errors` what goes wrong, `can` what can be said. Open Responses providers speak it too, some without event names
+or sequence numbers.
 """
 
 from ...sse import PING

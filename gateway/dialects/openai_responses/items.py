@@ -144,11 +144,13 @@ def call_of(item: Mapping[str, Any], spaces: frozenset[str] = frozenset()) -> To
 
 
 def image_of(item: Mapping[str, Any], data: str) -> Media:
+    """The picture that the provider's own tool has made; data: its `result`."""
     kind = shapes.text(item.get("output_format")) or "png"
     return Media(kind="image", source=Bytes(base64=data), media_type=f"image/{kind}")
 
 
 def citations(annotations: Any) -> Iterator[Citation]:
+    """The annotations of a text as citations, whatever they point to."""
     for annotation in objects(annotations):
         yield Citation(
             dialect=NAME,
@@ -176,6 +178,7 @@ def annotation(citation: Citation, text: str) -> dict[str, Any] | None:
 
 
 def logprobs(found: Any) -> Iterator[Logprob]:
+    """The log probabilities of a text or delta, or of a token's alternatives."""
     for one in listed(found):
         match one:
             case {"token": str(token), "logprob": int() | float() as value}:
@@ -184,6 +187,7 @@ def logprobs(found: Any) -> Iterator[Logprob]:
 
 
 def render_logprob(one: Logprob) -> dict[str, Any]:
+    """One token as OpenAI tells it, its bytes too."""
     return {**_likely(one.token, one.logprob), "top_logprobs": [_likely(token, value) for token, value in one.top]}
 
 

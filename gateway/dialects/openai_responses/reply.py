@@ -124,6 +124,7 @@ def usage(found: Any) -> Usage | None:
 
 
 def render_usage(found: Usage) -> dict[str, Any]:
+    """Usage as OpenAI tells it; here details that are unknown are zero."""
     given, taken = found.input or 0, found.output or 0
     inside, outside = render_details(found)
     return {
