@@ -18,8 +18,8 @@ from .reply import explanation, finish, usage
 
 
 class _Block:
-    """One block as it comes in. part: its number · values: as it began · begun: the same as a part · said: characters of
-    its text so far · json: pieces of the `input` of a block that only this dialect knows."""
+    """One block as it comes in. part: its number · values: as it began · begun: the same as a part · said: characters
+    of its text so far · json: pieces of the `input` of a block that only this dialect knows."""
 
     def __init__(self, part: int, values: dict[str, Any], begun: Part) -> None:
         self.part, self.values, self.begun = part, values, begun
