@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.gateway import KEY, Gateway
 
 CANARY = "canary-7f3a9"
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "/v1/responses": {
+        "instructions": CANARY, "input": [{"role": "user", "content": [{"type": "input_text", "text": CANARY}]}],
+        "metadata": {CANARY: CANARY}, "safety_identifier": CANARY, "prompt_cache_key": CANARY,
+        "tools": [{"type": "function", "name": CANARY, "description": CANARY}],
+    },
+    "/v1/messages": {
+        "max_tokens": 50, "system": CANARY, "messages": [{"role": "user", "content": CANARY}],
+        "metadata": {"user_id": CANARY}, "tools": [{"name": CANARY, "input_schema": {}}], "stop_sequences": [CANARY[::-1]],
+    },
+    "/v1/messages/count_tokens": {"messages": [{"role": "user", "content": CANARY}]},
+    "/v1beta/models/sandbox/{}:streamGenerateContent": {
+        "contents": [{"parts": [{"text": CANARY}]}], "systemInstruction": {"parts": [{"text": CANARY}]},
+        "labels": {CANARY: CANARY}, "tools": [{"functionDeclarations": [{"name": CANARY}]}],
+    },
+    "/v1/completions": {"prompt": CANARY, "user": CANARY},
+    "/v1/embeddings": {"input": [CANARY], "user": CANARY},
+}  # fmt: skip
 
 
 def test_the_canary_is_nowhere(tmp_path: Path) -> None:
@@ -29,6 +49,10 @@ def test_the_canary_is_nowhere(tmp_path: Path) -> None:
                 gateway.post(
                     "/v1/chat/completions", {**body, "model": f"sandbox/{model}", "stream": stream}, headers=headers
                 )
+        for path, others in OTHERS.items():
+            for model in ("echo", "tool", "error-400", "mid-stream-error"):
+                gateway.post(path.format(model), {**others, "model": f"sandbox/{model}"})
+                gateway.post(path.format(model), {**others, "model": f"sandbox/{model}", "stream": True})
         gateway.post("/v1/chat/completions", b'{"model": "' + CANARY.encode() + b'", broken')
         gateway.post("/v1/chat/completions", {**body, "model": "sandbox/echo", "temperature": CANARY})
         gateway.post(f"/v1/chat/completions?key={CANARY}", {**body, "model": "sandbox/echo", "messages": CANARY})
