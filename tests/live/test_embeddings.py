@@ -17,7 +17,7 @@ from openai import OpenAI
 
 from tests.conftest import PROVIDER_KEY, Lab
 from tests.gateway import Gateway
-from tests.recorded.test_chat import interactions
+from tests.recorded.cassettes import interactions
 from tests.upstream import Asked, Script, upstream
 
 
@@ -241,7 +241,7 @@ def test_googles_words_pass_to_a_provider_of_google(google: Lab, shared: Path) -
     tried = 0
     for method in ("embedContent", "batchEmbedContents"):
         for name, one in interactions(shared, "gemini", method):
-            payload: bytes = one["body"](one["response"])[1]
+            payload: bytes = one["payload"]
             google.provider.answer = lambda asked, payload=payload: Script(200, pieces=[payload])
             sent = one["request"]["json"]
             model = f"models/{google.name}/embedding-001"

@@ -8,8 +8,8 @@ from typing import Any
 from ...call import Fault
 from ...errors import GatewayError
 from ...sse import write
+from ..faults import envelope
 from ..openai_chat.errors import error, fault, fault_in_reply
-from ..shapes import packed
 
 __all__ = ["error", "error_frame", "fault", "failed"]
 
@@ -40,4 +40,4 @@ def error_frame(problem: GatewayError, request_id: str) -> bytes:
         "type": "error", "code": inner["type"], "message": inner["message"], "param": problem.param,
         "sequence_number": 0, "error": inner,
     }  # fmt: skip
-    return write(packed(values), "error")
+    return write(envelope(values), "error")
