@@ -102,6 +102,11 @@ def made(
     )
 
 
+def envelope(values: Mapping[str, Any]) -> bytes:
+    """An error of ours as a body: spaced, since people read it."""
+    return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+
+
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What a client may see of an error's headers, beside `retry-after`."""
     return tuple((name, headers[name]) for name in ("retry-after-ms", "x-should-retry") if name in headers)

@@ -369,7 +369,7 @@ def test_what_a_status_means(status: int, kind: str, cause: str) -> None:
     assert (fault.cause, fault.message, fault.code, fault.retry_after) == (cause, "words", kind, 3)
     ours = json.loads(anthropic.error(GatewayError(status, "ours"), "req_1"))
     assert ours == {"type": "error", "error": {"type": kind, "message": "ours"}, "request_id": "req_1"}
-    assert anthropic.error_frame(GatewayError(status, "ours"), "r").startswith(b'event: error\ndata: {"type":"error"')
+    assert anthropic.error_frame(GatewayError(status, "ours"), "r").startswith(b'event: error\ndata: {"type": "error"')
 
 
 def test_an_empty_purse_of_ours_is_not_the_callers_fault() -> None:

@@ -17,7 +17,7 @@ from openai import OpenAI
 
 from tests.conftest import PROVIDER_KEY, Lab
 from tests.gateway import Gateway
-from tests.recorded.test_chat import interactions
+from tests.recorded.cassettes import interactions
 from tests.upstream import Asked, Script, upstream
 
 

@@ -41,7 +41,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     """Anthropic's envelope; its types, of which 402 and 529 have their own only here."""
     kind = _TYPES.get(problem.status) or ("invalid_request_error" if problem.status < 500 else "api_error")
     inner = {"type": kind, "message": problem.message}
-    return shapes.packed({"type": "error", "error": inner, "request_id": request_id})
+    return faults.envelope({"type": "error", "error": inner, "request_id": request_id})
 
 
 def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:

@@ -15,8 +15,8 @@ from ...call import Fault
 from ...clock import seconds_to_wait
 from ...errors import GatewayError
 from .. import shapes
-from ..faults import MOST_CODE, MOST_PARAM, MOST_TEXT, Words, error_in, kept_headers, made
-from ..shapes import clean, members, objects, packed
+from ..faults import MOST_CODE, MOST_PARAM, MOST_TEXT, Words, envelope, error_in, kept_headers, made
+from ..shapes import clean, members, objects
 
 _OUR_REASONS = re.compile(r"API_KEY_|BILLING_|SERVICE_DISABLED|CONSUMER_")
 _ELSEWHERE = "User location is not supported"  # where our account may be used is no matter of the caller's
@@ -89,7 +89,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
         delay = f"{max(1, round(problem.retry_after))}s"
         details.append({"@type": _TYPE + "RetryInfo", "retryDelay": delay})
     inner = {"code": problem.status, "message": problem.message, "status": status, "details": details}
-    return packed({"error": inner})
+    return envelope({"error": inner})
 
 
 def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:

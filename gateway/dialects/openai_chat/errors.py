@@ -11,8 +11,7 @@ from typing import Any
 from ...call import Fault
 from ...errors import GatewayError
 from ...sse import write
-from ..faults import fault, made, words_of
-from ..shapes import packed
+from ..faults import envelope, fault, made, words_of
 
 __all__ = ["error", "error_frame", "fault", "fault_in_reply"]
 
@@ -37,7 +36,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     if problem.provider_code is not None:
         inner["provider_code"] = problem.provider_code
     inner["request_id"] = request_id
-    return packed({"error": inner})
+    return envelope({"error": inner})
 
 
 def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:

@@ -9,8 +9,8 @@ from typing import Any
 from ...call import Fault
 from ...errors import GatewayError
 from ...sse import write
+from ..faults import envelope
 from ..openai_chat.errors import error, fault, fault_in_reply
-from ..shapes import packed
 
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,9})')
 
@@ -45,4 +45,4 @@ def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> by
         "type": "error", "code": inner["type"], "message": inner["message"], "param": problem.param,
         "sequence_number": int(counted[-1]) + 1 if counted else 0, "error": inner,
     }  # fmt: skip
-    return write(packed(values), "error")
+    return write(envelope(values), "error")
