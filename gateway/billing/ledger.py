@@ -33,6 +33,8 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
     None when the hold stands; a Limited when a rule refuses. Raises GatewayError 402, 503.
     """
     caller = call.caller
+    if call.below:  # what has no output limit cannot be made cheaper
+        ceiling = ceiling._replace(floor=ceiling.want)
     arguments = (call.id, caller.account_id, caller.key_id, WORKER, call.created_ms)
     try:
         done = writer.write(

@@ -67,6 +67,15 @@ def test_a_light_wallet_lowers_the_output_limit(paid: Lab) -> None:
     assert 256 <= paid.provider.last().json["max_output_tokens"] < 5_000
 
 
+def test_what_has_no_output_limit_is_not_begun_with_a_light_wallet(paid: Lab) -> None:
+    _, key = paid.gateway.account("0.001")
+    asked = len(paid.provider.asked)
+    body = {"model": paid.model(Script.json(WHOLE)), "input": "go"}
+    refused = paid.gateway.post("/v1/responses/compact", body, key)
+    assert refused.status_code == 402 and len(paid.provider.asked) == asked
+    assert paid.gateway.post("/v1/responses", body, key).status_code == 200
+
+
 def test_failing_before_and_after_a_word(paid: Lab) -> None:
     early, _ = ask(paid, Script.sse(BEGUN, FAILED), stream=True)
     assert early.status_code == 502 and early.json()["error"]["type"] == "api_error"
