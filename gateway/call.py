@@ -138,7 +138,7 @@ class Price:
 class Channel:
     """A configured account at a provider, as the workers keep it.
 
-    models: upstream names, or None for any · limit_name: what its Chat calls an output limit that the caller left out.
+    models: upstream names, or None for any.
     """
 
     id: str
@@ -152,17 +152,27 @@ class Channel:
     priority: int
     weight: int
     free: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How a model at a provider departs from the dialect that it is spoken to in. `providers.profiles` has the facts.
+
+    limit_name: what its Chat calls an output limit.
+    """
+
     limit_name: str = "max_tokens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One way to serve a call: channel, upstream model, dialect. price: attached by billing · losses: `field=verdict`
-    of what this leg's dialect cannot say."""
+    """One way to serve a call: channel, upstream model, dialect. profile: how that model departs from the dialect ·
+    price: attached by billing · losses: `field=verdict` of what this leg's dialect cannot say."""
 
     channel: Channel
     model: str
     dialect: str
+    profile: Profile = Profile()
     price: Price | None = None
     losses: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.call import Ask, Call, Caller, Channel, Leg
+from gateway.call import Ask, Call, Caller, Channel, Leg, Profile
 from gateway.splice import guard
 
 CALLER = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
@@ -19,9 +19,13 @@ def channel(dialect: str = "chat", **other: Any) -> Channel:
     return Channel(**{**usual, **other})
 
 
-def leg(dialect: str = "chat", model: str = "up/m", price: Any = None, **other: Any) -> Leg:
+def leg(
+    dialect: str = "chat", model: str = "up/m", price: Any = None, profile: Profile | None = None, **other: Any
+) -> Leg:
     """A leg of one dialect; other: of its channel."""
-    return Leg(channel=channel(dialect, **other), model=model, dialect=dialect, price=price)
+    return Leg(
+        channel=channel(dialect, **other), model=model, dialect=dialect, price=price, profile=profile or Profile()
+    )
 
 
 def call(dialect: str, identity: str, body: bytes, ask: Ask, **other: Any) -> Call:

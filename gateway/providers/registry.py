@@ -14,9 +14,9 @@ class Provider:
 
     kind: what `channels add --provider` takes · base_url: as the vendor's own SDK takes it; None where each channel
     has its own · dialects: spoken natively, the preferred first · key_env: the usual variable of its key · keyless:
-    works without a key · generic: no vendor but a wire format; a channel's name is its namespace · limit_name: how
-    its Chat calls an output limit · probe: a path that costs nothing and needs the key · source: the page that these
-    facts are from.
+    works without a key · generic: no vendor but a wire format; a channel's name is its namespace · author: who makes
+    the models of its own, as their names begin; None for a host of others' models · probe: a path that costs nothing
+    and needs the key · source: the page that these facts are from.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class Provider:
     key_env: str | None = None
     keyless: bool = False
     generic: bool = False
-    limit_name: str = "max_tokens"
+    author: str | None = None
     probe: str = "/models"
     source: str = ""
 
@@ -41,7 +41,7 @@ PROVIDERS = (
         base_url="https://api.openai.com/v1",
         dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS),
         key_env="OPENAI_API_KEY",
-        limit_name="max_completion_tokens",
+        author="openai",
         source="https://platform.openai.com/docs/api-reference",
     ),
     Provider(

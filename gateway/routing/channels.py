@@ -82,7 +82,6 @@ def thaw(row: models.channel.Channel) -> Channel:
         priority=row.priority,
         weight=row.weight,
         free=row.free,
-        limit_name=provider.limit_name,
     )
 
 

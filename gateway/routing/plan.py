@@ -9,6 +9,7 @@ from ..call import Call, Channel, Leg
 from ..dialects import bridge
 from ..errors import GatewayError
 from ..modalities import words
+from ..providers import profiles
 from . import catalogue, channels
 from .pins import bound_to
 
@@ -53,7 +54,8 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
         if call.below and (call.dialect not in channel.dialects or channel.provider == "sandbox"):
             continue
         for dialect in words.ways(call, channel):
-            leg = Leg(channel=channel, model=upstream, dialect=dialect)
+            profile = profiles.of(channel.provider, upstream, dialect)
+            leg = Leg(channel=channel, model=upstream, dialect=dialect, profile=profile)
             try:
                 legs.append(replace(leg, losses=words.screen(call, leg)))
                 break

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Call, Fault, Leg, Meter
+from gateway.call import Call, Fault, Leg, Meter, Profile
 from gateway.dialects import openai_chat
 from gateway.dialects.openai_chat import reply, request
 from gateway.dialects.openai_chat.usage import usage as usage_of
@@ -28,7 +28,7 @@ def call(cap: int | None = None, **more: Any) -> Call:
 
 
 def leg(limit_name: str = "max_tokens") -> Leg:
-    return made.leg("chat", limit_name=limit_name)
+    return made.leg("chat", profile=Profile(limit_name=limit_name))
 
 
 def sent(one: Call, **options: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Fault, Leg
+from gateway.call import Fault, Leg, Profile
 from gateway.dialects import openai_chat
 from gateway.neutral.events import PartDelta, PartEnd, PartStart, ReplyEnd, UsageSeen, fold, unfold
 from gateway.neutral.features import NAMES
@@ -50,7 +50,7 @@ WANTS = {"stream_options": {"include_usage": True}}
 
 
 def leg(limit_name: str = "max_tokens") -> Leg:
-    return made.leg("chat", "m", limit_name=limit_name)
+    return made.leg("chat", "m", profile=Profile(limit_name=limit_name))
 
 
 def parse(*messages: Any, **more: Any) -> ChatRequest:

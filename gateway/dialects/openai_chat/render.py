@@ -33,7 +33,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
         **_tools(request),
         "response_format": _form(request.output),
         "verbosity": request.output.verbosity,
-        leg.channel.limit_name: sampling.limit,
+        leg.profile.limit_name: sampling.limit,
         "n": sampling.n if sampling.n > 1 else None,
         "stop": list(sampling.stop) or None,
         "temperature": sampling.temperature,

@@ -114,6 +114,6 @@ def encode(call: Call, leg: Leg) -> bytes:
     changes = {**for_leg(call, leg, OWN), **with_usage(call)}
     if call.cap is not None:
         named = {name: values[name] for name in LIMITS if values.get(name) is not None}
-        for name, asked in (named or {leg.channel.limit_name: call.cap}).items():
+        for name, asked in (named or {leg.profile.limit_name: call.cap}).items():
             changes[name] = str(min(asked, call.cap))
     return edit(call.body, changes)
