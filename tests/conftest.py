@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.providers.registry import variables
 from tests.gateway import Gateway
 from tests.upstream import Script, Upstream, upstream
 
-for name in [
-    name
-    for name in os.environ
-    if name.startswith("GATEWAY_") or name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
-]:
+for name in [name for name in os.environ if name.startswith("GATEWAY_") or name in variables()]:
     del os.environ[name]  # the tests' gateways are set by the tests alone
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
