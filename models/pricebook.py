@@ -6,13 +6,13 @@ from .change import touch
 
 class Pricebook(Row):
     id = IntegerField(primary_key=True)
-    version = CharField()
+    digest = CharField()
     body = BlobField()
 
 
-def put(version: str, body: bytes) -> None:
-    Pricebook.insert(id=1, version=version, body=body).on_conflict(
-        conflict_target=[Pricebook.id], update={Pricebook.version: version, Pricebook.body: body}
+def put(digest: str, body: bytes) -> None:
+    Pricebook.insert(id=1, digest=digest, body=body).on_conflict(
+        conflict_target=[Pricebook.id], update={Pricebook.digest: digest, Pricebook.body: body}
     ).execute()
     touch()
 
@@ -23,9 +23,9 @@ def remove() -> None:
     touch()
 
 
-def version() -> str | None:
-    """The version of the book that was taken; None for the built-in one."""
-    found = rows("SELECT version FROM pricebook WHERE id = 1")
+def digest() -> str | None:
+    """Which book was taken; None for the built-in one."""
+    found = rows("SELECT digest FROM pricebook WHERE id = 1")
     return str(found[0][0]) if found else None
 
 

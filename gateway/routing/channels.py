@@ -84,10 +84,10 @@ def _grouped(channels: Iterable[Channel], by: Callable[[Channel], str]) -> dict[
 
 def _take_book() -> None:
     """Put the book in force that the operator took, else the built-in one; the caller holds a session."""
-    taken = models.pricebook.version()
+    taken = models.pricebook.digest()
     if taken is None:
         book.use(None)
-    elif taken != book.current().version:
+    elif taken != book.current().digest:
         try:
             book.use(book.read(zlib.decompress(models.pricebook.body())))
         except (ValueError, zlib.error):
