@@ -111,7 +111,7 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
 }  # fmt: skip
 OWN = {"openai-compatible": "http://own.example/v1", "responses-compatible": "http://own.example/v1"}
 ENVIRON = {"AZURE_OPENAI_ENDPOINT": f"{AZURE}/", "CLOUDFLARE_ACCOUNT_ID": "acc"}
-ODD = {"sandbox"}
+ODD = {"sandbox", "bedrock", "vertex"}
 """Those that are tested where their own code is."""
 
 
