@@ -291,7 +291,7 @@ PROVIDERS = (
         kind="bedrock",
         title="Amazon Bedrock",
         base_url="https://bedrock-runtime.{AWS_REGION|AWS_DEFAULT_REGION}.amazonaws.com",
-        dialects=(CONVERSE, MESSAGES, CHAT, RESPONSES),
+        dialects=(MESSAGES, CONVERSE, CHAT, RESPONSES),
         auth="aws",
         speaks=(
             (r"anthropic\.", (MESSAGES,)),

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -222,7 +223,7 @@ def test_without_botocore_the_way_to_install_it_is_said(monkeypatch: pytest.Monk
     monkeypatch.setattr(bedrock, "find_spec", lambda name: None)
     assert "python -m pip install -r requirements-aws.txt" in str(bedrock.flaw(f"{IDENTITY}:{SECRET}"))
     for name in ("botocore.auth", "botocore.awsrequest", "botocore.credentials"):
-        monkeypatch.setitem(__import__("sys").modules, name, None)
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(Fault) as caught:
         pool.probe(channel(provider, f"{IDENTITY}:{SECRET}"), "/async-invoke")
     assert caught.value.cause == "account" and "requirements-aws.txt" in caught.value.message
