@@ -25,7 +25,9 @@ class EmbeddingsSchema(WireSchema):
 class EmbedContentSchema(WireSchema):
     """Google's fields for one content."""
 
-    content = Json(str, dict, words="an object with parts", test=bool, required=True)
+    content = Json(
+        str, dict, words="an object with parts", test=bool, required=True, like={"minLength": 1, "minProperties": 1}
+    )
     outputDimensionality = whole(1, MOST_DIMENSIONS)
     output_dimensionality = whole(1, MOST_DIMENSIONS)
 
@@ -38,6 +40,7 @@ class BatchEmbedContentsSchema(WireSchema):
         words="an array of at least one object with a content, and dimensions from 1 to 65536",
         test=lambda value: bool(value) and all(map(_fits, value)),
         required=True,
+        like={"minItems": 1, "items": {"$ref": "#/components/schemas/EmbedContentRequest"}},
     )
 
 
