@@ -236,13 +236,16 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
         content["text/event-stream"] = {"schema": _TEXT}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
     known = headers if operation.keyless else (*headers, *_LIMITS)
-    extra = (*_OF_CALLS, *(("x-gateway-cost-usd",) if not streamed else ())) if operation.charged else ()
+    if operation.charged:
+        known += (*_OF_CALLS, *(() if streamed else ("x-gateway-cost-usd",)))
+    elif operation.body is not None:
+        known += ("x-gateway-estimated",)
     found: Values = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
         "summary": summary.rstrip("."),
         "tags": [family],
         "parameters": _parameters(operation, path),
-        "responses": {"200": _response("Done.", (*known, *extra), content)},
+        "responses": {"200": _response("Done.", known, content)},
     }
     if description.strip():
         found["description"] = " ".join(description.split())
