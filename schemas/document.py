@@ -42,7 +42,7 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in replies.REPLIES.items():
+    for name, like in {**gemini.NAMED, **replies.REPLIES}.items():
         spec.components.schema(name, like)
     return spec
 

@@ -45,7 +45,19 @@ def _number(low: float, high: float) -> Shape:
     return _is(int, float, words=words, test=lambda value: low <= value <= high, **ranged(low, high))
 
 
+def _named(name: str, shape: Shape) -> Shape:
+    """The same, as a component of documents."""
+    NAMED[name] = shape.like
+    return Shape(shape.check, {"$ref": f"#/components/schemas/{name}"})
+
+
+NAMED: dict[str, Like] = {}
+"""What the shapes below refer to, by name."""
+
+
 def _or_null(like: Like) -> Like:
+    if "type" not in like:
+        return {"anyOf": [like, {"type": "null"}]}
     kinds = like["type"]
     return {**like, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
 
@@ -83,8 +95,8 @@ def _array(each: Shape, *, words: str = "an array", alone: bool = False) -> Shap
             return each.check(value)
         return inside(value) if type(value) is list else f"must be {words}"
 
-    like = {**each.like, "type": ["array", "object"]} if alone else {"type": "array"}
-    return Shape(check, {**like, "items": each.like})
+    like: Like = {"type": "array", "items": each.like}
+    return Shape(check, {"anyOf": [each.like, like]} if alone else like)
 
 
 _text = _is(str, words="a string")
@@ -109,13 +121,15 @@ _part = _object(
     executableCode=_any_object,
     codeExecutionResult=_any_object,
 )
-_content = _object(
-    role=Shape(lambda value: None if role(value) else "must be a role such as user or model", ROLE),
-    parts=_array(_part, words="an array of parts", alone=True),
+CONTENT = _named(
+    "GeminiContent",
+    _object(
+        role=Shape(lambda value: None if role(value) else "must be a role such as user or model", ROLE),
+        parts=_array(_named("GeminiPart", _part), words="an array of parts", alone=True),
+    ),
 )
 
-
-_conversation = _array(_content, words="an array of at least one content", alone=True)
+_conversation = _array(CONTENT, words="an array of at least one content", alone=True)
 
 
 def _contents(value: Any) -> Found:
@@ -158,7 +172,7 @@ _config = _object(
 )
 _members: dict[str, Shape] = {
     "contents": Shape(_contents, {**_conversation.like, "minItems": 1, "minProperties": 1}),
-    "systemInstruction": _content,
+    "systemInstruction": CONTENT,
     "tools": Shape(_tools, {**_toolbox.like, "maxItems": MOST_TOOLS}),
     "toolConfig": _object(functionCallingConfig=_object(mode=_text, allowedFunctionNames=_texts)),
     "generationConfig": _config,

@@ -147,6 +147,9 @@ REPLIES: dict[str, Like] = {
         cost_usd=_USD, cost={"type": "object", "additionalProperties": _USD}, latency_ms=_COUNT,
         first_event_ms=_MAYBE_COUNT, losses=_TEXTS,
     )})},
+    "Event": {"description": "Each event of a stream; comments between them say nothing.", **_reply(
+        "data", event=TEXT, data=TEXT,
+    )},
     "Health": {"type": "object", **having(ok={"const": True})},
     "Document": _reply("openapi", "info", "paths", openapi=TEXT, info=OBJECT, paths=OBJECT, components=OBJECT),
     ERRORS["chat"]: _of_openai,

@@ -53,9 +53,11 @@ class Operation(NamedTuple):
     keyless: bool = False
 
 
-def _call(reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None) -> Operation:
+def _call(
+    reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None, **query: Values
+) -> Operation:
     """A call that is held, sent and settled."""
-    return Operation((reply,), _CHARGED, body, stream, True, header={**_STRICT, **(header or {})})
+    return Operation((reply,), _CHARGED, body, stream, True, query, {**_STRICT, **(header or {})})
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -75,6 +77,8 @@ _STRICT: Mapping[str, Values] = {
     }
 }
 _VERSION: Mapping[str, Values] = {"anthropic-version": {**_TEXT, "description": "As Anthropic's clients send it."}}
+_ALT: Values = {**_TEXT, "description": "`sse` for events; else they come as a JSON array."}
+_GENERATION: Mapping[str, Values] = {"id": {**_TEXT, "minLength": 1, "required": True}}
 _INCLUDE: Values = {"type": "array", "items": _TEXT}
 _PAGES: Mapping[str, Values] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "description": "Models on a page."},
@@ -93,12 +97,14 @@ _MODELS = ("Model", "MessagesModel", "GeminiModel")
 
 OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
-    "account.generation": Operation(("Generation",), (400, 404, *_READ), query={"id": {**_TEXT, "required": True}}),
+    "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
     "gemini.method:generateContent": _call("GenerateContentResponse", "GenerateContentRequest"),
-    "gemini.method:streamGenerateContent": _call("GenerateContentResponse", "GenerateContentRequest", stream=True),
+    "gemini.method:streamGenerateContent": _call(
+        "GenerateContentResponse", "GenerateContentRequest", stream=True, alt=_ALT
+    ),
     "gemini.method:countTokens": _count("CountTokensResponse", "CountTokensRequest"),
     "gemini.method:embedContent": _call("EmbedContentResponse", "EmbedContentRequest"),
     "gemini.method:batchEmbedContents": _call("BatchEmbedContentsResponse", "BatchEmbedContentsRequest"),
@@ -233,7 +239,7 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
         whole = {"schema": {"type": "array", "items": _either(reply)}}
     content = {"application/json": whole}
     if operation.stream:
-        content["text/event-stream"] = {"schema": _TEXT}
+        content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
     known = headers if operation.keyless else (*headers, *_LIMITS)
     if operation.charged:
