@@ -141,6 +141,7 @@ def names() -> Json:
         list,
         words=f"an array of at most {MOST_NAMES} model names",
         test=lambda value: len(value) <= MOST_NAMES and all(type(one) is str and one for one in value),
+        like={"maxItems": MOST_NAMES, "items": {"type": "string", "minLength": 1}},
     )
 
 

@@ -190,7 +190,8 @@ def test_a_body_is_described_as_its_gate_takes_it(name: str) -> None:
         else:
             holder[at] = value
         fits = passes(name, body)
-        assert JUDGES[name].is_valid(body) == fits, body
+        told = JUDGES[name].is_valid(body)
+        assert told == fits, f"the gate says {fits}, the document {told}: {json.dumps(body)[:2000]}"
         seen[fits] += 1
 
     assert passes(name, whole)
