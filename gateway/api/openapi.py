@@ -25,7 +25,7 @@ blueprint = Blueprint("openapi", __name__)
 
 Values = dict[str, Any]
 _TEXT: Values = {"type": "string"}
-_DAY_S = 86_400
+_HOUR_S = 3_600
 
 _ASKED = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 """What may become of a call whose body goes to a provider."""
@@ -179,7 +179,7 @@ _OF_CALLS = (
 def document() -> Response:
     """This gateway's API as OpenAPI 3.1."""
     response = Response(_made(config.current().public_url), content_type="application/json")
-    response.headers["Cache-Control"] = f"public, max-age={_DAY_S // 24}"
+    response.headers["Cache-Control"] = f"public, max-age={_HOUR_S}"
     return response
 
 
@@ -301,7 +301,12 @@ def _failure(spec: Any, status: int, envelopes: tuple[str, ...], *, array: bool)
         if array:
             schema = {"anyOf": [schema, {"type": "array", "items": schema}]}
         kind = next(kind for kind in KINDS if kind.status == status)
-        headers = (*_ON_ALL, *(("Retry-After",) if status in (429, 503, 529) else ()))
+        headers = (
+            *_ON_ALL,
+            *(("Retry-After",) if status in (429, 503, 529) else ()),
+            *(_LIMITS if status == 429 else ()),
+            *(("x-generation-id", "x-gateway-attempts") if status in (429, 500, 502, 503, 504, 529) else ()),
+        )
         about = f"{kind.meaning} {kind.advice}"
         spec.components.response(name, _response(about, headers, {"application/json": {"schema": schema}}))
     return {"$ref": f"#/components/responses/{name}"}
