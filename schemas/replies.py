@@ -108,9 +108,9 @@ REPLIES: dict[str, Like] = {
     "MessageTokens": _reply("input_tokens", input_tokens=_COUNT),
     "GenerateContentResponse": _reply(
         responseId=TEXT, modelVersion=TEXT, promptFeedback=OBJECT,
-        candidates={"type": "array", "items": _reply(index=_WHOLE, finishReason={"type": ["string", "integer"]}, content=_reply(
-            role=TEXT, parts=_OBJECTS,
-        ))},
+        candidates={"type": "array", "items": _reply(
+            index=_WHOLE, finishReason={"type": ["string", "integer"]}, content=_reply(role=TEXT, parts=_OBJECTS),
+        )},
         usageMetadata=_reply(promptTokenCount=_COUNT, candidatesTokenCount=_COUNT, totalTokenCount=_COUNT),
     ),
     "CountTokensResponse": _reply("totalTokens", totalTokens=_COUNT),
