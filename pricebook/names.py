@@ -91,8 +91,8 @@ EXACTLY = {
 """Names that say less, or something else, than they mean."""
 
 AUTHORS = (
-    ("openai", r"gpt-(?!jt)|chat-latest|o[134](-|$)|chatgpt|whisper|tts-1|dall-e|sora|text-embedding-(3|ada)|text-(davinci|curie|ada)|davinci"
-               r"|babbage|omni-moderation|codex-mini|computer-use|daybreak|curie$|ada$"),
+    ("openai", r"gpt-(?!jt)|chat-latest|o[134](-|$)|chatgpt|whisper|tts-1|dall-e|sora|text-embedding-(3|ada)"
+               r"|text-(davinci|curie|ada)|davinci|babbage|omni-moderation|codex-mini|computer-use|daybreak|curie$|ada$"),
     ("anthropic", r"claude"),
     ("google", r"gemini|gemma|veo-|imagen|lyria|chirp|palm-|text-bison|text-unicorn|medlm|learnlm|deep-research-"
                r"|text-embedding-00|text-multilingual|multimodalembedding|semantic-ranker|virtual-try|nano-banana"
