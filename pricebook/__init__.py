@@ -1,4 +1,5 @@
-"""Makes `gateway/book/models.jsonl` from published data: `make pricebook`. The gateway never imports this.
+"""Makes `gateway/book/models.jsonl` from published data: `make pricebook`. The gateway never imports this; it reads
+the book before and after through `gateway.book`.
 
 Two packages of other people's reading of the vendors' pages come together here: genai-prices (curated, fewer facts) and
 litellm (of which only its table is read; more facts, tiers and units). `corrections` has what both lack or get wrong, a

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import date
-from pathlib import Path
+
+from gateway import book
+from gateway.book.changes import Change, changes
 
 from . import corrections, merge, read_litellm, sources, write
 from .read_genai import Genai
-
-FILE = Path(__file__).resolve().parent.parent / "gateway" / "book" / "models.jsonl"
 
 
 def main() -> None:
@@ -29,32 +28,29 @@ def main() -> None:
     genai = Genai(sources.genai(), on)
     entries = merge.by_name(read_litellm.entries(sources.litellm()), genai, notes)
     corrections.apply(entries)
-    book = merge.models(entries, genai.routed(), notes)
+    offered = merge.models(entries, genai.routed(), notes)
     read = {f"{name} {version}": day for name, version, day in (sources.GENAI, sources.LITELLM)}
-    lines = write.lines(book, str(on), {**read, "corrections": corrections.READ})
+    lines = write.lines(offered, str(on), {**read, "corrections": corrections.READ})
 
-    before = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()[1:]] if FILE.exists() else []
-    after = [json.loads(line) for line in lines[1:]]
-    _say(after, write.changes(before, after), notes, asked.verbose)
+    body = ("\n".join(lines) + "\n").encode()
+    made = book.read(body)
+    _say(made, list(changes(book.built_in(), made)), notes, asked.verbose)
     if not asked.check:
-        FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        _print(f"written: {FILE.relative_to(Path.cwd()) if FILE.is_relative_to(Path.cwd()) else FILE}")
+        book.FILE.write_bytes(body)
+        _print(f"written: {book.FILE}")
 
 
-def _say(after: list[dict[str, object]], changed: list[str], notes: merge.Notes, verbose: bool) -> None:
-    _print(write.summary(after))
-    counts = {sign: sum(line[0] == sign for line in changed) for sign in "+-~"}
-    _print(f"against the file that was there: {counts['+']} offers added, {counts['-']} removed, {counts['~']} changed")
-    shown = changed if verbose else [line for line in changed if line[0] != "+"][:40]
-    _print(*(f"  {line}" for line in shown))
+def _say(made: book.Book, changed: list[Change], notes: merge.Notes, verbose: bool) -> None:
+    _print(write.summary(made))
+    kinds = [("added" if not change.old else "removed" if not change.new else "changed") for change in changed]
+    told = ", ".join(f"{kinds.count(kind)} prices {kind}" for kind in ("added", "removed", "changed"))
+    _print(f"against the file that was there: {told}")
+    shown = [change for change, kind in zip(changed, kinds, strict=True) if verbose or kind != "added"]
+    _print(*(f"  {one.model} at {one.provider}, {one.what}: {one.old} → {one.new}" for one in shown))
     _print(f"the sources differ in {len(notes.differ)} rates of {len({row[:2] for row in notes.differ})} names")
     if verbose:
-        _print(
-            *(
-                f"  {kind} {name} {rate}: genai-prices {one}, litellm {other}"
-                for kind, name, rate, one, other in notes.differ
-            )
-        )
+        for kind, name, rate, curated, other in notes.differ:
+            _print(f"  {kind} {name} {rate}: genai-prices {curated}, litellm {other.normalize():f}")
     priceless = sum(why == "no price" for _, _, why in notes.left_out)
     rest = len(notes.left_out) - priceless
     _print(f"left out: {priceless} names without a price, {rest} with another price than their model's")

@@ -1,12 +1,15 @@
-"""The book's lines, what stands in them for people, and what changed against the lines before."""
+"""The book's lines, and what stands in them counted."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+from gateway.book import Book
+from gateway.book.changes import figures
 
 from .entry import Entry, Rates, Usd
 from .merge import Model, maker, whole
@@ -122,44 +125,15 @@ def _ends(model: Model) -> str | None:
     return next((entry.retires for entry in model.told if maker(entry.provider) == author and entry.retires), None)
 
 
-def summary(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Models and offers, counted."""
-    rows = list(rows)
-    modes = Counter(row["mode"] for row in rows)
-    offers = Counter(offer["provider"] for row in rows for offer in row["offers"])
-    prices = Counter(offer["provider"] for row in rows for offer in row["offers"] for _ in _every(offer))
-    by_mode = ", ".join(f"{mode} {count}" for mode, count in modes.most_common())
-    by_provider = ", ".join(f"{kind} {count} ({prices[kind]})" for kind, count in offers.most_common())
+def summary(made: Book) -> str:
+    """Models, offers and prices, counted."""
+    modes = Counter(model.mode for model in made.models.values())
+    offers = [offer for model in made.models.values() for offer in model.offers]
+    count = Counter(offer.provider for offer in offers)
+    prices = Counter(offer.provider for offer in offers for _ in figures(offer))
+    by_mode = ", ".join(f"{mode} {number}" for mode, number in modes.most_common())
+    by_provider = ", ".join(f"{kind} {number} ({prices[kind]})" for kind, number in count.most_common())
     return (
-        f"{len(rows)} models, {sum(offers.values())} offers, {sum(prices.values())} prices\nby mode: {by_mode}\n"
+        f"{len(made.models)} models, {len(offers)} offers, {prices.total()} prices\nby mode: {by_mode}\n"
         f"by provider, offers (prices): {by_provider}"
     )
-
-
-def _every(value: Mapping[str, Any]) -> list[str]:
-    """All prices in an offer."""
-    found = []
-    for name in ("usd", "above", "tiers", "fees", "units", "variants"):
-        waiting = [value.get(name)]
-        while waiting:
-            part = waiting.pop()
-            if isinstance(part, Mapping):
-                waiting += part.values()
-            elif part is not None:
-                found.append(part)
-    return found
-
-
-def changes(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is new, gone, and what has another price, a line each."""
-    old, new = (
-        {(row["id"], offer["provider"]): offer for row in rows for offer in row["offers"]} for rows in (before, after)
-    )
-    said = [f"+ {one} at {kind}" for one, kind in sorted(new.keys() - old.keys())]
-    said += [f"- {one} at {kind}" for one, kind in sorted(old.keys() - new.keys())]
-    for where in sorted(old.keys() & new.keys()):
-        for name in ("usd", "above", "tiers", "fees", "units", "variants"):
-            was, now = old[where].get(name), new[where].get(name)
-            if was != now:
-                said.append(f"~ {where[0]} at {where[1]}: {name} {_json(was)} → {_json(now)}")
-    return said
