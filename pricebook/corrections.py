@@ -133,6 +133,11 @@ FEES = (
 )
 
 
+_A_GROUNDED_ANSWER = D("0.035")
+"""What Gemini before 3 takes for an answer that is grounded in searches, however many; later ones take less, for each
+search. https://ai.google.dev/gemini-api/docs/pricing#gemini-grounding"""
+
+
 def apply(entries: dict[tuple[str, str], Entry]) -> None:
     """Put our rows among the sources' (by provider and lower-case name)."""
     for row in ROWS:
@@ -153,6 +158,8 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
         entry = entries[where]
         entry.context = entry.context or context
     for entry in entries.values():
+        if entry.provider in ("google", "vertex") and entry.fees.get("web_search") == _A_GROUNDED_ANSWER:
+            entry.fees["grounding"] = entry.fees.pop("web_search")
         for fee in FEES:
             if (
                 entry.provider == fee.provider

@@ -21,8 +21,8 @@ The first line is the head, `{"version", "sources"}`; each other line a model:
                   cached_audio, image_in, cached_image, output, reasoning, audio_out, image_out
         above     {tokens of input: classes}: what a call with more input than that costs, all of it
         tiers     {flex | priority | batch: {"usd", "above"}}
-        fees      dollars each, for what the provider does on the way: web_search, file_search, code_interpreter, maps,
-                  request
+        fees      dollars each, for what the provider does on the way: web_search, grounding (an answer with searches,
+                  however many), file_search, code_interpreter, maps, request
         units     dollars each: image, second, character, page, query, megapixel
         variants  {unit: {variant: dollars each}}: sizes and qualities of images, resolutions of video
         source, date                                  where and when this was read
