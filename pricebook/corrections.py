@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal as D
 from typing import NamedTuple
@@ -99,13 +100,24 @@ NAMES = (
 )  # fmt: skip
 """What a source tells of as a family, or without its end."""
 
-FAMILIES = {
-    "anthropic": {"claude-2", "claude-3-haiku", "claude-3-sonnet", "claude-3-5-sonnet", "claude-opus-4",
-                  "claude-sonnet-4"},
-    "vertex": {"claude-4-opus", "claude-4-sonnet", "claude-opus-4", "claude-sonnet-4", "claude-3-7-sonnet",
-               "claude-3-opus"},
+FOREIGN = {
+    "openai": r"gpt-oss.*|gpt-5(\.4)?-image.*|o[34]-mini-high|gpt-5\.1-mini|gpt-5\.3|gpt-5\.5-(chat|codex)"
+              r"|gpt-5(\.\d)?-chat|gpt-chat-latest|gpt-4-turbo-(0125|vision)-preview|text-embedding-ada-002-v2",
+    "anthropic": r"claude-(2|3-haiku|3-sonnet|3-5-sonnet|opus-4|sonnet-4|v1)",
+    "google": r"gemini-(flash|pro)-1\.5.*|gemini-3-pro-text-preview|gemini-2\.5-flash-lite-preview-tts|gemini-gemma.*"
+              r"|gemini-live-2\.5-flash|gemma-4-26b-a4b-it-maas",
+    "vertex": r"claude-(4-opus|4-sonnet|opus-4|sonnet-4|3-7-sonnet|3-opus)",
+    "deepseek": r"deepseek-(v3.*|r1.*|coder|chat-v3.*)",
+    "mistral": r"mi[sx]tral-.*-instruct|mistral-small-24b.*|mistral-7b|mixtral-8x7b|mistral-(large|nemo|saba)|codestral"
+               r"|devstral-small|magistral-(medium|small)|ministral-[38]b|pixtral-large|voxtral-small-24b-2507"
+               r"|mistral-ocr-.*-completion",
+    "perplexity": r".*(llama|mistral|mixtral).*|pplx-\d+b.*|sonar-(small|medium).*|sonar-pro-search",
+    "cohere": r"command-a|command-r7b",
+    "moonshot": r"kimi-k2",
+    "azure": r"ada|babbage|curie|davinci|text-(ada|curie|davinci).*|text-embedding-ada(-002-v2)?|phi-3.*"
+             r"|phi-4-reasoning-plus|wizardlm.*",
 }  # fmt: skip
-"""Spellings that a source understands and the provider does not."""
+"""Spellings that a source understands and the provider does not, and models that it lists for others' sake."""
 
 CONTEXTS = {("google", "gemini-1.5-pro"): 2_097_152, ("google", "gemini-1.5-flash"): 1_048_576,
             ("google", "gemini-2.0-flash"): 1_048_576, ("google", "gemini-2.0-flash-lite"): 1_048_576,
@@ -151,9 +163,9 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
             entry = entries.setdefault((family.provider, name), replace(known, name=name))
             entry.retires = entry.retires or family.retires
             entry.max_output = entry.max_output or family.max_output
-    for provider, names in FAMILIES.items():
-        for name in names:
-            entries.pop((provider, name), None)
+    for provider, name in list(entries):
+        if re.fullmatch(FOREIGN.get(provider, ""), name):
+            del entries[provider, name]
     for where, context in CONTEXTS.items():
         entry = entries[where]
         entry.context = entry.context or context

@@ -75,7 +75,9 @@ def by_name(litellm: Iterable[Entry], genai: Genai, notes: Notes) -> dict[tuple[
     for entry in litellm:
         where = (entry.provider, entry.name.lower())
         told[where] = _beside(told[where], entry) if where in told else entry
-    curated = {(entry.provider, entry.name.lower()): entry for entry in genai.entries()}
+    curated: dict[tuple[str, str], Entry] = {}
+    for entry in genai.entries():
+        curated.setdefault((entry.provider, entry.name.lower()), entry)
     for where, entry in told.items():
         found = curated.pop(where, None) or (genai.find(entry.provider, entry.name) if entry.rates else None)
         if found is not None:

@@ -223,7 +223,7 @@ def _spellings(author: str, stem: str) -> Iterable[str]:
     yield stem
     undated = key(_undated(author, stem))
     yield undated
-    if stem != "gemini-pro-latest":
+    if author != "mistralai" and stem != "gemini-pro-latest":  # there the undated names are older models'
         yield stem.removesuffix("-latest")
     if author in ("meta-llama", "mistralai", "qwen"):
         yield f"{stem}-instruct"

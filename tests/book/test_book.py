@@ -19,7 +19,7 @@ MAKERS = {"openai": "openai", "anthropic": "anthropic", "google": "google", "x-a
 
 LEAST = {
     "chat": 1100, "image": 60, "embedding": 40, "transcription": 25, "realtime": 22, "speech": 22, "video": 22, "rerank": 15,
-    "ocr": 15, "completion": 10, "music": 5, "moderation": 2,
+    "ocr": 10, "completion": 10, "music": 5, "moderation": 2,
 }  # fmt: skip
 """Models of a mode: a little less than there are, so that a source that falls away is seen."""
 
