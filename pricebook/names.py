@@ -41,6 +41,8 @@ SAME = {
     "cohere/rerank-v5-fast": "cohere/rerank-v5.0-fast", "cohere/rerank-v5-pro": "cohere/rerank-v5.0-pro",
     "cohere/parse-v5": "cohere/parse-v5.0",
     "openai/gpt-5.6": "openai/gpt-5.6-sol",
+    "openai/gpt-5-chat-latest": "openai/gpt-5-chat", "openai/gpt-5.1-chat-latest": "openai/gpt-5.1-chat",
+    "openai/gpt-5.2-chat-latest": "openai/gpt-5.2-chat",
     "openai/chat-latest": "openai/gpt-chat-latest", "openai/omni-moderation-latest": "openai/omni-moderation",
     # hosts: the one way in which the host runs the model, which OpenRouter too routes to under the plain name
     "meta-llama/llama-3.3-70b-versatile": "meta-llama/llama-3.3-70b-instruct",
