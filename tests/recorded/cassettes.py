@@ -20,7 +20,7 @@ OWN = ("models", "provider")
 
 def interactions(shared: Path, folder: str, *ops: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The interactions of some kinds in a folder, by name. Each has beside what was recorded: kind (`sse` or another)
-    and payload of its answer, a stream's in blocks, and the `origin` of its cassette."""
+    and payload of its answer, a stream's in blocks, and the `origin` and `provider` of its cassette."""
     spec = importlib.util.spec_from_file_location("replay", shared / "wire" / "replay.py")
     assert spec and spec.loader
     replay = importlib.util.module_from_spec(spec)
@@ -29,7 +29,8 @@ def interactions(shared: Path, folder: str, *ops: str) -> Iterator[tuple[str, di
         for index, one in enumerate(cassette.get("interactions") or ()):
             if one["op"] in ops:
                 kind, payload = replay.response_body(one["response"])
-                more = {"kind": kind, "payload": payload, "origin": cassette["meta"]["origin"]}
+                meta = cassette["meta"]
+                more = {"kind": kind, "payload": payload, "origin": meta["origin"], "provider": meta["provider"]}
                 yield f"{cassette['meta']['id']}#{index}", {**one, **more}
 
 
