@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple
 
 from ..call import Channel, Fault
-from ..dialects.bridge import NAMED
+from ..modalities.words import UPSTREAM
 from ..providers import pool
 from ..providers.registry import KINDS
 
@@ -35,7 +35,7 @@ def problem(channel: Channel, secret_env: str | None) -> Problem | None:
     try:
         status, _, body = pool.probe(channel, KINDS[channel.provider].probe)
         if status in (404, 405):  # some servers list nothing; an empty chat is refused, but only after the key
-            status, _, body = pool.probe(channel, NAMED[channel.dialects[0]].path("none", False), b"{}")
+            status, _, body = pool.probe(channel, UPSTREAM[channel.dialects[0]].path("none", False), b"{}")
             refused = status in (400, 422)
     except Fault as fault:
         detail = fault.message or {"timeout": "it does not answer in time"}.get(fault.cause, "it speaks no HTTP")

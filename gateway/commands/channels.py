@@ -35,7 +35,7 @@ from ._say import Failure, Misuse, house, say, table, verb
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _MOST = 1_000_000
-_DIALECTS = ("chat", "responses", "messages", "gemini", "completions", "embeddings")
+_DIALECTS = ("chat", "responses", "messages", "gemini", "converse", "completions", "embeddings")
 
 
 def open_rooms(settings: Settings) -> None:
@@ -70,7 +70,7 @@ def channels() -> None:
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
 @click.option(
     "--dialects",
-    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,completions,embeddings.",
+    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,converse,completions,embeddings.",
 )
 @verb
 def channels_add(

@@ -17,8 +17,8 @@ from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, HostedTool, Message
 from ..splice import scan
 from ..sse import read
-from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
-from .base import Dialect, Feed, Surface
+from . import anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
+from .base import Dialect, Feed, Surface, Target
 from .customs import Customs, as_functions
 from .intake import Intake
 from .passing import parsed
@@ -26,10 +26,13 @@ from .scale import size
 from .seals import MARK, MARK_BASE64
 from .shapes import packed
 
-NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
-"""All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
+"""What clients and providers speak, by name."""
 
-SURFACES: dict[str, Surface] = {**NAMED, openai_completions.name: openai_completions}
+NAMED: dict[str, Target] = {**DIALECTS, converse.name: converse}
+"""All that a call can be translated to, by the names that channels know them by."""
+
+SURFACES: dict[str, Surface] = {**DIALECTS, openai_completions.name: openai_completions}
 """All that clients of chat may speak."""
 
 
@@ -50,7 +53,7 @@ def ways(call: Call, channel: Channel) -> tuple[str, ...]:
 
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    sealed = call.dialect in NAMED and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    sealed = call.dialect in DIALECTS and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
     return leg.dialect == call.dialect and not sealed
 
 
@@ -82,7 +85,8 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     for feature in sorted(used(asked)):
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if leg.dialect == call.dialect:  # all but the turns passes, and what they do not bear
-            verdict = "drop" if feature in lacking and field.partition(".")[0] in target.BOUND else "express"
+            bound = field.partition(".")[0] in DIALECTS[leg.dialect].BOUND
+            verdict = "drop" if feature in lacking and bound else "express"
         elif feature in lacking and verdict != "refuse":
             verdict = "drop"
         if verdict == "refuse" or (verdict == "drop" and call.strict):
@@ -112,11 +116,12 @@ def encode(call: Call, leg: Leg) -> bytes:
     tools = tuple(tool for tool in asked.tools if not isinstance(tool, HostedTool) or tool.dialect == leg.dialect)
     asked = replace(asked, model=leg.model, messages=messages, tools=tools)
     if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
-        rendered = target.render(asked, leg)
-        gone = {*target.TURNS, *(name for name in target.BOUND if name not in rendered)}
-        said = {name: value for name, value in rendered.items() if name in target.TURNS}
+        same = DIALECTS[leg.dialect]
+        rendered = same.render(asked, leg)
+        gone = {*same.TURNS, *(name for name in same.BOUND if name not in rendered)}
+        said = {name: value for name, value in rendered.items() if name in same.TURNS}
         kept = {name: value for name, value in call.body.values.items() if name not in gone}
-        return target.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
+        return same.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
     if call.cap is not None:
         limit = min(call.cap, asked.sampling.limit or call.cap)
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))

@@ -7,7 +7,7 @@ page shows is what `bridge.screen` does, so a loss that is not on it cannot happ
 from __future__ import annotations
 
 from ..neutral.features import FEATURES
-from .bridge import NAMED
+from .bridge import DIALECTS, NAMED
 
 _WORDS = {"express": "yes", "reshape": "reshaped", "drop": "dropped", "refuse": "refused"}
 _HEAD = """# Translation
@@ -17,7 +17,7 @@ Printed from `gateway/neutral/features.py` and each dialect's `can.py` by `make 
 A request goes on byte for byte where a provider speaks the client's own dialect. Where none does, it is parsed, held
 against the tables below before anything is sent, and said again in the provider's words; the answer comes back the same
 way, whole or streamed. The dialects are `chat` (`/v1/chat/completions`), `responses` (`/v1/responses`), `messages`
-(`/v1/messages`) and `gemini` (`:generateContent`).
+(`/v1/messages`) and `gemini` (`:generateContent`); `converse` is Amazon Bedrock's, which providers speak only.
 
 - **yes** (express): said as it is.
 - **reshaped** (reshape): said in another way that means the same, such as a developer's message as a system's.
@@ -61,13 +61,13 @@ def as_markdown() -> str:
         lines.append(f"| {feature.meaning} | {cells} |")
     lines += [
         "",
-        "## Its field in each dialect",
+        "## Its field in each dialect of clients",
         "",
-        f"| what is asked | {' | '.join(f'`{name}`' for name in names)} |",
-        "|---" * (len(names) + 1) + "|",
+        f"| what is asked | {' | '.join(f'`{name}`' for name in DIALECTS)} |",
+        "|---" * (len(DIALECTS) + 1) + "|",
     ]
     for feature in FEATURES:
-        cells = " | ".join(_field(NAMED[name].FIELD.get(feature.name)) for name in names)
+        cells = " | ".join(_field(DIALECTS[name].FIELD.get(feature.name)) for name in DIALECTS)
         lines.append(f"| {feature.meaning} | {cells} |")
     return _HEAD + "\n".join(lines) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHAT, RESPONSES, MESSAGES, GEMINI = "chat", "responses", "messages", "gemini"
+CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 
 

@@ -20,9 +20,9 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 def answers(shared: Path, book: schemas.Book, seed: int = 0) -> Iterator[tuple[str, list[str]]]:
     """(case, what is wrong) of each recorded answer for a client of each dialect, in each way it may be given."""
     for one in recordings.recordings(shared):
-        if one.name in recordings.ANSWERS or one.dialect not in bridge.NAMED:
+        if one.name in recordings.ANSWERS or one.dialect not in bridge.DIALECTS:
             continue
-        for client in bridge.NAMED:
+        for client in bridge.DIALECTS:
             for label, streamed, wants_usage in replies.ways(one, client):
                 chance = random.Random(f"{seed} {one.name}")
                 try:
@@ -35,7 +35,7 @@ def answers(shared: Path, book: schemas.Book, seed: int = 0) -> Iterator[tuple[s
 def asked_for(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str] | str]]:
     """(case, what is wrong, or the feature for which it is refused) of each recorded request for each dialect, its own too."""
     for one in recordings.requests(shared):
-        if one.name in recordings.REQUESTS or one.dialect not in bridge.NAMED:
+        if one.name in recordings.REQUESTS or one.dialect not in bridge.DIALECTS:
             continue
         for target in bridge.NAMED:
             wrong: list[str] | str
@@ -51,9 +51,9 @@ def asked_for(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str]
 def next_turns(shared: Path, book: schemas.Book) -> Iterator[tuple[str, list[str]]]:
     """(case, what is wrong) of each recorded sealed answer, sent back by a client of each other dialect."""
     for one in recordings.recordings(shared):
-        if one.name in recordings.ANSWERS or one.dialect not in bridge.NAMED or not again.sealed(one):
+        if one.name in recordings.ANSWERS or one.dialect not in bridge.DIALECTS or not again.sealed(one):
             continue
-        for client in bridge.NAMED:
+        for client in bridge.DIALECTS:
             for streamed in (True,) if one.answers_streamed else (False, True):
                 if client == one.dialect:
                     continue

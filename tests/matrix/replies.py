@@ -32,7 +32,7 @@ _ASKED: dict[str, dict[str, Any]] = {
 def call(dialect: str, body: dict[str, Any], *, model: str = MODEL, stream: bool = False) -> Call:
     """A call as the door makes it. Gemini has the model and the way of answering in its path."""
     values = {**body, "model": model, "stream": stream}
-    speaks = bridge.NAMED[dialect]
+    speaks = bridge.DIALECTS[dialect]
     return made.call(
         dialect, f"{speaks.id_prefix}ours", json.dumps(body).encode(), speaks.ask(values), created_ms=1_700_000_000_000
     )
@@ -100,7 +100,7 @@ def _streamed(
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
         error = attempts.verdict([feed.fault], [taken], asked.dialect)
-        text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
+        text += bridge.DIALECTS[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
             found += grammar.problems(book, asked.dialect, text, wants_usage=wants_usage, broken=True)
@@ -250,7 +250,7 @@ def _provider_words(found: Any) -> str:
 def _told(asked: Call, taken: Leg, fault: Fault, words: str | None) -> list[str]:
     """What is wrong with the error that a client is told."""
     error = attempts.verdict([fault], [taken], asked.dialect)
-    speaks = bridge.NAMED[asked.dialect]
+    speaks = bridge.DIALECTS[asked.dialect]
     found = _envelope(asked, error, json.loads(speaks.error(error, asked.request_id)))
     frame = speaks.error_frame(error, asked.request_id).decode()
     events = list(read.frames(frame))

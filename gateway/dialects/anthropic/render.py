@@ -6,9 +6,6 @@ content; names and ids are put into the letters that the vendor takes; empty tex
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
@@ -25,10 +22,11 @@ from ...neutral.request import (
     Tool,
     ToolChoice,
 )
+from ..fitting import JSON_ONLY, Ids, fitted
+from ..schemas import closed
 from ..shapes import arguments, loads
 from .families import Family, family
-from .parts import NAME, cache_control, fitted, provable, render_media
-from .schemas import closed
+from .parts import NAME, cache_control, provable, render_media
 
 _Json = dict[str, Any]
 
@@ -40,11 +38,8 @@ BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhi
 """Thinking tokens for an effort, for models that take budgets only; always kept below the output limit."""
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_JSON = "Answer with one JSON object and nothing else: no words around it and no code fence."
 _BEGIN = "."
 """Stands for the user's turn that a conversation must begin with."""
-
-_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def render(request: ChatRequest, leg: Leg) -> _Json:
@@ -57,7 +52,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     limit = _limit(request.sampling.limit, leg)
     body: _Json = {"model": request.model, "max_tokens": limit, "messages": conversation.done()}
     if request.output.form == "json":
-        conversation.system.append({"type": "text", "text": _JSON})
+        conversation.system.append({"type": "text", "text": JSON_ONLY})
     if conversation.system:
         body["system"] = conversation.system
     body |= _tools(request, known, extras)
@@ -113,7 +108,7 @@ class _Conversation:
         self.turns: list[tuple[str, list[_Json]]] = []
         self._known = known
         self._cited = cited
-        self._ids = _Ids()
+        self._ids = Ids()
 
     def add(self, message: Message) -> None:
         role = {"tool": "user", "function": "user", "developer": "system"}.get(message.role, message.role)
@@ -190,38 +185,6 @@ class _Conversation:
                 return loads(raw) if dialect == NAME else None
             case _:
                 assert_never(part)
-
-
-class _Ids:
-    """Ids of calls as the vendor takes them: in its letters, and none twice. A result belongs to the earliest call of
-    its id that has none yet."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self._counts: dict[str, int] = {}
-        self._open: dict[str, deque[str]] = {}
-
-    def call(self, given: str) -> str:
-        made = fit = _fit(given)
-        count = self._counts.get(fit, 1)  # whoever sends one id many times is not searched for from the start
-        while made in self._used:
-            count += 1
-            made = f"{fit}_{count}"
-        self._counts[fit] = count
-        self._used.add(made)
-        self._open.setdefault(given, deque()).append(made)
-        return made
-
-    def result(self, given: str) -> str:
-        waiting = self._open.get(given)
-        return waiting.popleft() if waiting else _fit(given)
-
-
-def _fit(given: str) -> str:
-    if not given:
-        return "toolu_0"
-    made = _ID.sub("_", given)
-    return made if made == given else f"{made}_{zlib.crc32(given.encode('utf-8', 'replace')):08x}"
 
 
 def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json:
