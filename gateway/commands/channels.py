@@ -6,8 +6,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +18,7 @@ from models import change
 from models.base import session
 from models.writer import write
 
-from .. import clock, ids, money
-from ..billing import prices
-from ..call import Leg, Price
+from .. import clock, ids
 from ..config import Settings
 from ..providers import pool
 from ..providers.registry import KINDS, PROVIDERS
@@ -98,7 +94,7 @@ def channels_add(
         raise Misuse(f"--models {names!r} names no models. Write upstream names, 'a,b', or '*' for any.")
     for part in listed:
         if part != "*":
-            _model_name(part)
+            model_name(part)
     spoken = None if dialects is None else [part.strip() for part in dialects.split(",")]
     if spoken and (unknown := [part for part in spoken if part not in _DIALECTS]):
         raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
@@ -118,7 +114,7 @@ def channels_add(
     say(row, f"Channel {name} ({channel_id}) serves {served}. Try it: python -m gateway channels test {name}")
 
 
-def _model_name(text: str) -> None:
+def model_name(text: str) -> None:
     """Raises Misuse for what no model can be called."""
     if not catalogue.NAME.fullmatch(text):
         raise Misuse(f"{text!r} is no model name. Use up to 200 letters, digits and . _ : @ + / -")
@@ -199,9 +195,30 @@ def channels_test(name: str) -> None:
     problem = _probe.problem(channel, found.secret_env)
     if problem is not None:
         raise Failure(f"Channel {name}: {problem.what} {problem.mend}")
-    said = {"name": name, "ok": True, "dialects": list(channel.dialects)}
+    tried = list(_probe.trials(channel))
+    said = {
+        "name": name, "ok": all(one.wrong is None for one in tried if one.model), "dialects": list(channel.dialects),
+        "tried": [one._asdict() for one in tried],
+    }  # fmt: skip
     how = "answers, takes the key" if channel.secret else "answers"
-    say(said, f"Channel {name} {how} and is asked in: {', '.join(channel.dialects)}.")
+    lines = [f"Channel {name} {how} and is asked in: {', '.join(channel.dialects)}."]
+    lines += [f"  {_tried(one)}" for one in tried]
+    refused = [one.dialect for one in tried if one.model is not None and one.wrong is not None and not one.streamed]
+    if refused and len(refused) < len({one.dialect for one in tried}):
+        spoken = ",".join(dialect for dialect in channel.dialects if dialect not in refused)
+        lines.append(f"If it does not speak {', '.join(refused)}, add the channel with --dialects {spoken}")
+    say(said, "\n".join(lines))
+
+
+def _tried(one: _probe.Trial) -> str:
+    """One trial in words: `chat: gpt-4o-mini answers whole in 312 ms and counts its tokens`."""
+    if one.model is None:
+        return f"{one.dialect}: not tried, {one.wrong}; name one with --models"
+    how = "in pieces" if one.streamed else "whole"
+    if one.wrong is not None:
+        return f"{one.dialect}: {one.model} does not answer {how}: {one.wrong}"
+    counts = "counts its tokens" if one.counted else "does not count its tokens, so they are estimated"
+    return f"{one.dialect}: {one.model} answers {how} in {one.ms} ms and {counts}"
 
 
 def _switch(name: str, enabled: bool) -> None:
@@ -256,7 +273,7 @@ def routes() -> None:
 def routes_set(model: str, legs: tuple[str, ...]) -> None:
     """Serve MODEL by these legs, in this order."""
     house()
-    _model_name(model)
+    model_name(model)
     found: list[tuple[str, str]] = []
     for leg in legs:
         name, colon, upstream = leg.partition(":")
@@ -300,125 +317,6 @@ def routes_remove(model: str) -> None:
     if not write(models.route.remove, model):
         raise Failure(f"There is no route {model!r}. See: python -m gateway routes list")
     say({"model": model, "removed": True}, f"The route {model} is removed.")
-
-
-@click.group("models")
-def model_names() -> None:
-    """What can be called."""
-
-
-@model_names.command("list")
-@click.option("--search", default="", help="Only names that contain this.")
-@verb
-def models_list(search: str) -> None:
-    """All models that an enabled channel serves, with their prices; `lab/*` where it takes any name."""
-    open_rooms(house())
-    snapshot = live.current()
-    found = {model: catalogue.legs(snapshot, model)[0] for model in catalogue.listed(snapshot)}
-    for channel in snapshot.by_id.values():
-        if channel.models is None and channel.provider != "sandbox":
-            found.setdefault(f"{channel.namespace}/*", (channel, "*"))
-    rows = []
-    for model, (channel, upstream) in sorted(found.items(), key=lambda item: item[0]):
-        if search.lower() in model.lower():
-            price = prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
-            rows.append({"id": model, "owned_by": catalogue.owner(model), **_shown(price)})
-    table(rows, ("id", "input_mtok", "output_mtok", "context", "max_output"), "No such model.")
-
-
-def _shown(price: Price | None) -> dict[str, Any]:
-    if price is None:
-        return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
-    found: dict[str, Any] = {f"{bucket}_mtok": money.plain(rate / 1_000) for bucket, rate in price.rates.items()}
-    return {
-        "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
-        "version": price.version,
-    }  # fmt: skip
-
-
-@click.group("prices")
-def price_list() -> None:
-    """What models cost."""
-
-
-def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(option, required=required, metavar="USD", help=f"Dollars a million tokens: {text}.")
-
-
-@price_list.command("set")
-@click.argument("model")
-@_rate("--input-mtok", "input", required=True)
-@_rate("--output-mtok", "output", required=True)
-@_rate("--cached-mtok", "input read from a cache")
-@_rate("--cache-write-mtok", "input written to a cache")
-@_rate("--reasoning-mtok", "reasoning")
-@_rate("--audio-in-mtok", "sound heard")
-@_rate("--audio-out-mtok", "sound spoken")
-@click.option("--context", type=click.IntRange(1, 1 << 31), help="Context window in tokens.")
-@click.option("--max-output", type=click.IntRange(1, 1 << 31), help="Most output tokens of one answer.")
-@verb
-def prices_set(model: str, context: int | None, max_output: int | None, **rates: str | None) -> None:
-    """Set what MODEL costs; `namespace/*` sets it for all of a namespace. Holds within a second."""
-    house()
-    _model_name(model.removesuffix("/*"))
-    facts: dict[str, Any] = {}
-    for option, value in rates.items():
-        if value is not None:
-            facts[_BUCKETS[option]] = _decimal(option, value)
-    facts |= {name: value for name, value in (("context", context), ("max_output", max_output)) if value is not None}
-    at = clock.now_ms()
-    write(models.price.put, model, facts, at)
-    shown = {"model": model, **_shown(prices.from_facts(facts, at))}
-    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.")
-
-
-_BUCKETS = {
-    "input_mtok": "input", "output_mtok": "output", "cached_mtok": "cached_read", "cache_write_mtok": "cache_write",
-    "reasoning_mtok": "reasoning", "audio_in_mtok": "audio_in", "audio_out_mtok": "audio_out",
-}  # fmt: skip
-
-
-def _decimal(option: str, value: str) -> str:
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= 1_000_000 or amount != round(amount, 12):
-        raise Misuse(
-            f"--{option.replace('_', '-')} {value!r} must be dollars from 0 to 1000000, as in 2.50, with at most twelve"
-            " decimals."
-        )
-    return money.plain(abs(amount))
-
-
-@price_list.command("show")
-@click.argument("model")
-@verb
-def prices_show(model: str) -> None:
-    """What MODEL costs, and who says so."""
-    open_rooms(house())
-    legs = catalogue.legs(live.current(), model)
-    found = (prices.of_leg(Leg(channel=channel, model=name, dialect="chat"), model) for channel, name in legs)
-    price = next((one for one in found if one is not None), None) or prices.find(model)
-    if price is None:
-        raise Failure(
-            f"{model} has no price. Set one: python -m gateway prices set {model} --input-mtok USD --output-mtok USD"
-        )
-    shown = {"model": model, **_shown(price)}
-    rates = (f"{name.removesuffix('_mtok')} ${value}" for name, value in shown.items() if name.endswith("_mtok"))
-    say(shown, f"{model}: {', '.join(rates)} a million tokens ({shown['version']}).")
-
-
-@price_list.command("remove")
-@click.argument("model")
-@verb
-def prices_remove(model: str) -> None:
-    """Forget what was set for MODEL; a built-in price holds again. Holds within a second."""
-    house()
-    if not write(models.price.remove, model):
-        raise Failure(f"No price was set for {model!r}. See what holds: python -m gateway models list")
-    left = "Another price holds for it now." if prices.find(model) else "Without a price, calls of it are refused."
-    say({"model": model, "removed": True}, f"The price of {model} is removed. {left}")
 
 
 def keep_channels(sandbox: bool) -> None:

@@ -362,7 +362,8 @@ def test_every_end_that_the_vendor_names_is_known() -> None:
     ],
 )  # fmt: skip
 def test_usage(values: Any, usage: Usage | None) -> None:
-    assert reply.usage(values) == usage
+    found = reply.usage({"usage": values, "serviceTier": {"type": "flex"}})
+    assert found == usage and (found is None or found.tier == "flex")
 
 
 @pytest.mark.parametrize("values", [{}, {"output": None}, {"output": {"message": {}}}, {"message": "x"}, {"output": {"message": {"content": "x"}}}])  # fmt: skip

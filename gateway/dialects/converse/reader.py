@@ -68,7 +68,7 @@ class ConverseReader:
                 self._finished = True
                 yield ChoiceEnd(choice=0, finish=finish(values, self._calls))
             case "metadata":
-                seen = usage(values.get("usage"))
+                seen = usage(values)
                 if seen is not None:
                     yield UsageSeen(usage=seen)
                 if self._finished:

@@ -37,7 +37,7 @@ def parse(values: Mapping[str, Any]) -> ChatReply:
         model="",
         created=0,
         choices=(Choice(parts=tuple(parts), finish=finish(values, calls)),),
-        usage=usage(values.get("usage")),
+        usage=usage(values),
     )
 
 
@@ -51,14 +51,13 @@ def finish(values: Mapping[str, Any], calls: bool) -> Finish:
     return Finish(reason=reason, raw=raw, matched=shapes.text(matched) if raw == "stop_sequence" else None)
 
 
-def usage(found: Any) -> Usage | None:
-    """The usage of a reply; None where there is none that can be believed.
+def usage(values: Mapping[str, Any]) -> Usage | None:
+    """The usage of a reply or of a stream (by its `metadata`); None where there is none that can be believed.
 
     `inputTokens` leaves out what the cache read and wrote; how long the latter is kept is told in `cacheDetails`
     (https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html).
     """
-    if not isinstance(found, dict):
-        return None
+    found = members(values.get("usage"))
     fresh, taken = shapes.count(found.get("inputTokens")), shapes.count(found.get("outputTokens"))
     if fresh is None or taken is None:
         return None
@@ -74,4 +73,5 @@ def usage(found: Any) -> Usage | None:
         cache_written=written,
         cache_written_1h=long if details else None,
         output=taken,
+        tier=shapes.word(members(values.get("serviceTier")).get("type")),
     )
