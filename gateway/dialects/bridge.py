@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from ..call import Call, Channel, Fault, Leg, Meter
 from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
-from ..neutral.features import used
+from ..neutral.features import MEANING, used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, HostedTool, Message
 from ..splice import scan
 from ..sse import read
-from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
+from . import accents, anthropic, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface
 from .customs import Customs, as_functions
 from .intake import Intake
@@ -70,31 +70,39 @@ def request(call: Call) -> ChatRequest:
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     """What a leg would lose of this call, as `field=drop`. Raises Refused."""
+    accent = leg.profile.accent
     if passes(call, leg):
-        return ()
+        return _strictly(call, tuple(f"{name}=drop" for name in accents.losses(call.body.values, accent)))
     source, target = SURFACES[call.dialect], NAMED[leg.dialect]
     if call.ask.only and leg.dialect != call.dialect:
         field = call.ask.only[0]
         raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    lacking = target.lacks(asked, leg)
-    for feature in sorted(used(asked)):
+    lacking = target.lacks(asked, leg) | {
+        feature for feature, field in target.FIELD.items() if field.partition(".")[0] in accent.unknown
+    }
+    for feature in sorted(used(asked) - set(leg.profile.knows)):
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if leg.dialect == call.dialect:  # all but the turns passes, and what they do not bear
             verdict = "drop" if feature in lacking and field.partition(".")[0] in target.BOUND else "express"
         elif feature in lacking and verdict != "refuse":
-            verdict = "drop"
+            verdict = "refuse" if feature in MEANING else "drop"
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")
         if verdict == "drop":
             losses.append(f"{field}=drop")
     if any(part.seal is not None and part.seal.origin != leg.dialect for part in _all(asked)):
         losses.append(f"{source.FIELD['reasoning']}=drop")
+    return _strictly(call, tuple(dict.fromkeys(losses)))
+
+
+def _strictly(call: Call, losses: tuple[str, ...]) -> tuple[str, ...]:
+    """The losses, if the caller puts up with any. Raises Refused."""
     if losses and call.strict:
         field = losses[0].partition("=")[0]
         raise Refused(field, f"{field} would be lost on the way to a provider.")
-    return tuple(dict.fromkeys(losses))
+    return losses
 
 
 def _all(asked: ChatRequest) -> Iterator[Part]:
@@ -103,7 +111,11 @@ def _all(asked: ChatRequest) -> Iterator[Part]:
 
 
 def encode(call: Call, leg: Leg) -> bytes:
-    """The body for a leg."""
+    """The body for a leg, with its provider's accent."""
+    return accents.spoken(_encoded(call, leg), leg.profile.accent)
+
+
+def _encoded(call: Call, leg: Leg) -> bytes:
     if passes(call, leg):
         return SURFACES[leg.dialect].encode(call, leg)
     target = NAMED[leg.dialect]
@@ -122,7 +134,7 @@ def encode(call: Call, leg: Leg) -> bytes:
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
         asked = as_functions(asked)
-    return packed(target.render(asked, leg))
+    return packed({**target.render(asked, leg), **dict(leg.profile.adds)})
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:

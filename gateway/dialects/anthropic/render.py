@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import (
     ChatRequest,
@@ -26,7 +26,6 @@ from ...neutral.request import (
     ToolChoice,
 )
 from ..shapes import arguments, loads
-from .families import Family, family
 from .parts import NAME, cache_control, fitted, provable, render_media
 from .schemas import closed
 
@@ -39,7 +38,6 @@ LEAST_BUDGET = 1_024
 BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
 """Thinking tokens for an effort, for models that take budgets only; always kept below the output limit."""
 
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 _JSON = "Answer with one JSON object and nothing else: no words around it and no code fence."
 _BEGIN = "."
 """Stands for the user's turn that a conversation must begin with."""
@@ -49,7 +47,7 @@ _ID = re.compile(r"[^A-Za-z0-9_-]")
 
 def render(request: ChatRequest, leg: Leg) -> _Json:
     """A request for a provider. What CAN drops is left out."""
-    known = family(leg.model)
+    known = leg.profile
     extras = dict(request.extras.get(NAME, {}))
     conversation = _Conversation(known, cited=extras.pop("documents.citations", False) is True)
     for message in request.messages:
@@ -90,7 +88,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
     """See `base.Dialect`: thinking and sampling parameters depend on the model, and on each other."""
-    known, sampling = family(leg.model), request.sampling
+    known, sampling = leg.profile, request.sampling
     thinking, effort = _borne(request, known, _limit(sampling.limit, leg))
     found = set() if thinking or effort is not None else {"thinking_budget", "thinking_adaptive", "effort"}
     found |= {"thinking_off"} if known.always else set()
@@ -108,7 +106,7 @@ def _limit(asked: int | None, leg: Leg) -> int:
 class _Conversation:
     """Turns as they are merged."""
 
-    def __init__(self, known: Family, cited: bool) -> None:
+    def __init__(self, known: Profile, cited: bool) -> None:
         self.system: list[_Json] = []
         self.turns: list[tuple[str, list[_Json]]] = []
         self._known = known
@@ -224,7 +222,7 @@ def _fit(given: str) -> str:
     return made if made == given else f"{made}_{zlib.crc32(given.encode('utf-8', 'replace')):08x}"
 
 
-def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json:
+def _tools(request: ChatRequest, known: Profile, extras: dict[str, Any]) -> _Json:
     """`tools` and `mcp_servers`: where only some may be called, only those are offered."""
     names = request.tool_choice.names
     only = frozenset(names if len(names) > 1 or request.tool_choice.mode == "auto" else ())
@@ -241,7 +239,7 @@ def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json
     return {**({"tools": tools} if tools else {}), **({"mcp_servers": servers} if servers else {})}
 
 
-def _tool(tool: Tool, known: Family) -> _Json:
+def _tool(tool: Tool, known: Profile) -> _Json:
     match tool:
         case FunctionTool(name=name, description=told, schema=schema, strict=strict, cache=cache):
             made: _Json = {"name": fitted(name)}
@@ -275,7 +273,7 @@ def _choice(choice: ToolChoice, offered: bool) -> Mapping[str, Any]:
     return made if made != {"type": "auto"} else {}
 
 
-def _borne(request: ChatRequest, known: Family, limit: int) -> tuple[_Json, str | None]:
+def _borne(request: ChatRequest, known: Profile, limit: int) -> tuple[_Json, str | None]:
     """`thinking` and `output_config.effort`, without thinking that the vendor refuses beside forced tools or in a tool
     loop whose thoughts are not there."""
     thinking, effort = _thinking(request.thinking, known, limit)
@@ -304,13 +302,11 @@ def _thoughtless(messages: Iterable[Message]) -> bool:
     return looped and not ours
 
 
-def _thinking(asked: Thinking, known: Family, limit: int) -> tuple[_Json, str | None]:
+def _thinking(asked: Thinking, known: Profile, limit: int) -> tuple[_Json, str | None]:
     """`thinking` and `output_config.effort`."""
     if asked.mode == "off" or asked.effort == "none":
-        return ({"type": "disabled"} if known.off else {}), None
-    effort = _EFFORTS.get(asked.effort or "")
-    if effort == "xhigh" and not known.xhigh:
-        effort = "high"
+        return ({} if known.rests or known.always else {"type": "disabled"}), None
+    effort = known.effort(asked.effort) if asked.effort is not None else None
     if asked.mode is None and effort is None:
         return {}, None
     made: _Json = {}
@@ -331,16 +327,15 @@ def _effort_of(budget: int) -> str:
     return "low" if budget < BUDGETS["medium"] else "medium" if budget < BUDGETS["high"] else "high"
 
 
-def _sampling(sampling: Sampling, known: Family, *, thinks: bool) -> _Json:
+def _sampling(sampling: Sampling, known: Profile, *, thinks: bool) -> _Json:
     made: _Json = {}
     if sampling.stop:
         made["stop_sequences"] = list(sampling.stop)
-    if not known.samples or thinks:
-        return made
-    if sampling.temperature is not None and sampling.temperature <= 1:
+    gone = {*known.lacks, *(known.lacks_thinking if thinks else ())}
+    if sampling.temperature is not None and sampling.temperature <= known.hottest and "temperature" not in gone:
         made["temperature"] = sampling.temperature
-    if sampling.top_p is not None and not (known.one_of and "temperature" in made):
+    if sampling.top_p is not None and "top_p" not in gone and not (known.one_of and "temperature" in made):
         made["top_p"] = sampling.top_p
-    if sampling.top_k is not None:
+    if sampling.top_k is not None and "top_k" not in gone:
         made["top_k"] = sampling.top_k
     return made
