@@ -66,7 +66,7 @@ def problems(
         body["stream"] = True
     if client == "chat" and streamed and wants_usage:
         body["stream_options"] = {"include_usage": True}
-    asked, taken = call(client, body, stream=streamed), leg(one.dialect)
+    asked, taken = call(client, body, stream=streamed), leg(one.dialect, one.model, one.provider)
     if one.status >= 300:
         fault = bridge.NAMED[one.dialect].fault(one.status, one.headers, one.body)
         return _error_problems(one, asked, taken, fault)
