@@ -21,8 +21,8 @@ VERBS = {
     "plans": "accounts.plans",
     "channels": "channels.channels",
     "routes": "channels.routes",
-    "models": "channels.model_names",
-    "prices": "channels.price_list",
+    "models": "prices.model_names",
+    "prices": "prices.price_list",
     "doctor": "checks.doctor",
     "books": "checks.books",
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from .neutral.parts import Media
 from .neutral.reply import Usage
@@ -87,17 +87,31 @@ class Reference:
     param: str
 
 
+class Hosted(NamedTuple):
+    """Something that a request makes the provider do beside answering, and bills: a tool that it runs.
+
+    param: the caller's field · kind: web_search, file_search, code_interpreter, …, one word for all dialects · most:
+    how often it may run, where the body says so.
+    """
+
+    param: str
+    kind: str
+    most: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What the gateway must know of a request, whatever its dialect.
 
-    n: choices · limit: most output tokens a choice, as asked · batch: inputs that are read apart, each in a context
-    window of its own · only: the caller's fields that no other dialect has words for · wants_usage: the client wants a
-    usage frame · audio_in, audio_out: sound is sent, is asked for · hosted: kinds of tools that the provider runs and
-    bills · tier: service tier · urls: (address, the caller's field) of what somebody will fetch.
+    fallbacks: models to try where the first cannot serve · n: choices · limit: most output tokens a choice, as asked ·
+    batch: inputs that are read apart, each in a context window of its own · only: the caller's fields that no other
+    dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
+    for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
+    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches.
     """
 
     model: str
+    fallbacks: tuple[str, ...] = ()
     stream: bool = False
     n: int = 1
     limit: int | None = None
@@ -106,32 +120,45 @@ class Ask:
     wants_usage: bool = False
     audio_in: bool = False
     audio_out: bool = False
-    hosted: tuple[str, ...] = ()
+    image_out: bool = False
+    hosted: tuple[Hosted, ...] = ()
+    search_size: str | None = None
     tier: str | None = None
     weight: Weight = Weight()
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
 
 
+Rates = Mapping[str, Decimal]
+"""Nano-dollars by class."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a model costs, in nano-dollars a token, and how much it takes.
+    """What a model costs, in nano-dollars, and how much it takes.
 
     A class without a rate of its own takes its parent's (cached_read, cache_write, audio_in: input; reasoning,
-    audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. idle_hosted:
-    tools that a provider would run may be offered beside the caller's own; none is run, so none costs anything.
+    audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. rates: a token, by
+    class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
+    rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
+    sized: fees by how much a search shall find · idle_hosted: tools that a provider would run may be offered beside
+    the caller's own; none is run, so none costs anything.
     """
 
-    rates: Mapping[str, Decimal]
+    rates: Rates
     context: int
     max_output: int
     version: str
+    above: tuple[tuple[int, Rates], ...] = ()
+    tiers: Mapping[str, tuple[Rates, tuple[tuple[int, Rates], ...]]] = field(default_factory=dict)
+    fees: Rates = field(default_factory=dict)
+    sized: Mapping[str, Rates] = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
 
     @property
     def free(self) -> bool:
-        return not any(self.rates.values())
+        return not any(self.rates.values()) and not any(self.fees.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,12 +261,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One way to serve a call: channel, upstream model, dialect. profile: how that model departs from the dialect ·
+    """One way to serve a call: channel, upstream model, dialect. public: the name by which the caller asked for that
+    model · profile: how that model departs from the dialect ·
     price: attached by billing · losses: `field=verdict` of what this leg's dialect cannot say."""
 
     channel: Channel
     model: str
     dialect: str
+    public: str = ""
     profile: Profile = Profile()
     price: Price | None = None
     losses: tuple[str, ...] = ()
@@ -268,7 +297,7 @@ class Call:
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
-    the caller's limits stand.
+    the caller's limits stand · served: the public name of the leg that is being tried.
     """
 
     id: str
@@ -291,10 +320,12 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
+    served: str = ""
 
     @property
     def model(self) -> str:
-        return self.ask.model
+        """As the caller wrote it: the one that answers, once one of several does."""
+        return self.served or self.ask.model
 
     def lost(self, leg: Leg | None) -> list[str]:
         """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""

@@ -102,9 +102,16 @@ ALTER TABLE pin DROP COLUMN upstream_id;
 ALTER TABLE pin RENAME COLUMN id TO upstream_id
 """
 
+_BOOK = """
+CREATE TABLE margin (target VARCHAR(255) NOT NULL PRIMARY KEY, percent VARCHAR(255) NOT NULL);
+CREATE TABLE pricebook (id INTEGER NOT NULL PRIMARY KEY, digest VARCHAR(255) NOT NULL, body {blob} NOT NULL);
+CREATE TABLE discovery (channel_id VARCHAR(255) NOT NULL PRIMARY KEY, names TEXT NOT NULL, due_at BIGINT NOT NULL)
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
+    Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
 )
 
 

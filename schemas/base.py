@@ -14,6 +14,7 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 _ROLE = re.compile(r"[a-z_]{1,32}")
 
+MOST_NAMES = 32
 MOST_TOOLS = 2_048
 """Tools in one request."""
 
@@ -98,8 +99,12 @@ def texts(words: str = "an array of strings") -> Json:
 
 
 def names() -> Json:
-    """The gateway's own `models`."""
-    return texts("an array of model names")
+    """The gateway's own `models`: those to fall back to."""
+    return Json(
+        list,
+        words=f"an array of at most {MOST_NAMES} model names",
+        test=lambda value: len(value) <= MOST_NAMES and all(type(one) is str and one for one in value),
+    )
 
 
 def stops() -> Json:

@@ -13,16 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.providers.registry import KINDS
+from gateway.providers.registry import KINDS, variables
 from gateway.routing import catalogue
 from tests.gateway import Gateway
 from tests.upstream import Script, Upstream, upstream
 
-for name in [
-    name
-    for name in os.environ
-    if name.startswith("GATEWAY_") or name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
-]:
+for name in [name for name in os.environ if name.startswith("GATEWAY_") or name in variables()]:
     del os.environ[name]  # the tests' gateways are set by the tests alone
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

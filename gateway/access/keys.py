@@ -7,6 +7,7 @@ until the change counter moves; a revoked key is refused by every worker within 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import models.key
@@ -86,18 +87,18 @@ def split_patterns(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def may_use(caller: Caller, model: str) -> bool:
-    """Whether key and plans all admit a model."""
-    lists = [caller.models, *(limits.models for _, limits in caller.limits)]
-    return all(not patterns or any(fnmatchcase(model, pattern) for pattern in patterns) for patterns in lists)
+def may_use(caller: Caller, names: Iterable[str]) -> bool:
+    """Whether key and plans all admit a model, by one of its names."""
+    lists = [patterns for patterns in (caller.models, *(limits.models for _, limits in caller.limits)) if patterns]
+    return all(any(fnmatchcase(name, pattern) for pattern in patterns for name in names) for patterns in lists)
 
 
-def permit(caller: Caller, model: str) -> None:
-    """Raises GatewayError 403 when the key, or a plan, does not admit the model."""
-    if not may_use(caller, model):
+def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
+    """Raises GatewayError 403 when the key, or a plan, does not admit the model; names: as it was written first."""
+    if not may_use(caller, names):
         raise GatewayError(
             403,
-            f"This API key may not use the model {model!r}. Use a model from GET /v1/models, or ask the operator for a"
-            " key that admits it.",
-            param="model",
+            f"This API key may not use the model {names[0][:200]!r}. Use a model from GET /v1/models, or ask the"
+            " operator for a key that admits it.",
+            param=param,
         )

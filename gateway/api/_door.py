@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -29,6 +30,7 @@ from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
 from ..relay.load import load
 from ..relay.watch import ClientWatch
+from ..routing import catalogue, channels
 from ..splice import BadJson, guard
 
 PUBLIC = ("health.alive", "health.ready")
@@ -94,13 +96,17 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
     strict = request.headers.get("x-gateway-strict") == "1"
-    losses = [name for name in dialect.OWN if body.values.get(name) is not None]  # none of them is heeded yet
+    losses = [name for name in dialect.OWN if name != "models" and body.values.get(name) is not None]  # not heeded yet
     if losses and strict:
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
         )
     ask = dialect.ask({**body.values, **said} if said else body.values)
-    keys.permit(g.caller, ask.model)
+    others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
+    ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
+    permit(ask.model)
+    for name in ask.fallbacks:
+        permit(name, "models")
     call = Call(
         id=ids.new(dialect.id_prefix),
         request_id=g.request_id,
@@ -117,6 +123,11 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     )
     g.call = call
     return call
+
+
+def permit(model: str, param: str = "model") -> None:
+    """Raises GatewayError 403 when the caller may use a model neither by the name that was written nor by its id."""
+    keys.permit(g.caller, (model, catalogue.canonical(channels.current(), model)), param)
 
 
 def passed_headers() -> dict[str, str]:

@@ -2,24 +2,29 @@
 
 Three vendors list models at one path, each in a shape of its own; `_door.lister` tells whose is asked for.
 https://platform.openai.com/docs/api-reference/models, https://platform.claude.com/docs/en/api/models-list,
-https://ai.google.dev/api/models.
+https://ai.google.dev/api/models. To OpenAI's shape come facts and prices by the names that OpenRouter has for them
+(https://openrouter.ai/docs/api-reference/list-available-models), and how many models each author has.
 """
 
 from __future__ import annotations
 
 import base64
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from typing import Any
 
+import orjson
 from flask import Blueprint, Response, g, request
 
-from ..access.keys import may_use, permit
+from .. import book
+from ..access.keys import may_use
 from ..billing import prices
 from ..call import Leg, Price
 from ..clock import iso
 from ..errors import GatewayError
+from ..money import NANOS, plain
 from ..routing import catalogue, channels
-from ._door import answer, lister
+from ._door import answer, lister, permit
 
 blueprint = Blueprint("models", __name__)
 
@@ -35,14 +40,31 @@ _ANTHROPIC_PAGE, _GEMINI_PAGE = 20, 50
 @blueprint.get("/v1alpha/models")
 def index() -> Response:
     """All models by name, as whoever asks lists them."""
-    found = [model for model in catalogue.listed(channels.current()) if may_use(g.caller, model)]
+    every = _listing()
+    found = [model for model in every if may_use(g.caller, (model,))]
     match lister():
         case "messages":
             return answer(_anthropic_page(found))
         case "gemini":
             return answer(_gemini_page(found))
         case _:
-            return answer({"object": "list", "data": [_openai(model) for model in found]})
+            authors = Counter(map(catalogue.owner, found))
+            data = [orjson.Fragment(every[model]) for model in found]
+            return answer({"object": "list", "data": data, "authors": dict(sorted(authors.items()))})
+
+
+_rows: dict[str, bytes] = {}
+_rows_of: object = None
+
+
+def _listing() -> dict[str, bytes]:
+    """All names that can be listed, in order, with their rows: made once for each change of channels and prices."""
+    global _rows, _rows_of
+    snapshot = channels.current()
+    if _rows_of is not snapshot:
+        _rows = {model: orjson.dumps(_openai(model)) for model in catalogue.listed(snapshot)}
+        _rows_of = snapshot
+    return _rows
 
 
 @blueprint.get("/v1/models/<path:model>")
@@ -50,7 +72,7 @@ def index() -> Response:
 @blueprint.get("/v1alpha/models/<path:model>")
 def one(model: str) -> Response:
     """One model, raw or percent-encoded."""
-    permit(g.caller, model)
+    permit(model)
     if not catalogue.legs(channels.current(), model):
         raise GatewayError(
             404, f"The model {model[:200]!r} does not exist here. GET /v1/models lists what does.", param="model"
@@ -65,7 +87,54 @@ def one(model: str) -> Response:
 
 
 def _openai(model: str) -> dict[str, Any]:
-    return {"id": model, "object": "model", "created": _CREATED, "owned_by": catalogue.owner(model)}
+    snapshot = channels.current()
+    row = {"id": model, "object": "model", "created": _CREATED, "owned_by": catalogue.owner(model)}
+    price = _price(model)
+    if price is not None:
+        row |= {"context_length": price.context, "pricing": _pricing(price)}
+        row["top_provider"] = {"context_length": price.context, "max_completion_tokens": price.max_output or None}
+    named = catalogue.canonical(snapshot, model)
+    known = book.current().models.get(named)
+    if known is not None:
+        row |= {
+            "owned_by": known.author,
+            "canonical_slug": named,
+            "name": known.name,
+            "mode": known.mode,
+            "architecture": {
+                "modality": f"{'+'.join(known.takes)}->{'+'.join(known.makes)}",
+                "input_modalities": known.takes,
+                "output_modalities": known.makes,
+            },
+            "capabilities": known.can,
+            "supported_parameters": [name for word in known.can for name in _PARAMETERS.get(word, ())],
+            "expiration_date": known.retires,
+        }
+    return row
+
+
+_PARAMETERS = {
+    "tools": ("tools", "tool_choice"), "parallel_tools": ("parallel_tool_calls",),
+    "schema": ("response_format", "structured_outputs"), "reasoning": ("reasoning", "include_reasoning"),
+    "web_search": ("web_search_options",),
+}  # fmt: skip
+"""What can be asked for where a model has a capability."""
+
+_CLASSES = {
+    "prompt": "input", "completion": "output", "internal_reasoning": "reasoning", "input_cache_read": "cached_read",
+    "input_cache_write": "cache_write", "input_cache_write_1h": "cache_write_1h", "audio": "audio_in",
+    "audio_output": "audio_out", "image_output": "image_out",
+}  # fmt: skip
+"""OpenRouter's names for classes of tokens, and ours."""
+
+
+def _pricing(price: Price) -> dict[str, str]:
+    """Dollars as decimal text: a token by class, and each time by fee."""
+    found = {"prompt": "0", "completion": "0"}
+    for name, bucket in _CLASSES.items():
+        if bucket in price.rates:
+            found[name] = plain(price.rates[bucket] / NANOS)
+    return found | {kind: plain(nanos / NANOS) for kind, nanos in price.fees.items()}
 
 
 def _anthropic(model: str) -> dict[str, Any]:

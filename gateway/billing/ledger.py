@@ -101,16 +101,16 @@ def reckon(
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
     said = meter.out_bytes or meter.units or (reported and used.output and (meter.final or not partial))
+    total, parts = 0, dict[str, int]()
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
-    elif reported:
-        used = _clamped(used, price, call.ask)
-    counts = used.counts()
-    total, parts = prices.cost(price, counts) if price is not None else (0, {})
+    else:
+        used = _clamped(used, price, call.ask) if reported else used
+        total, parts = prices.cost(price, used, call.ask)
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
-        "tokens": counts,
-        "units": meter.units if leg is not None else {},
+        "tokens": used.counts(),
+        "units": {**meter.units, **used.tools} if leg is not None else {},
         "cost": parts,
         "losses": call.lost(leg),
     }
@@ -183,7 +183,8 @@ def _took(call: Call, reference: Reference) -> int:
 
 def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     """No provider counts more than window and maximum allow."""
-    most_in, most_out = price.context * ask.batch, price.max_output * ask.n
+    steps = 1 + sum(used.tools.values())  # each run of a hosted tool reads the conversation again
+    most_in, most_out = price.context * ask.batch * steps, price.max_output * ask.n * steps
     if (used.input or 0) <= most_in and (used.output or 0) <= most_out:
         return used
     return dataclasses.replace(used, input=min(used.input or 0, most_in), output=min(used.output or 0, most_out))

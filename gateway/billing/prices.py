@@ -1,30 +1,35 @@
 """Prices: what a model costs, what a call may cost at most, what it did cost.
 
 A rate is nano-dollars a token (a dollar a million tokens is 1,000 of them). A class of tokens without a rate of its
-own takes its parent's: cached reads and cache writes are input, reasoning is output. Sound has no such parent: where
-it is asked for and has no rate, the call is refused.
+own takes its parent's: cached reads and cache writes are input, reasoning is output. Sound and made pictures have no
+such parent: where they are asked for and have no rate, the call is refused. What an operator set goes before the book.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import models.margin
 import models.price
 from models import change
 from models.base import session
 
-from ..call import Ask, Leg, Price
+from .. import book
+from ..call import Ask, Hosted, Leg, Price, Rates
 from ..dialects import bridge, openai_responses
 from ..errors import GatewayError
-
-VERSION = "2026-11-22"
+from ..money import NANOS
+from ..neutral.reply import Usage
+from ..providers.registry import PROVIDERS
 
 PARENT = {
     "input": "input", "cached_read": "input", "cache_write": "input", "cache_write_1h": "cache_write",
-    "audio_in": "input", "output": "output", "reasoning": "output", "audio_out": "output",
+    "audio_in": "input", "cached_audio": "audio_in", "image_in": "input", "output": "output", "reasoning": "output",
+    "audio_out": "output", "image_out": "output",
 }  # fmt: skip
 """Every class of tokens and the class whose rate it takes where it has none of its own."""
 
@@ -35,106 +40,184 @@ UNKNOWN_CONTEXT = 1_048_576
 FREE = Price(rates={}, context=UNKNOWN_CONTEXT, max_output=UNKNOWN_OUTPUT, version="free")
 
 
-class Row(NamedTuple):
-    """Dollars a million tokens, and limits in tokens. source: where they were read · idle_hosted: see `Price` ·
-    image_tokens: the most of one image; of one in low detail a sixteenth (85 of 1,445; 2,833 of 48,169)."""
-
-    model: str
-    input: str
-    cached: str | None
-    output: str
-    context: int
-    max_output: int
-    source: str
-    audio_in: str | None = None
-    audio_out: str | None = None
-    idle_hosted: bool = False
-    image_tokens: int = 1_600
-
-
-_OPENAI = "https://platform.openai.com/docs/pricing"
-TABLE = (
-    Row("sandbox/*", "0.15", "0.075", "0.60", 1_048_576, 131_072, "made up: a small real one", "10.00", "20.00", True),
-    Row("sandbox/embed", "0.02", None, "0", 1_048_576, 0, "made up: a small embedding model's"),
-    Row("openai/gpt-4o", "2.50", "1.25", "10.00", 128_000, 16_384, _OPENAI),
-    Row("openai/gpt-4o-mini", "0.15", "0.075", "0.60", 128_000, 16_384, _OPENAI, image_tokens=48_169),
-    Row("openai/gpt-4-turbo", "10.00", None, "30.00", 128_000, 4_096, _OPENAI),
-    Row("openai/gpt-3.5-turbo", "0.50", None, "1.50", 16_385, 4_096, _OPENAI),
-    Row("openai/gpt-3.5-turbo-instruct", "1.50", None, "2.00", 4_096, 4_096, _OPENAI),
-    Row("openai/davinci-002", "2.00", None, "2.00", 16_384, 16_384, _OPENAI),
-    Row("openai/babbage-002", "0.40", None, "0.40", 16_384, 16_384, _OPENAI),
-    Row("openai/text-embedding-3-small", "0.02", None, "0", 8_192, 0, _OPENAI),
-    Row("openai/text-embedding-3-large", "0.13", None, "0", 8_192, 0, _OPENAI),
-    Row("openai/text-embedding-ada-002", "0.10", None, "0", 8_192, 0, _OPENAI),
-)
-"""Until the price book comes: the sandbox, and what the first steps of the reference call."""
-
-
 def per_mtok(dollars: str | Decimal) -> Decimal:
     """Dollars a million tokens as nano-dollars a token."""
     return Decimal(dollars) * 1_000
 
 
-def _from_row(row: Row) -> Price:
-    rates = {"input": per_mtok(row.input), "output": per_mtok(row.output)}
-    others = {"cached_read": row.cached, "audio_in": row.audio_in, "audio_out": row.audio_out}
-    rates |= {name: per_mtok(dollars) for name, dollars in others.items() if dollars is not None}
-    return Price(
-        rates=rates, context=row.context, max_output=row.max_output, version=VERSION, idle_hosted=row.idle_hosted,
-        image_tokens=row.image_tokens,
-    )  # fmt: skip
+def each(dollars: str | Decimal) -> Decimal:
+    """Dollars for one of something as nano-dollars."""
+    return Decimal(dollars) * NANOS
 
 
-_BOOK = {row.model: _from_row(row) for row in TABLE}
-_set: dict[str, Price] = {}
+_SANDBOX_RATES = {"input": "0.15", "cached_read": "0.075", "output": "0.60", "audio_in": "10", "audio_out": "20"}
+_SANDBOX = {
+    "": Price(
+        rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, context=UNKNOWN_CONTEXT,
+        max_output=UNKNOWN_OUTPUT, version="sandbox", idle_hosted=True,
+    ),
+    "embed": Price(
+        rates={"input": per_mtok("0.02"), "output": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0,
+        version="sandbox",
+    ),
+}  # fmt: skip
+"""What the sandbox costs: made up, like a small real model; `embed` like a small embedding model."""
+
+_IMAGE_TOKENS = (
+    (re.compile(r"gpt-4o-mini"), 48_169),
+    (re.compile(r"gpt-4\.1-nano|gpt-5-nano"), 3_779),
+    (re.compile(r"gpt-4\.1-mini|gpt-5-mini|o4-mini"), 2_642),
+    (re.compile(r"claude-(?:opus|sonnet|fable|mythos)-?(?:4[.-][7-9]|5)"), 4_784),
+)
+"""The most tokens that one image takes, where it is more than 1,600; of one in low detail a sixteenth (85 of 1,445;
+2,833 of 48,169). https://platform.openai.com/docs/guides/images-vision#calculating-costs,
+https://platform.claude.com/docs/en/build-with-claude/vision#evaluate-image-size"""
+
+
+class _Set(NamedTuple):
+    """What the operator set: prices by name, margins by what they are for."""
+
+    prices: dict[str, Price]
+    margins: dict[str, Decimal]
+
+
+_set = _Set({}, {})
 _set_at = -1
+_booked: dict[tuple[str, str, str], Price] = {}
+_booked_of: book.Book | None = None
 
 
-def _by_operator() -> dict[str, Price]:
-    """What `prices set` said, reloaded when the change counter moves."""
+def _by_operator() -> _Set:
+    """What `prices set` and `prices margin` said, reloaded when the change counter moves."""
     global _set, _set_at
     if _set_at != change.seen():
         version = change.seen()
         with session():
             rows = models.price.everyone()
-        _set = {model: from_facts(facts, changed_at) for model, (facts, changed_at) in rows.items()}
+            margins = models.margin.everyone()
+        _set = _Set(
+            {model: from_facts(facts, changed_at) for model, (facts, changed_at) in rows.items()},
+            {target: Decimal(percent) for target, percent in margins.items()},
+        )
         _set_at = version
+        _booked.clear()
     return _set
 
 
-def from_facts(facts: Mapping[str, str | int], changed_at: int) -> Price:
-    """A price as the operator set it: `rates` in dollars a million tokens by class, and limits."""
+def from_facts(facts: Mapping[str, Any], changed_at: int) -> Price:
+    """A price as the operator set it: `rates` in dollars a million tokens by class, `fees` in dollars, and limits."""
     rates = {name: per_mtok(str(facts[name])) for name in PARENT if name in facts}
     return Price(
         rates=rates,
         context=int(facts.get("context", UNKNOWN_CONTEXT)),
         max_output=int(facts.get("max_output", UNKNOWN_OUTPUT)),
         version=f"operator-{changed_at}",
+        fees={kind: each(usd) for kind, usd in facts.get("fees", {}).items()},
+    )
+
+
+def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0)) -> Price:
+    """A price as the book in force has it, with a margin."""
+    factor = 1 + percent / 100
+
+    def rates(usd: Mapping[str, str]) -> Rates:
+        return {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
+
+    def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
+        return tuple((tokens, {**rates(tier.usd), **rates(usd)}) for tokens, usd in tier.above)
+
+    tiers = {name: (rates(tier.usd), steps(tier)) for name, tier in offer.tiers.items()}
+    usual, above = tiers.pop("")
+    figures = (tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(model.id))
+    context = offer.context or model.context or UNKNOWN_CONTEXT
+    return Price(
+        rates=usual,
+        context=context,
+        max_output=offer.max_output or model.max_output or (UNKNOWN_OUTPUT if usual.get("output") else 0),
+        version=book.current().version + (f" {percent:+f}%" if percent else ""),
+        above=above,
+        tiers=tiers,
+        fees={kind: each(usd) * factor for kind, usd in offer.fees.items()},
+        sized={
+            kind: {size: each(usd) * factor for size, usd in sizes.items()}
+            for kind, sizes in offer.variants.items()
+            if kind in offer.fees
+        },
+        image_tokens=next(figures, 1_600),
     )
 
 
 def find(model: str) -> Price | None:
-    """The price of one name: the operator's, else the table's."""
-    by_operator = _by_operator()
-    namespace = model.partition("/")[0] + "/*"
-    for book in (by_operator, _BOOK):
-        price = book.get(model) or book.get(namespace)
-        if price is not None:
-            return price
-    return None
+    """What stands for a name that no channel is asked about: the operator's price, else the book's, at the model's own
+    maker if that offers it."""
+    by_operator = _by_operator().prices
+    namespace, _, rest = model.partition("/")
+    price = by_operator.get(model) or by_operator.get(f"{namespace}/*")
+    if price is not None:
+        return price
+    if namespace == "sandbox":
+        return _SANDBOX.get(rest, _SANDBOX[""])
+    found = book.current().find(model)
+    return _public(found.model) if found is not None else None
+
+
+def _public(model: book.Model) -> Price | None:
+    """What a model costs at its own maker, else where it comes first."""
+    priced = [offer for offer in model.offers if offer.tiers[""].usd]
+    own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
+    return _from_book(model, (own or priced)[0], "") if priced else None
+
+
+_MAKERS = {
+    provider.author: provider.kind for provider in PROVIDERS if provider.author and provider.author != provider.kind
+}
 
 
 def known() -> set[str]:
-    """All names that have a price, `namespace/*` among them."""
-    return {*_by_operator(), *_BOOK}
+    """All names that the operator has set a price for, `namespace/*` among them."""
+    return set(_by_operator().prices)
 
 
 def of_leg(leg: Leg, public_name: str) -> Price | None:
-    """What a leg costs: nothing on a free channel; else what the operator set for the public name; else the price of
-    the leg's own name; else of the public name."""
+    """What a leg costs: nothing on a free channel; else what the operator set for the public name or the leg's own;
+    else what the book says of that provider; else what the public name costs at its maker."""
     if leg.channel.free:
         return FREE
-    return _by_operator().get(public_name) or find(leg.name) or find(public_name)
+    by_operator = _by_operator().prices
+    known_as = book.current().find(public_name)
+    names = (
+        public_name,
+        *((known_as.model.id,) if known_as is not None else ()),
+        leg.name,
+        f"{leg.channel.namespace}/*",
+    )
+    price = next((by_operator[name] for name in names if name in by_operator), None)
+    if price is not None:
+        return price
+    if leg.channel.provider == "sandbox":
+        return _SANDBOX.get(leg.model, _SANDBOX[""])
+    offered = book.current().offer(leg.channel.provider, leg.model)
+    if offered is None and known_as is not None:
+        here = known_as.model.at(leg.channel.provider)
+        offered = (known_as.model, here) if here is not None else None
+    if offered is not None:
+        return _from_book(*offered, leg.channel.id)
+    return find(public_name)
+
+
+def _from_book(model: book.Model, offer: book.Offer, channel_id: str) -> Price:
+    """As `from_book`, made once: with the channel's margin, else its author's."""
+    global _booked_of
+    margins = _by_operator().margins
+    if _booked_of is not book.current():
+        _booked_of = book.current()
+        _booked.clear()
+    key = (model.id, offer.provider, channel_id)
+    price = _booked.get(key)
+    if price is None:
+        percent = margins.get(f"channel:{channel_id}", margins.get(f"author:{model.author}", Decimal(0)))
+        price = _booked[key] = from_book(model, offer, percent)
+    return price
 
 
 def attach(legs: Sequence[Leg], ask: Ask, dialect: str) -> list[Leg]:
@@ -143,13 +226,23 @@ def attach(legs: Sequence[Leg], ask: Ask, dialect: str) -> list[Leg]:
     priced: list[Leg] = []
     problem: GatewayError | None = None
     for leg in legs:
-        price = of_leg(leg, ask.model)
-        problem = problem or _unpriced(leg, price, ask, dialect)
-        if price is not None and _unpriced(leg, price, ask, dialect) is None:
+        price = of_leg(leg, leg.public or ask.model)
+        unpriced = _unpriced(leg, price, ask, dialect)
+        if price is not None and unpriced is None:
             priced.append(replace(leg, price=price))
+        problem = problem or unpriced
     if not priced and problem is not None:
         raise problem
     return priced
+
+
+_TOKENS_ONLY = frozenset({"web_fetch", "url_context", "mcp", "tool_search", "function"})
+"""What providers run without a fee of its own: what it brings is input."""
+
+_BILLED_AS = {"web_search": ("web_search", "grounding", "request")}
+"""Under which fees a hosted tool may stand; all others stand under their own kind."""
+
+_STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})
 
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
@@ -162,50 +255,105 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         )
     if price.free:
         return None
-    beside = price.idle_hosted and ask.weight.tools > len(ask.hosted)
-    if ask.hosted and leg.dialect == dialect and not beside:  # a leg of another dialect is not told of them
+    for hosted in _billed(leg, price, ask, dialect):
+        if not _fees(price, hosted.kind) and hosted.kind not in _TOKENS_ONLY:
+            return GatewayError(
+                400,
+                f"{hosted.param} ({hosted.kind}) has no price for {ask.model!r}, so it cannot be used. Leave it out."
+                f" The operator can set one: python -m gateway prices set {leg.name} … --fee {hosted.kind}=USD",
+                param=hosted.param,
+            )
+    if _tier(ask.tier) and _tier(ask.tier) not in price.tiers:
         return GatewayError(
-            400, f"{ask.hosted[0]} has no price for {ask.model!r}, so it cannot be used. Leave it out.",
-            param=ask.hosted[0],
-        )  # fmt: skip
-    if ask.tier not in (None, "auto", "default", "standard"):
-        return GatewayError(
-            400, f"The service tier {ask.tier[:40]!r} has no price for {ask.model!r}. Leave service_tier out.",
+            400, f"The service tier {str(ask.tier)[:40]!r} has no price for {ask.model!r}. Leave service_tier out.",
             param="service_tier",
         )  # fmt: skip
     for wanted, bucket, option, param in (
         (ask.audio_in, "audio_in", "--audio-in-mtok", "messages"),
         (ask.audio_out, "audio_out", "--audio-out-mtok", "modalities"),
+        (ask.image_out, "image_out", "--image-out-mtok", "modalities"),
     ):
         if wanted and bucket not in price.rates:
+            what = "Images have" if bucket == "image_out" else "Sound has"
             return GatewayError(
                 400,
-                f"Sound has no price for {ask.model!r}, so it cannot be used. The operator can set one: python -m"
+                f"{what} no price for {ask.model!r}, so it cannot be used. The operator can set one: python -m"
                 f" gateway prices set {leg.name} … {option} USD",
                 param=param,
             )
     return None
 
 
-def rate(price: Price, bucket: str) -> Decimal:
+def _billed(leg: Leg, price: Price, ask: Ask, dialect: str) -> tuple[Hosted, ...]:
+    """What a leg's provider does beside answering. A leg of another dialect is not told of it; where it is offered
+    beside the caller's own tools, the sandbox runs none."""
+    beside = price.idle_hosted and ask.weight.tools > len(ask.hosted)
+    return ask.hosted if leg.dialect == dialect and not beside else ()
+
+
+def _fees(price: Price, kind: str) -> tuple[str, ...]:
+    """The fees under which a hosted tool is billed."""
+    return tuple(name for name in _BILLED_AS.get(kind, (kind,)) if name in price.fees)
+
+
+def _fee(price: Price, kind: str, size: str | None) -> Decimal:
+    """Nano-dollars for one time. size: how much a search shall find."""
+    return price.sized.get(kind, {}).get(size or "", price.fees[kind])
+
+
+def _tier(name: str | None) -> str:
+    """A service tier by the book's word for it; "" for the usual one."""
+    return "" if name in _STANDARD else str(name).lower()
+
+
+def in_force(price: Price, tokens: int, tier: str | None = None) -> Rates:
+    """The rates for a call with so many tokens of input, in a service tier. One that has no price is the usual one: it
+    was refused if it was asked for, and is a committed capacity if it was not."""
+    rates, above = price.tiers.get(_tier(tier), (price.rates, price.above))
+    for step, higher in above:
+        if tokens > step:
+            rates = higher
+    return rates
+
+
+def rate(rates: Rates, bucket: str) -> Decimal:
     """Nano-dollars for one token of a class."""
-    while bucket not in price.rates and PARENT[bucket] != bucket:
+    while bucket not in rates and PARENT[bucket] != bucket:
         bucket = PARENT[bucket]
-    return price.rates.get(bucket, Decimal(0))
+    return rates.get(bucket, Decimal(0))
 
 
-def cost(price: Price, counts: Mapping[str, int]) -> tuple[int, dict[str, int]]:
-    """What tokens cost: the total, rounded up once, and its parts by class, which sum to it."""
+_OUTPUTS = ("output", "reasoning", "audio_out", "image_out")
+_INPUTS = tuple(bucket for bucket in PARENT if bucket not in _OUTPUTS)
+
+
+def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
+    """What was used costs: the total, rounded up once, and its parts by class and fee, which sum to it."""
+    counts = used.counts()
+    tokens = sum(counts.get(bucket, 0) for bucket in _INPUTS)
+    rates = in_force(price, tokens, used.tier if used.tier is not None else ask.tier)
+    charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items()]
+    charges += [(kind, _fee(price, kind, ask.search_size) * times) for kind, times in _times(price, used, ask)]
     exact = Decimal(0)
     total = 0
     parts: dict[str, int] = {}
-    for bucket, tokens in counts.items():
-        exact += rate(price, bucket) * tokens
+    for name, charge in charges:
+        exact += charge
         upto = int(exact.to_integral_value(ROUND_CEILING))
         if upto > total:
-            parts[bucket] = upto - total
+            parts[name] = upto - total
         total = upto
     return total, parts
+
+
+def _times(price: Price, used: Usage, ask: Ask) -> Iterable[tuple[str, int]]:
+    """How often each fee is due. A search that Chat does not count is one: it comes with the model."""
+    for kind in price.fees:
+        times = 1 if kind == "request" else used.tools.get(kind, 0)
+        if kind == "web_search" and not times and any(one.param == "web_search_options" for one in ask.hosted):
+            times = 1
+        if times:
+            yield kind, times
 
 
 class Ceiling(NamedTuple):
@@ -257,29 +405,55 @@ def _as_told(leg: Leg, ask: Ask) -> Ask:
 
 
 def bound_input(price: Price, ask: Ask) -> int:
-    """Input tokens from above: never above the context window of each input, and that where it is not in the body."""
+    """Input tokens from above: never above the context window of each input, and that where it is not in the body, or
+    where tools that the provider runs bring more."""
     window = price.context * ask.batch
-    return window if ask.weight.unseen else min(ask.weight.bound(price.image_tokens), window)
+    brings = ask.hosted and not price.idle_hosted
+    return window if ask.weight.unseen or brings else min(ask.weight.bound(price.image_tokens), window)
 
 
-_OUTPUTS = ("output", "reasoning", "audio_out")
-_INPUTS = tuple(bucket for bucket in PARENT if bucket not in _OUTPUTS)
+_MOST_RUNS = 10
+"""How often a hosted tool is assumed to run where the body sets no bound."""
 
 
 def most(price: Price, ask: Ask, output: int) -> int:
     """The dearest outcome with so many output tokens a choice."""
-    exact = _dearest_input(price, ask) * bound_input(price, ask) + _dearest_output(price, ask) * ask.n * output
+    given = bound_input(price, ask)
+    exact = (
+        _dearest_input(price, ask) * given + _dearest_output(price, ask) * ask.n * output + _dearest_fees(price, ask)
+    )
     return int(exact.to_integral_value(ROUND_CEILING))
+
+
+def _reachable(price: Price, ask: Ask) -> list[Rates]:
+    """All rates that may be in force: of the tier that is asked for, at each step that the input may pass."""
+    rates, above = price.tiers.get(_tier(ask.tier), (price.rates, price.above))
+    given = bound_input(price, ask)
+    return [rates, *(higher for step, higher in above if given > step)]
 
 
 def _dearest_input(price: Price, ask: Ask) -> Decimal:
     """The dearest class that the input can fall into: sound only where there may be some."""
     sound = ask.audio_in or ask.weight.unseen
-    return max(rate(price, bucket) for bucket in _INPUTS if sound or bucket != "audio_in")
+    kinds = [bucket for bucket in _INPUTS if sound or bucket not in ("audio_in", "cached_audio")]
+    return max(rate(rates, bucket) for rates in _reachable(price, ask) for bucket in kinds)
 
 
 def _dearest_output(price: Price, ask: Ask) -> Decimal:
-    return max(rate(price, bucket) for bucket in _OUTPUTS if ask.audio_out or bucket != "audio_out")
+    """Sound comes only where it is asked for; a model that can make pictures may do so unasked."""
+    kinds = [bucket for bucket in _OUTPUTS if ask.audio_out or bucket != "audio_out"]
+    return max(rate(rates, bucket) for rates in _reachable(price, ask) for bucket in kinds)
+
+
+def _dearest_fees(price: Price, ask: Ask) -> Decimal:
+    if not price.fees:
+        return Decimal(0)
+    total = _fee(price, "request", ask.search_size) if "request" in price.fees else Decimal(0)
+    for hosted in ask.hosted:
+        runs = _MOST_RUNS if hosted.most is None else hosted.most
+        fees = [_fee(price, kind, ask.search_size) for kind in _fees(price, hosted.kind) if kind != "request"]
+        total += max(fees, default=Decimal(0)) * runs
+    return total
 
 
 def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
@@ -288,8 +462,8 @@ def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
     for leg in legs:
         assert leg.price is not None
         told = _as_told(leg, ask)
-        each = _dearest_output(leg.price, told) * told.n
-        left = amount - _dearest_input(leg.price, told) * bound_input(leg.price, told)
-        if each > 0:
-            least = min(least, int(left / each))
+        one = _dearest_output(leg.price, told) * told.n
+        left = amount - _dearest_input(leg.price, told) * bound_input(leg.price, told) - _dearest_fees(leg.price, told)
+        if one > 0:
+            least = min(least, int(left / one))
     return least

@@ -30,6 +30,7 @@ The first line is the head, `{"version", "sources"}`; each other line a model:
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -110,12 +111,14 @@ class Found:
 
 
 class Book:
-    """All that is known, by name. version: of the data, as it stands on receipts."""
+    """All that is known, by name. version: of the data, as it stands on receipts · digest: tells it from any other."""
 
-    def __init__(self, head: Mapping[str, Any], models: Iterable[Model]) -> None:
+    def __init__(self, head: Mapping[str, Any], models: Iterable[Model], digest: str = "") -> None:
+        self.digest = digest
         self.version = str(head["version"])
         self.sources: Mapping[str, str] = head.get("sources") or {}
         self.models = {model.id: model for model in models}
+        self.providers = {offer.provider for model in self.models.values() for offer in model.offers}
         self._offers: dict[tuple[str, str], tuple[Model, Offer]] = {}
         self._ids: dict[str, Found] = {}
         self._bare: dict[str, Found | None] = {}
@@ -180,7 +183,7 @@ def read(data: bytes) -> Book:
     """A book from its lines. Raises ValueError for what is none."""
     try:
         head, *rows = [orjson.loads(line) for line in data.splitlines() if line.strip()]
-        return Book(head, [_model(row) for row in rows])
+        return Book(head, [_model(row) for row in rows], hashlib.sha256(data).hexdigest())
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"this is no price book: {type(error).__name__} {error}") from None
 

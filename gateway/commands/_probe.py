@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from ..call import Channel, Fault
+from .. import book, ids, journal
+from ..billing import prices
+from ..call import Call, Caller, Channel, Fault, Leg, Meter
+from ..clock import monotonic, now_ms
+from ..dialects import bridge
 from ..dialects.bridge import NAMED
-from ..providers import pool
+from ..modalities import words
+from ..providers import pool, profiles
 from ..providers.registry import KINDS
+from ..relay.attempts import outbound, raise_for_status, read, sensible
+from ..routing import discovery
+from ..splice import guard
 
 _MOST_READ = 1 << 20
 """What a probe reads of an answer, at most."""
@@ -77,3 +86,130 @@ def _is_json(body: bytes) -> bool:
         return isinstance(json.loads(body), dict | list)
     except (ValueError, RecursionError):
         return False
+
+
+class Trial(NamedTuple):
+    """What came of asking a channel in one dialect. model: what was asked, None where none is known · streamed: that it
+    was asked for pieces · counted: it said what it took · wrong: why there was no answer."""
+
+    dialect: str
+    model: str | None
+    streamed: bool
+    counted: bool
+    ms: int
+    wrong: str | None
+
+
+_OPERATOR = Caller(account_id="", account="", key_id="", models=(), expires_at=None, limits=())
+_MOST_OUTPUT = 16
+_SAY = "Say: ok"
+_ASKED: dict[str, dict[str, Any]] = {
+    "chat": {"messages": [{"role": "user", "content": _SAY}]},
+    "responses": {"input": _SAY, "max_output_tokens": _MOST_OUTPUT, "store": False},
+    "messages": {"messages": [{"role": "user", "content": _SAY}], "max_tokens": _MOST_OUTPUT},
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": _SAY}]}],
+        "generationConfig": {"maxOutputTokens": _MOST_OUTPUT},
+    },
+    "completions": {"prompt": _SAY, "max_tokens": _MOST_OUTPUT},
+    "embeddings": {"input": _SAY},
+}
+"""The smallest question in each dialect."""
+
+_MODES = {"completions": ("completion",), "embeddings": ("embedding",)}
+_MOST_MODELS = 3
+"""How many models are tried until one is there: not every account has every model of its vendor."""
+
+
+def trials(channel: Channel) -> Iterator[Trial]:
+    """Ask a channel's cheapest model in each dialect, whole and then streamed. It costs what so few tokens cost."""
+    for dialect in channel.dialects:
+        if dialect not in _ASKED:
+            continue
+        tried: list[Trial] = []
+        for name in _cheapest(channel, dialect):
+            tried.append(_trial(channel, dialect, name, streamed=False))
+            if tried[-1].wrong is None or not tried[-1].wrong.startswith("HTTP 404"):
+                break
+        if not tried:
+            yield Trial(dialect, None, False, False, 0, "no model of its kind is known by name")
+            continue
+        yield tried[-1]
+        if tried[-1].wrong is None and dialect != "embeddings":
+            yield _trial(channel, dialect, str(tried[-1].model), streamed=True)
+
+
+def _cheapest(channel: Channel, dialect: str) -> list[str]:
+    """The upstream names to try, the cheapest first."""
+    if channel.provider == "sandbox":
+        return ["embed" if dialect == "embeddings" else "echo"]
+    here, modes = book.current(), _MODES.get(dialect, ("chat",))
+    known: list[tuple[Any, str]] = []
+    for model in here.models.values():
+        offer = model.at(channel.provider)
+        if offer is None or model.mode not in modes or offer.retires or model.retires:
+            continue
+        listed = offer.names if channel.models is None else [name for name in offer.names if name in channel.models]
+        rates = prices.from_book(model, offer).rates
+        if rates:
+            known += [(sum(rates.values()), name) for name in listed[:1]]
+    unknown = [name for name in channel.models or () if here.offer(channel.provider, name) is None]
+    if not known and not unknown and discovery.discoverable(channel):
+        unknown = discovery.ask(channel) or []
+    fitting = [name for name in unknown if ("embed" in name) == (dialect == "embeddings")]
+    return [*(name for _, name in sorted(known)), *fitting][:_MOST_MODELS]
+
+
+def _trial(channel: Channel, dialect: str, model: str, *, streamed: bool) -> Trial:
+    leg = Leg(channel=channel, model=model, dialect=dialect, profile=profiles.of(channel.provider, model, dialect))
+    asked = {**_ASKED[dialect], **({leg.profile.limit_name: _MOST_OUTPUT} if dialect == "chat" else {})}
+    said = {} if dialect == "gemini" else {"model": model, **({"stream": True} if streamed else {})}
+    body = guard(json.dumps({**asked, **said}).encode())
+    spoken = words.NAMED[dialect]
+    began = monotonic()
+    call = Call(
+        id=ids.new(spoken.id_prefix),
+        request_id="",
+        caller=_OPERATOR,
+        surface=dialect,
+        dialect=dialect,
+        body=body,
+        ask=spoken.ask({**body.values, "model": model, "stream": streamed}),
+        created_ms=now_ms(),
+        started=began,
+        headers={},
+    )
+    try:
+        meter, wrong = _answered(call, leg), None
+    except Fault as fault:
+        meter, wrong = Meter(), _in_words(fault, channel)
+    return Trial(dialect, model, streamed, meter.usage is not None, int((monotonic() - began) * 1000), wrong)
+
+
+def _answered(call: Call, leg: Leg) -> Meter:
+    """The meter of one answer, which is read as any caller's is. Raises Fault."""
+    wire = pool.send(outbound(call, leg))
+    try:
+        raise_for_status(wire, leg)
+        with sensible():
+            if not call.ask.stream:
+                meter = Meter()
+                words.whole(call, leg, read(wire, _MOST_READ), meter)
+                return meter
+            feed = bridge.feed(call, leg)
+            while feed.tail is None:
+                chunk = wire.read()
+                feed.push(chunk) if chunk else feed.end()
+                if feed.fault is not None:
+                    raise feed.fault
+            return feed.meter
+    finally:
+        wire.close()
+
+
+def _in_words(fault: Fault, channel: Channel) -> str:
+    said = (journal.masked(fault.message, channel.secret) or "")[:200]
+    if fault.status:
+        return f"HTTP {fault.status}{f': {said}' if said else ''}"
+    causes = {"timeout": "no answer in time", "malformed": "an answer that makes no sense"}
+    return said or causes.get(fault.cause, fault.cause)

@@ -6,8 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,12 +19,10 @@ from models import change
 from models.base import session
 from models.writer import write
 
-from .. import clock, ids, money
-from ..billing import prices
-from ..call import Leg, Price
+from .. import clock, ids
 from ..config import Settings
 from ..providers import pool
-from ..providers.registry import KINDS, PROVIDERS
+from ..providers.registry import DIALECTS, KINDS, PROVIDERS, Missing, Provider, filled
 from ..relay.attempts import MOST_ATTEMPTS
 from ..routing import catalogue
 from ..routing import channels as live
@@ -35,7 +32,6 @@ from ._say import Failure, Misuse, house, say, table, verb
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _MOST = 1_000_000
-_DIALECTS = ("chat", "responses", "messages", "gemini", "completions", "embeddings")
 
 
 def open_rooms(settings: Settings) -> None:
@@ -60,7 +56,7 @@ def channels() -> None:
 
 @channels.command("add")
 @click.option("--provider", required=True, help="Kind: " + ", ".join(provider.kind for provider in PROVIDERS) + ".")
-@click.option("--name", help="Default: the kind.")
+@click.option("--name", help="Default: the kind, with - for a dot.")
 @click.option("--namespace", help="What its models' names begin with.")
 @click.option("--base-url", help="As the vendor's own SDK takes it.")
 @click.option("--key", help="The key itself, env:VARIABLE, or - to read it from standard input.")
@@ -68,10 +64,7 @@ def channels() -> None:
 @click.option("--priority", type=click.IntRange(-_MOST, _MOST), default=0, help="Low is tried first; 0 if not given.")
 @click.option("--weight", type=click.IntRange(1, _MOST), default=1, help="Share inside a priority; 1 if not given.")
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
-@click.option(
-    "--dialects",
-    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,completions,embeddings.",
-)
+@click.option("--dialects", help=f"What it speaks, if not what its kind speaks: {','.join(DIALECTS)}.")
 @verb
 def channels_add(
     provider: str, name: str | None, namespace: str | None, base_url: str | None, key: str | None, names: str,
@@ -82,14 +75,14 @@ def channels_add(
     kind = KINDS.get(provider)
     if kind is None:
         raise Misuse(f"There is no provider {provider!r}. Use one of: {', '.join(KINDS)}.")
-    name = provider if name is None else name
+    name = kind.channel_name if name is None else name
     for label, value in (("--name", name), ("--namespace", namespace)):
         if value is not None and not _NAME.fullmatch(value):
             raise Misuse(f"{label} {value!r} must be up to 100 lower-case letters, digits and -, as in lab-2.")
     with session():
         if models.channel.find(name):
             raise Failure(f"There is a channel {name!r} already. Give another --name, or remove that one first.")
-    base_url = _base_url(base_url, kind.base_url, provider)
+    base_url = _base_url(base_url, kind)
     secret, secret_env = _key(key)
     if not (secret or secret_env or kind.keyless):
         raise Misuse(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
@@ -98,15 +91,15 @@ def channels_add(
         raise Misuse(f"--models {names!r} names no models. Write upstream names, 'a,b', or '*' for any.")
     for part in listed:
         if part != "*":
-            _model_name(part)
+            model_name(part.removeprefix("@"))
     spoken = None if dialects is None else [part.strip() for part in dialects.split(",")]
-    if spoken and (unknown := [part for part in spoken if part not in _DIALECTS]):
-        raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
+    if spoken and (unknown := [part for part in spoken if part not in DIALECTS]):
+        raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(DIALECTS)}.")
     channel_id = ids.new("ch_")
     vault = _vault(settings)
     fields: dict[str, Any] = {
         "id": channel_id, "name": name, "provider": provider, "base_url": base_url,
-        "namespace": namespace or (name if kind.generic else provider), "secret_env": secret_env,
+        "namespace": namespace or kind.namespace(name), "secret_env": secret_env,
         "secret": vault.seal(secret, channel_id) if secret else None,
         "models": json.dumps(["*"] if "*" in listed else listed),
         "dialects": json.dumps(spoken) if spoken else None, "priority": priority, "weight": weight, "free": free,
@@ -118,27 +111,48 @@ def channels_add(
     say(row, f"Channel {name} ({channel_id}) serves {served}. Try it: python -m gateway channels test {name}")
 
 
-def _model_name(text: str) -> None:
+def model_name(text: str) -> None:
     """Raises Misuse for what no model can be called."""
     if not catalogue.NAME.fullmatch(text):
         raise Misuse(f"{text!r} is no model name. Use up to 200 letters, digits and . _ : @ + / -")
 
 
-def _base_url(given: str | None, default: str | None, provider: str) -> str | None:
+def _base_url(given: str | None, kind: Provider) -> str | None:
+    """What a channel's row holds: None where the address is its provider's own."""
     if given is None:
-        if default is None:
-            raise Misuse(f"{provider} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
-        return None
+        if kind.base_url is None:
+            raise Misuse(f"{kind.kind} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
+        try:
+            given = _own(kind, os.environ)
+        except Missing as missing:
+            raise Misuse(
+                f"{kind.title}'s address is {kind.base_url}. Set {missing} in this shell, or add --base-url."
+            ) from None
+        if given is None:
+            return None
+    if problem := _unsound(given):
+        raise Misuse(f"--base-url {given!r} {problem}")
+    return given.rstrip("/")
+
+
+def _own(kind: Provider, environ: Mapping[str, str]) -> str | None:
+    """The address of an account, by the environment; None where a provider has one for all. Raises Missing."""
+    found = filled(kind.base_url or "", environ)
+    return None if found == kind.base_url else found
+
+
+def _unsound(address: str) -> str | None:
+    """Why nothing can be at an address."""
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(address)
         sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # brackets of no IPv6 address, a port that is none
         sound = False
     if not sound or parts.username is not None or parts.query or parts.fragment:
-        raise Misuse(f"--base-url {given!r} must be an http or https address without user, query and fragment.")
-    if not re.fullmatch(r"[\x21-\x7e]+", given):
-        raise Misuse("--base-url holds a space or a character that no address has. Write it without.")
-    return given.rstrip("/")
+        return "must be an http or https address without user, query and fragment."
+    if not re.fullmatch(r"[\x21-\x7e]+", address):
+        return "holds a space or a character that no address has. Write it without."
+    return None
 
 
 def _key(given: str | None) -> tuple[str | None, str | None]:
@@ -199,9 +213,30 @@ def channels_test(name: str) -> None:
     problem = _probe.problem(channel, found.secret_env)
     if problem is not None:
         raise Failure(f"Channel {name}: {problem.what} {problem.mend}")
-    said = {"name": name, "ok": True, "dialects": list(channel.dialects)}
+    tried = list(_probe.trials(channel))
+    said = {
+        "name": name, "ok": all(one.wrong is None for one in tried if one.model), "dialects": list(channel.dialects),
+        "tried": [one._asdict() for one in tried],
+    }  # fmt: skip
     how = "answers, takes the key" if channel.secret else "answers"
-    say(said, f"Channel {name} {how} and is asked in: {', '.join(channel.dialects)}.")
+    lines = [f"Channel {name} {how} and is asked in: {', '.join(channel.dialects)}."]
+    lines += [f"  {_tried(one)}" for one in tried]
+    refused = [one.dialect for one in tried if one.model is not None and one.wrong is not None and not one.streamed]
+    if refused and len(refused) < len({one.dialect for one in tried}):
+        spoken = ",".join(dialect for dialect in channel.dialects if dialect not in refused)
+        lines.append(f"If it does not speak {', '.join(refused)}, add the channel with --dialects {spoken}")
+    say(said, "\n".join(lines))
+
+
+def _tried(one: _probe.Trial) -> str:
+    """One trial in words: `chat: gpt-4o-mini answers whole in 312 ms and counts its tokens`."""
+    if one.model is None:
+        return f"{one.dialect}: not tried, {one.wrong}; name one with --models"
+    how = "in pieces" if one.streamed else "whole"
+    if one.wrong is not None:
+        return f"{one.dialect}: {one.model} does not answer {how}: {one.wrong}"
+    counts = "counts its tokens" if one.counted else "does not count its tokens, so they are estimated"
+    return f"{one.dialect}: {one.model} answers {how} in {one.ms} ms and {counts}"
 
 
 def _switch(name: str, enabled: bool) -> None:
@@ -256,11 +291,11 @@ def routes() -> None:
 def routes_set(model: str, legs: tuple[str, ...]) -> None:
     """Serve MODEL by these legs, in this order."""
     house()
-    _model_name(model)
+    model_name(model)
     found: list[tuple[str, str]] = []
     for leg in legs:
         name, colon, upstream = leg.partition(":")
-        if not colon or not catalogue.NAME.fullmatch(upstream):
+        if not colon or not catalogue.NAME.fullmatch(upstream.removeprefix("@")):
             raise Misuse(f"{leg!r} is no leg. Write channel-name:upstream-model, as in sandbox:echo")
         with session():
             channel = models.channel.find(name)
@@ -302,125 +337,6 @@ def routes_remove(model: str) -> None:
     say({"model": model, "removed": True}, f"The route {model} is removed.")
 
 
-@click.group("models")
-def model_names() -> None:
-    """What can be called."""
-
-
-@model_names.command("list")
-@click.option("--search", default="", help="Only names that contain this.")
-@verb
-def models_list(search: str) -> None:
-    """All models that an enabled channel serves, with their prices; `lab/*` where it takes any name."""
-    open_rooms(house())
-    snapshot = live.current()
-    found = {model: catalogue.legs(snapshot, model)[0] for model in catalogue.listed(snapshot)}
-    for channel in snapshot.by_id.values():
-        if channel.models is None and channel.provider != "sandbox":
-            found.setdefault(f"{channel.namespace}/*", (channel, "*"))
-    rows = []
-    for model, (channel, upstream) in sorted(found.items(), key=lambda item: item[0]):
-        if search.lower() in model.lower():
-            price = prices.of_leg(Leg(channel=channel, model=upstream, dialect="chat"), model)
-            rows.append({"id": model, "owned_by": catalogue.owner(model), **_shown(price)})
-    table(rows, ("id", "input_mtok", "output_mtok", "context", "max_output"), "No such model.")
-
-
-def _shown(price: Price | None) -> dict[str, Any]:
-    if price is None:
-        return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
-    found: dict[str, Any] = {f"{bucket}_mtok": money.plain(rate / 1_000) for bucket, rate in price.rates.items()}
-    return {
-        "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
-        "version": price.version,
-    }  # fmt: skip
-
-
-@click.group("prices")
-def price_list() -> None:
-    """What models cost."""
-
-
-def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(option, required=required, metavar="USD", help=f"Dollars a million tokens: {text}.")
-
-
-@price_list.command("set")
-@click.argument("model")
-@_rate("--input-mtok", "input", required=True)
-@_rate("--output-mtok", "output", required=True)
-@_rate("--cached-mtok", "input read from a cache")
-@_rate("--cache-write-mtok", "input written to a cache")
-@_rate("--reasoning-mtok", "reasoning")
-@_rate("--audio-in-mtok", "sound heard")
-@_rate("--audio-out-mtok", "sound spoken")
-@click.option("--context", type=click.IntRange(1, 1 << 31), help="Context window in tokens.")
-@click.option("--max-output", type=click.IntRange(1, 1 << 31), help="Most output tokens of one answer.")
-@verb
-def prices_set(model: str, context: int | None, max_output: int | None, **rates: str | None) -> None:
-    """Set what MODEL costs; `namespace/*` sets it for all of a namespace. Holds within a second."""
-    house()
-    _model_name(model.removesuffix("/*"))
-    facts: dict[str, Any] = {}
-    for option, value in rates.items():
-        if value is not None:
-            facts[_BUCKETS[option]] = _decimal(option, value)
-    facts |= {name: value for name, value in (("context", context), ("max_output", max_output)) if value is not None}
-    at = clock.now_ms()
-    write(models.price.put, model, facts, at)
-    shown = {"model": model, **_shown(prices.from_facts(facts, at))}
-    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.")
-
-
-_BUCKETS = {
-    "input_mtok": "input", "output_mtok": "output", "cached_mtok": "cached_read", "cache_write_mtok": "cache_write",
-    "reasoning_mtok": "reasoning", "audio_in_mtok": "audio_in", "audio_out_mtok": "audio_out",
-}  # fmt: skip
-
-
-def _decimal(option: str, value: str) -> str:
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= 1_000_000 or amount != round(amount, 12):
-        raise Misuse(
-            f"--{option.replace('_', '-')} {value!r} must be dollars from 0 to 1000000, as in 2.50, with at most twelve"
-            " decimals."
-        )
-    return money.plain(abs(amount))
-
-
-@price_list.command("show")
-@click.argument("model")
-@verb
-def prices_show(model: str) -> None:
-    """What MODEL costs, and who says so."""
-    open_rooms(house())
-    legs = catalogue.legs(live.current(), model)
-    found = (prices.of_leg(Leg(channel=channel, model=name, dialect="chat"), model) for channel, name in legs)
-    price = next((one for one in found if one is not None), None) or prices.find(model)
-    if price is None:
-        raise Failure(
-            f"{model} has no price. Set one: python -m gateway prices set {model} --input-mtok USD --output-mtok USD"
-        )
-    shown = {"model": model, **_shown(price)}
-    rates = (f"{name.removesuffix('_mtok')} ${value}" for name, value in shown.items() if name.endswith("_mtok"))
-    say(shown, f"{model}: {', '.join(rates)} a million tokens ({shown['version']}).")
-
-
-@price_list.command("remove")
-@click.argument("model")
-@verb
-def prices_remove(model: str) -> None:
-    """Forget what was set for MODEL; a built-in price holds again. Holds within a second."""
-    house()
-    if not write(models.price.remove, model):
-        raise Failure(f"No price was set for {model!r}. See what holds: python -m gateway models list")
-    left = "Another price holds for it now." if prices.find(model) else "Without a price, calls of it are refused."
-    say({"model": model, "removed": True}, f"The price of {model} is removed. {left}")
-
-
 def keep_channels(sandbox: bool) -> None:
     """Upsert a channel for each provider whose key is in the environment; disable those whose key is gone.
 
@@ -428,19 +344,40 @@ def keep_channels(sandbox: bool) -> None:
     """
     for provider in PROVIDERS:
         if provider.kind == "sandbox":
-            source, there = "built-in", sandbox
-        elif provider.key_env:
-            source, there = "env", bool(os.environ.get(provider.key_env))
-        else:
-            continue
-        with session():
-            row = models.channel.find(provider.kind)
-        if row is None and there:
-            write(_create_kept, provider.kind, source, provider.key_env)
-        elif row is not None and row.source == source and not there and row.enabled:
-            write(lambda row=row, source=source: models.channel.change(row.id, enabled=False, source=f"{source}, gone"))
-        elif row is not None and row.source == f"{source}, gone" and there:
-            write(lambda row=row, source=source: models.channel.change(row.id, enabled=True, source=source))
+            _keep(provider, "built-in", {"base_url": None, "secret_env": None} if sandbox else None)
+        elif provider.key_envs:
+            _keep(provider, "env", _in_environment(provider))
+
+
+def _in_environment(provider: Provider) -> dict[str, str | None] | None:
+    """What the environment says of a provider: the variable of its key and the address of the account."""
+    variable = next((name for name in provider.key_envs if os.environ.get(name)), None)
+    if variable is None:
+        return None
+    try:
+        base_url = _own(provider, os.environ)
+    except Missing as missing:
+        click.echo(f"{variable} makes no channel for {provider.title} without {missing}. Set that too.", err=True)
+        return None
+    if base_url is not None and (problem := _unsound(base_url)):
+        click.echo(f"{variable} makes no channel for {provider.title}: the address {base_url!r} {problem}", err=True)
+        return None
+    return {"base_url": base_url, "secret_env": variable}
+
+
+def _keep(provider: Provider, source: str, there: dict[str, str | None] | None) -> None:
+    with session():
+        row = models.channel.find(provider.channel_name)
+    if row is None:
+        if there is not None:
+            write(_create_kept, provider, source, there)
+        return
+    if row.source == source and there is None and row.enabled:
+        write(lambda: models.channel.change(row.id, enabled=False, source=f"{source}, gone"))
+    elif row.source == f"{source}, gone" and there is not None:
+        write(lambda: models.channel.change(row.id, enabled=True, source=source, **there))
+    elif row.source == source and there is not None and any(getattr(row, name) != there[name] for name in there):
+        write(lambda: models.channel.change(row.id, **there))
 
 
 def sealed_elsewhere() -> list[str]:
@@ -450,8 +387,9 @@ def sealed_elsewhere() -> list[str]:
     return [row.name for row in rows if live.thaw(row).secret is None]
 
 
-def _create_kept(kind: str, source: str, variable: str | None) -> None:
+def _create_kept(provider: Provider, source: str, there: dict[str, str | None]) -> None:
+    name = provider.channel_name
     models.channel.create(
-        id=ids.new("ch_"), name=kind, provider=kind, namespace=kind, models=json.dumps(["*"]),
-        secret_env=variable, enabled=True, source=source, created_at=clock.now_ms(),
+        id=ids.new("ch_"), name=name, provider=provider.kind, namespace=provider.namespace(name),
+        models=json.dumps(["*"]), enabled=True, source=source, created_at=clock.now_ms(), **there,
     )  # fmt: skip

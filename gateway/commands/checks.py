@@ -21,7 +21,7 @@ import models.route
 from models import base, change, migrations
 from models.base import session
 
-from .. import config
+from .. import book, config
 from ..billing import books as money_books
 from ..billing import prices
 from ..call import Leg
@@ -231,7 +231,8 @@ def _models() -> Iterator[Finding]:
                 )
     for channel in snapshot.by_id.values():
         named = any(name.startswith(f"{channel.namespace}/") for name in prices.known())
-        if channel.models is None and not channel.free and not named:
+        booked = channel.provider == "sandbox" or channel.provider in book.current().providers
+        if channel.models is None and not channel.free and not named and not booked:
             yield Finding(
                 "error",
                 f"No model of {channel.namespace}/… has a price, so channel {channel.name} is refused.",

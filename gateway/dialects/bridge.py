@@ -6,10 +6,10 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..call import Call, Channel, Fault, Leg, Meter
+from ..call import Call, Fault, Leg, Meter
 from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
 from ..neutral.features import MEANING, used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
@@ -41,11 +41,11 @@ class Refused(Exception):
         self.param, self.message = param, message
 
 
-def ways(call: Call, channel: Channel) -> tuple[str, ...]:
-    """The dialects in which a channel can be told a call, best first: the caller's own alone where it speaks it."""
-    if call.dialect in channel.dialects:
+def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+    """Those of a model's dialects in which it can be told a call, best first: the caller's own alone if it is there."""
+    if call.dialect in dialects:
         return (call.dialect,)
-    return tuple(name for name in channel.dialects if name in NAMED)
+    return tuple(name for name in dialects if name in NAMED)
 
 
 def passes(call: Call, leg: Leg) -> bool:

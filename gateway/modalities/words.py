@@ -4,8 +4,9 @@ its own. The rooms above ask here and need not know which it is."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from ..call import Call, Channel, Leg, Meter
+from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Words
 from . import embeddings
@@ -17,11 +18,12 @@ _MOST_LOSSES = 32
 NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
 
 
-def ways(call: Call, channel: Channel) -> tuple[str, ...]:
-    """The words in which a channel can be told a call, best first; () for a channel that knows none of the kind."""
+def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+    """The words in which a model that is asked in these dialects can be told a call, best first; () where none is of
+    the kind."""
     if call.dialect in embeddings.NAMED:
-        return embeddings.ways(call, channel)
-    return bridge.ways(call, channel)
+        return embeddings.ways(call, dialects)
+    return bridge.ways(call, dialects)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,18 +24,25 @@ class Finish:
 class Usage:
     """Tokens as the provider reported them; None is unknown, 0 is zero.
 
-    input includes cached, cache_written (of which cache_written_1h for an hour) and audio_in; output includes
-    reasoning and audio_out.
+    input includes cached (of which cached_audio are sound), cache_written (of which cache_written_1h for an hour),
+    audio_in, cached or not, and image_in; output includes reasoning, audio_out and image_out. Beside the tokens, what
+    else decides the price: tier, the service tier that was given, and tools, how often the provider ran a tool of its
+    own, by `call.Hosted`'s kinds.
     """
 
     input: int | None = None
     cached: int | None = None
+    cached_audio: int | None = None
     cache_written: int | None = None
     cache_written_1h: int | None = None
     audio_in: int | None = None
+    image_in: int | None = None
     output: int | None = None
     reasoning: int | None = None
     audio_out: int | None = None
+    image_out: int | None = None
+    tier: str | None = field(default=None, compare=False)
+    tools: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def counts(self) -> dict[str, int]:
         """Disjoint buckets, the only thing that billing reads; buckets of zero are left out.
@@ -44,17 +52,23 @@ class Usage:
         buckets: dict[str, int] = {}
         left = self.input or 0
         written = min(self.cache_written or 0, left)
+        cached = min(self.cached or 0, left)
+        heard = min(self.cached_audio or 0, cached, self.audio_in or 0)
         for name, tokens in (
-            ("cached_read", self.cached or 0),
+            ("cached_audio", heard),
+            ("cached_read", cached - heard),
             ("cache_write_1h", min(self.cache_written_1h or 0, written)),
             ("cache_write", written - min(self.cache_written_1h or 0, written)),
-            ("audio_in", self.audio_in or 0),
+            ("audio_in", (self.audio_in or 0) - heard),
+            ("image_in", self.image_in or 0),
         ):
             buckets[name] = min(tokens, left)
             left -= buckets[name]
         buckets["input"] = left
         left = self.output or 0
-        for name, tokens in (("reasoning", self.reasoning or 0), ("audio_out", self.audio_out or 0)):
+        for name, tokens in (
+            ("reasoning", self.reasoning or 0), ("audio_out", self.audio_out or 0), ("image_out", self.image_out or 0),
+        ):  # fmt: skip
             buckets[name] = min(tokens, left)
             left -= buckets[name]
         buckets["output"] = left

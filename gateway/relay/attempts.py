@@ -32,11 +32,31 @@ CLIENT_GONE = 499
 def attempts(call: Call, legs: Sequence[Leg], faults: list[Fault]) -> Iterator[tuple[Leg, float]]:
     """The legs to try, each with the seconds that are left for it, as long as the faults so far allow another."""
     deadline = call.started + config.current().deadline_s
-    for leg in legs[:MOST_ATTEMPTS]:
+    for leg in legs:
         left_s = deadline - monotonic()
-        if (faults and faults[-1].cause == "request") or left_s <= 0:
+        if (faults and faults[-1].cause == "request" and not _is_elsewhere(call, faults[-1])) or left_s <= 0:
             return
+        call.served = leg.public
         yield leg, left_s
+
+
+def tried(legs: Sequence[Leg]) -> Sequence[Leg]:
+    """The legs that one call tries at most, of all that it could. Where it names models to fall back to, the last
+    attempt is kept for one of them."""
+    first, others = legs[:MOST_ATTEMPTS], legs[MOST_ATTEMPTS:]
+    if all(leg.public == legs[0].public for leg in first):
+        other = next((leg for leg in others if leg.public != legs[0].public), None)
+        if other is not None:
+            return (*first[:-1], other)
+    return first
+
+
+_NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "unknown_model", "model_not_supported"})
+
+
+def _is_elsewhere(call: Call, fault: Fault) -> bool:
+    """Whether a provider only says that it has not the model: that is about our catalogue, and another may have it."""
+    return fault.code in _NO_MODEL or (fault.status == 404 and not call.ask.references)
 
 
 class noted:

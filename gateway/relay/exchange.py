@@ -33,6 +33,7 @@ from .attempts import (
     raise_for_status,
     read,
     sensible,
+    tried,
     verdict,
 )
 from .load import load
@@ -49,7 +50,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     found = plan.legs(call)
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
-    legs = prices.attach(found, call.ask, call.dialect)
+    legs = tried(prices.attach(found, call.ask, call.dialect))
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
     limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
     if limited is not None:

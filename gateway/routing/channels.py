@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import models.channel
+import models.discovery
+import models.pricebook
 import models.route
 from models import change
 from models.base import session
 
+from .. import book
 from ..call import Channel
 from ..providers.registry import KINDS
 from ..vault import Vault, VaultError
@@ -21,12 +26,15 @@ _log = logging.getLogger("gateway.channels")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All enabled channels in order of priority, by id and by namespace; and all routes."""
+    """All enabled channels in order of priority, by id, namespace and provider; all routes; and heard, what channels
+    that take any name say that they serve."""
 
     version: int
     by_id: dict[str, Channel]
     by_namespace: dict[str, tuple[Channel, ...]]
+    by_provider: dict[str, tuple[Channel, ...]]
     routes: dict[str, tuple[tuple[str, str], ...]]
+    heard: dict[str, tuple[str, ...]]
 
 
 _vault: Vault | None = None
@@ -52,18 +60,39 @@ def _load(version: int) -> Snapshot:
     with session():
         rows = models.channel.everyone()
         routes = models.route.everyone()
+        heard = models.discovery.everyone()
+        _take_book()
     for row in rows:
         if row.enabled and row.provider in KINDS:
             by_id[row.id] = thaw(row)
-    spaces: dict[str, list[Channel]] = {}
-    for channel in by_id.values():
-        spaces.setdefault(channel.namespace, []).append(channel)
     return Snapshot(
         version=version,
         by_id=by_id,
-        by_namespace={name: tuple(channels) for name, channels in spaces.items()},
+        by_namespace=_grouped(by_id.values(), lambda channel: channel.namespace),
+        by_provider=_grouped(by_id.values(), lambda channel: channel.provider),
         routes={model: tuple(legs) for model, legs in routes.items()},
+        heard={channel_id: tuple(names) for channel_id, names in heard.items()},
     )
+
+
+def _grouped(channels: Iterable[Channel], by: Callable[[Channel], str]) -> dict[str, tuple[Channel, ...]]:
+    found: dict[str, list[Channel]] = {}
+    for channel in channels:
+        found.setdefault(by(channel), []).append(channel)
+    return {name: tuple(some) for name, some in found.items()}
+
+
+def _take_book() -> None:
+    """Put the book in force that the operator took, else the built-in one; the caller holds a session."""
+    taken = models.pricebook.digest()
+    if taken is None:
+        book.use(None)
+    elif taken != book.current().digest:
+        try:
+            book.use(book.read(zlib.decompress(models.pricebook.body())))
+        except (ValueError, zlib.error):
+            _log.error("the price book that was taken cannot be read; the built-in one holds. See: prices update")
+            book.use(None)
 
 
 def thaw(row: models.channel.Channel) -> Channel:

@@ -5,33 +5,33 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from .. import book
 from ..call import Call, Channel, Leg
 from ..dialects import bridge
 from ..errors import GatewayError
 from ..modalities import words
 from ..providers import profiles
+from ..providers.registry import KINDS, spoken
 from . import catalogue, channels
 from .pins import bound_to
 
+Way = tuple[str, Channel, str]
+"""A public name, a channel that serves it, and what its provider calls it."""
+
 
 def legs(call: Call) -> list[Leg]:
-    """The legs of a call, best first: a route's in its own order, else by priority and, within one, by weight.
+    """The legs of a call, best first: those of its model, then of each model that it falls back to.
 
     Raises GatewayError 404 for a model that nobody serves, 400 where no channel can be told what the caller means; []
     where none has what `call.below` asks for.
     """
     snapshot = channels.current()
-    found = catalogue.legs(snapshot, call.model)
+    found = [way for name in (call.model, *call.ask.fallbacks) for way in _ordered(snapshot, name)]
     if not found:
-        raise GatewayError(
-            404,
-            f"The model {call.model[:200]!r} does not exist here, or no enabled channel serves it."
-            " GET /v1/models lists what can be called.",
-            param="model",
-        )
+        raise GatewayError(404, _nobody(call.model), param="model")
     maker = bound_to(call)
     if maker is not None:
-        found = [(channel, upstream) for channel, upstream in found if channel.id == maker]
+        found = [way for way in found if way[1].id == maker]
         if not found:
             reference = call.ask.references[0]
             raise GatewayError(
@@ -40,22 +40,33 @@ def legs(call: Call) -> list[Leg]:
                 f" {call.model[:200]!r}. Use the model that made it, or send the content instead.",
                 param=reference.param,
             )
-    if call.model not in snapshot.routes:
-        found = _ordered(found)
     return _speaking(call, found)
 
 
-def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
+def _nobody(model: str) -> str:
+    """Why a name cannot be called, and what mends it."""
+    known = book.current().find(model)
+    kinds = [offer.provider for offer in known.model.offers if offer.provider in KINDS] if known is not None else []
+    if not kinds:
+        return f"The model {model[:200]!r} does not exist here. GET /v1/models lists what can be called."
+    return (
+        f"No enabled channel serves the model {model[:200]!r}. GET /v1/models lists what can be called. The operator"
+        f" can add one: python -m gateway channels add --provider {kinds[0]} --key -"
+    )
+
+
+def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     """The legs in words that their channels know: the caller's own where possible. Those that could not be told what
     the caller means are left out (Law 2); raises GatewayError 400 if none is left."""
     legs: list[Leg] = []
     problem: bridge.Refused | None = None
-    for channel, upstream in found:
-        if call.below and (call.dialect not in channel.dialects or channel.provider == "sandbox"):
+    for public, channel, upstream in found:
+        dialects = spoken(channel, upstream)
+        if call.below and (call.dialect not in dialects or channel.provider == "sandbox"):
             continue
-        for dialect in words.ways(call, channel):
+        for dialect in words.ways(call, dialects):
             profile = profiles.of(channel.provider, upstream, dialect)
-            leg = Leg(channel=channel, model=upstream, dialect=dialect, profile=profile)
+            leg = Leg(channel=channel, model=upstream, dialect=dialect, public=public, profile=profile)
             try:
                 legs.append(replace(leg, losses=words.screen(call, leg)))
                 break
@@ -74,8 +85,16 @@ def _speaking(call: Call, found: list[tuple[Channel, str]]) -> list[Leg]:
     return legs
 
 
-def _ordered(found: list[tuple[Channel, str]]) -> list[tuple[Channel, str]]:
-    """Low priority numbers first; inside one, drawn by weight without replacement."""
-    if len(found) == 1:
+def _ordered(snapshot: channels.Snapshot, model: str) -> list[Way]:
+    """The ways to serve a name: a route's in its own order; else low priority numbers first, inside one the model's own
+    namespace before hosts of others' models, and there drawn by weight without replacement."""
+    found = [(model, channel, upstream) for channel, upstream in catalogue.legs(snapshot, model)]
+    if len(found) < 2 or model in snapshot.routes:
         return found
-    return sorted(found, key=lambda leg: (leg[0].priority, -(random.random() ** (1 / max(leg[0].weight, 1e-9)))))
+    author = catalogue.owner(catalogue.canonical(snapshot, model))
+
+    def rank(way: Way) -> tuple[int, bool, float]:
+        channel = way[1]
+        return channel.priority, channel.namespace != author, -(random.random() ** (1 / max(channel.weight, 1e-9)))
+
+    return sorted(found, key=rank)

@@ -16,10 +16,11 @@ from tests import made
 RATES = st.dictionaries(
     st.sampled_from(sorted(prices.PARENT)), st.decimals("0", "99999", places=4, allow_nan=False), max_size=8
 )
+ASK = Ask(model="m")
 TOKENS = st.integers(0, 10**6)
 USAGES = st.builds(
-    Usage, input=TOKENS, cached=TOKENS, cache_written=TOKENS, cache_written_1h=TOKENS, audio_in=TOKENS, output=TOKENS,
-    reasoning=TOKENS, audio_out=TOKENS,
+    Usage, input=TOKENS, cached=TOKENS, cached_audio=TOKENS, cache_written=TOKENS, cache_written_1h=TOKENS,
+    audio_in=TOKENS, image_in=TOKENS, output=TOKENS, reasoning=TOKENS, audio_out=TOKENS, image_out=TOKENS,
 )  # fmt: skip
 
 
@@ -30,15 +31,15 @@ def price(rates: dict[str, Decimal]) -> Price:
 @given(USAGES)
 def test_buckets_are_disjoint_and_sum_to_the_whole(usage: Usage) -> None:
     counts = usage.counts()
-    out = sum(counts.get(name, 0) for name in ("output", "reasoning", "audio_out"))
+    out = sum(counts.get(name, 0) for name in ("output", "reasoning", "audio_out", "image_out"))
     assert out == usage.output and sum(counts.values()) - out == usage.input
     assert all(tokens > 0 for tokens in counts.values())
 
 
 @given(RATES, USAGES)
 def test_the_parts_of_a_cost_sum_to_it_and_it_is_rounded_up_once(rates: dict[str, Decimal], usage: Usage) -> None:
-    total, parts = prices.cost(price(rates), usage.counts())
-    exact = sum((prices.rate(price(rates), bucket) * n for bucket, n in usage.counts().items()), Decimal(0))
+    total, parts = prices.cost(price(rates), usage, ASK)
+    exact = sum((prices.rate(rates, bucket) * n for bucket, n in usage.counts().items()), Decimal(0))
     assert sum(parts.values()) == total and exact <= total < exact + 1
     assert all(part > 0 for part in parts.values())
 
@@ -61,7 +62,7 @@ def test_no_settlement_of_text_passes_its_hold(
     usage = Usage(
         input=given_tokens, output=taken, cached=data.draw(st.integers(0, given_tokens)), reasoning=taken // 2
     )
-    assert prices.cost(price(rates), usage.counts())[0] <= ceiling.want <= max(ceiling.room, ceiling.want)
+    assert prices.cost(price(rates), usage, ask)[0] <= ceiling.want <= max(ceiling.room, ceiling.want)
     assert ceiling.floor <= ceiling.want
 
 

@@ -161,7 +161,14 @@ def test_tools_that_the_provider_runs_are_seen() -> None:
     ]  # fmt: skip
     servers = [{"type": "url", "url": "https://mcp.example/x", "name": "x"}]
     ask = anthropic.ask({**BASE, "tools": tools, "mcp_servers": servers, "speed": "fast", "inference_geo": "us"})
-    assert ask.hosted == ("tools[3]", "tools[6]", "tools[7]", "mcp_servers", "speed", "inference_geo")
+    assert [one.param for one in ask.hosted] == [
+        "tools[3]",
+        "tools[6]",
+        "tools[7]",
+        "mcp_servers",
+        "speed",
+        "inference_geo",
+    ]
     assert ask.urls == (("https://mcp.example/x", "mcp_servers[0].url"),) and ask.weight.unseen
     assert not anthropic.ask({**BASE, "speed": "standard", "mcp_servers": [], "inference_geo": "global"}).hosted
 

@@ -251,9 +251,12 @@ def test_what_is_asked_in_either_spelling() -> None:
 def test_hosted_tools_are_named() -> None:
     tools = [{"functionDeclarations": [{"name": "f"}]}, {"google_search": {}}, {"codeExecution": {}, "urlContext": {}}]
     ask = call(tools=tools).ask
-    assert ask.hosted == ("tools[1].googleSearch", "tools[2].codeExecution", "tools[2].urlContext")
+    assert ask.hosted == (
+        ("tools[1].googleSearch", "web_search", None), ("tools[2].codeExecution", "code_execution", None),
+        ("tools[2].urlContext", "url_context", None),
+    )  # fmt: skip
     assert ask.weight.tools == 4
-    assert call(generationConfig={"responseModalities": ["TEXT", "IMAGE"]}).ask.hosted
+    assert call(generationConfig={"responseModalities": ["TEXT", "IMAGE"]}).ask.image_out
 
 
 def test_what_a_request_weighs() -> None:

@@ -117,7 +117,10 @@ def test_a_functions_own_schema_names_nothing() -> None:
 
 def test_tools_that_the_provider_runs_are_seen() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}, {"type": "custom", "custom": {}}]
-    assert request.ask({**BASE, "tools": tools, "web_search_options": {}}).hosted == ("web_search_options", "tools[1]")
+    assert request.ask({**BASE, "tools": tools, "web_search_options": {}}).hosted == (
+        ("web_search_options", "web_search", None),
+        ("tools[1]", "web_search", None),
+    )
 
 
 @pytest.mark.parametrize(

@@ -612,7 +612,8 @@ def test_tools_that_the_provider_runs_are_seen() -> None:
     theirs = ("web_search", "file_search", "code_interpreter", "image_generation", "mcp", "tomorrows")
     tools = [{"type": kind, "name": "n"} for kind in (*ours, *theirs)]
     tools.append({"type": "shell", "environment": {"type": "container_auto"}})  # type: ignore[dict-item]
-    assert responses.ask({**BASE, "tools": tools}).hosted == tuple(f"tools[{n}]" for n in range(6, 13))
+    asked = responses.ask({**BASE, "tools": tools, "max_tool_calls": 4}).hosted
+    assert [(one.param, one.most) for one in asked] == [(f"tools[{n}]", 4) for n in range(6, 13)]
 
 
 def test_what_is_sent() -> None:

@@ -10,7 +10,7 @@ from ...call import Call, Fault, Meter
 from ...neutral.parts import Part, Reasoning, Refusal, ToolCall
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
 from ...splice import edit
-from .. import seals, shapes
+from .. import hosted, seals, shapes
 from ..passing import names, scanned
 from ..scale import size
 from ..shapes import clean, dumps, listed, members
@@ -133,16 +133,24 @@ def _counted(found: Mapping[str, Any]) -> Usage | None:
         cache_written_1h=long,
         output=taken,
         reasoning=shapes.count(inside.get("thinking_tokens")),
+        tier=shapes.word(found.get("service_tier")),
+        tools=hosted.counted(found.get("server_tool_use")),
     )
 
 
 def _sum(one: Usage, other: Usage) -> Usage:
-    def both(name: str) -> int | None:
-        first, second = getattr(one, name), getattr(other, name)
+    def both(first: int | None, second: int | None) -> int | None:
         return None if first is None and second is None else (first or 0) + (second or 0)
 
-    names = ("input", "cached", "cache_written", "cache_written_1h", "output", "reasoning")
-    return replace(one, **{name: both(name) for name in names})
+    return replace(
+        one,
+        input=both(one.input, other.input),
+        cached=both(one.cached, other.cached),
+        cache_written=both(one.cache_written, other.cache_written),
+        cache_written_1h=both(one.cache_written_1h, other.cache_written_1h),
+        output=both(one.output, other.output),
+        reasoning=both(one.reasoning, other.reasoning),
+    )
 
 
 def render_usage(seen: Usage | None) -> dict[str, Any]:

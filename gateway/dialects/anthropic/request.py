@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...call import Ask, Call, Leg
+from ...call import Ask, Call, Hosted, Leg
 from ...splice import edit
+from .. import hosted, shapes
 from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
@@ -44,17 +45,17 @@ def ask(values: Mapping[str, Any]) -> Ask:
     )
 
 
-def _hosted(values: Mapping[str, Any]) -> Iterator[str]:
+def _hosted(values: Mapping[str, Any]) -> Iterator[Hosted]:
     """What the provider bills beside tokens, or at other rates (https://platform.claude.com/docs/en/pricing)."""
     for place, tool in enumerate(values.get("tools") or ()):
         if not _runs_here(tool):
-            yield f"tools[{place}]"
+            yield Hosted(f"tools[{place}]", hosted.kind(str(tool["type"])), shapes.count(tool.get("max_uses")))
     if values.get("mcp_servers"):
-        yield "mcp_servers"
+        yield Hosted("mcp_servers", "mcp")
     if values.get("speed") not in (None, "standard"):
-        yield "speed"
+        yield Hosted("speed", "speed")
     if values.get("inference_geo") not in (None, "global"):
-        yield "inference_geo"
+        yield Hosted("inference_geo", "inference_geo")
 
 
 def _runs_here(tool: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from .. import shapes
 from ..passing import scanned
 from ..scale import size
 from ..seals import wrap_base64
-from ..shapes import clean, listed, members, objects
+from ..shapes import clean, listed, members, objects, words
 from . import citations, parts
 from .errors import fault_in_reply
 
@@ -146,21 +146,41 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
         made = max(0, (total or 0) - others) if prompt is not None else 0
     if prompt is None:
         prompt = max(0, (total or 0) - tools - (thoughts or 0) - made)
+    told, said = found.get("promptTokensDetails"), found.get("candidatesTokensDetails")
     return Usage(
         input=prompt + tools,
         cached=shapes.count(found.get("cachedContentTokenCount")),
-        audio_in=_sound(found.get("promptTokensDetails")),
+        cached_audio=_of(found.get("cacheTokensDetails"), "AUDIO"),
+        audio_in=_of(told, "AUDIO"),
+        image_in=_of(told, "IMAGE"),
         output=made + (thoughts or 0),
         reasoning=thoughts,
-        audio_out=_sound(found.get("candidatesTokensDetails")),
+        audio_out=_of(said, "AUDIO"),
+        image_out=_of(said, "IMAGE"),
+        tier=shapes.word(found.get("serviceTier")),
+        tools=runs(values),
     )
 
 
-def _sound(details: Any) -> int | None:
+def _of(details: Any, modality: str) -> int | None:
     for detail in objects(details):
-        if detail.get("modality") == "AUDIO":
+        if detail.get("modality") == modality:
             return shapes.count(detail.get("tokenCount"))
     return None
+
+
+def runs(values: Mapping[str, Any]) -> dict[str, int]:
+    """How often Google's own tools ran: searches, and whether the answer is grounded in any, which is what older models
+    bill (https://ai.google.dev/gemini-api/docs/pricing#gemini-grounding)."""
+    found = [members(one.get("groundingMetadata")) for one in objects(values.get("candidates"))]
+    searches = sum(len(set(words(one.get("webSearchQueries")))) for one in found)
+    mapped = any(one.get("googleMapsWidgetContextToken") or _maps(one) for one in found)
+    counts = {"web_search": searches, "grounding": int(searches > 0), "maps": int(mapped)}
+    return {kind: times for kind, times in counts.items() if times}
+
+
+def _maps(grounding: Mapping[str, Any]) -> bool:
+    return any("maps" in chunk for chunk in objects(grounding.get("groundingChunks")))
 
 
 def logprobs(candidate: Mapping[str, Any]) -> tuple[Logprob, ...]:
@@ -260,7 +280,16 @@ def render_usage(taken: Usage) -> dict[str, Any]:
     for name, tokens in (("thoughtsTokenCount", taken.reasoning), ("cachedContentTokenCount", taken.cached)):
         if tokens is not None:
             found[name] = tokens
-    for name, tokens in (("promptTokensDetails", taken.audio_in), ("candidatesTokensDetails", taken.audio_out)):
-        if tokens is not None:
-            found[name] = [{"modality": "AUDIO", "tokenCount": tokens}]
+    for name, sound, pictures in (
+        ("promptTokensDetails", taken.audio_in, taken.image_in),
+        ("cacheTokensDetails", taken.cached_audio, None),
+        ("candidatesTokensDetails", taken.audio_out, taken.image_out),
+    ):
+        details = [
+            {"modality": modality, "tokenCount": tokens}
+            for modality, tokens in (("AUDIO", sound), ("IMAGE", pictures))
+            if tokens is not None
+        ]
+        if details:
+            found[name] = details
     return found

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...call import Ask, Call, Leg
+from ...call import Ask, Call, Hosted, Leg
 from ...splice import Scan, edit, scan
+from .. import hosted
 from ..base import OWN
 from ..scale import Scale, decoded, size
 from ..shapes import words
@@ -25,9 +26,6 @@ WHOLE_REQUEST = "generateContentRequest"
 
 _ADDRESS = re.compile(r"(?i:https?)://")
 _RESOURCE = re.compile(r"(?:projects|fileSearchStores|corpora|ragCorpora)/")
-
-_MADE = frozenset({"IMAGE", "VIDEO"})
-"""What answers may be made of that no price of ours tells from text."""
 
 
 def ask(values: Mapping[str, Any]) -> Ask:
@@ -47,14 +45,15 @@ def ask(values: Mapping[str, Any]) -> Ask:
         only=("cachedContent",) if body.get("cachedContent") else (),
         audio_in=scale.audio_bytes > 0,
         audio_out="AUDIO" in modalities,
+        image_out="IMAGE" in modalities,
         hosted=(
             *(
-                f"tools[{place}].{name}"
+                Hosted(f"tools[{place}].{name}", hosted.kind(name))
                 for place, tool in enumerate(several(body.get("tools")))
                 for name in level(tool)
                 if name != "functionDeclarations"
             ),
-            *(["generationConfig.responseModalities"] if modalities & _MADE else []),
+            *([Hosted("generationConfig.responseModalities", "video")] if "VIDEO" in modalities else []),
         ),
         tier=None if body.get("serviceTier") == "unspecified" else body.get("serviceTier"),
         weight=scale.weight(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...call import Call, Fault
@@ -16,7 +17,7 @@ from .. import shapes
 from ..passing import Passing, scanned
 from ..shapes import packed
 from .errors import fault_in_reply
-from .reply import blocked_by, candidates, end_word, measure, place, renamed, said, usage
+from .reply import blocked_by, candidates, end_word, measure, place, renamed, runs, said, usage
 
 PING = b"\r\n"
 """A blank line: Google's own clients take a comment for a part of a JSON text."""
@@ -42,6 +43,7 @@ class GeminiFeed(Passing):
         self._cr = b""
         self._finished: dict[int, str] = {}
         self._seen: set[int] = set()
+        self._runs: dict[str, int] = {}
         self.meter.final = False
 
     def push(self, chunk: bytes) -> None:
@@ -131,9 +133,10 @@ class GeminiFeed(Passing):
             says = says or output > 0 or word is not None
         if blocked is not None and not self._seen:
             self._finished[0], says = blocked, True
+        self._runs |= runs(values)
         seen = usage(values)
         if seen is not None:
-            self.meter.usage, self.meter.final = seen, self.complete()
+            self.meter.usage, self.meter.final = replace(seen, tools=self._runs), self.complete()
         return says
 
 

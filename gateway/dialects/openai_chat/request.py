@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...call import Ask, Call, Leg
+from ...call import Ask, Call, Hosted, Leg
 from ...splice import edit
+from .. import hosted
 from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
-from ..shapes import dumps, members
+from ..shapes import dumps, members, text, words
 from .parse import LIMITS
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -25,7 +26,7 @@ _TEXTS = frozenset({None, "text", "refusal", "thinking", "input_text", "output_t
 def ask(values: Mapping[str, Any]) -> Ask:
     """What the gateway must know of a request that the schema gate has passed."""
     given = [values[name] for name in LIMITS if values.get(name) is not None]
-    modalities = values.get("modalities")
+    modalities = words(values.get("modalities"))
     scale = _weighed(values)
     return Ask(
         model=values["model"],
@@ -35,11 +36,17 @@ def ask(values: Mapping[str, Any]) -> Ask:
         only=tuple(name for name in _HOSTED if values.get(name) is not None and not values.get("tools")),
         wants_usage=wants_usage(values),
         audio_in=scale.audio_bytes > 0,
-        audio_out=isinstance(modalities, list) and "audio" in modalities,
+        audio_out="audio" in modalities,
+        image_out="image" in modalities,
         hosted=(
-            *(name for name in _HOSTED if values.get(name) is not None),
-            *(f"tools[{place}]" for place, tool in enumerate(values.get("tools") or ()) if tool["type"] not in _OURS),
+            *(Hosted(name, "web_search") for name in _HOSTED if values.get(name) is not None),
+            *(
+                Hosted(f"tools[{place}]", hosted.kind(tool["type"]))
+                for place, tool in enumerate(values.get("tools") or ())
+                if tool["type"] not in _OURS
+            ),
         ),
+        search_size=text(members(values.get("web_search_options")).get("search_context_size")),
         tier=values.get("service_tier"),
         weight=scale.weight(),
         references=tuple(scale.references),

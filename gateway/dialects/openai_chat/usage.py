@@ -20,6 +20,10 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
     told = counted(found, "prompt_tokens", "completion_tokens")
     if told is None:
         return None
+    searches = shapes.count(found.get("num_search_queries"))  # Perplexity
+    told = replace(
+        told, tier=shapes.word(values.get("service_tier")), tools={"web_search": searches} if searches else {}
+    )
     if "cached_tokens" not in members(found.get("prompt_tokens_details")):  # DeepSeek; Moonshot
         told = replace(told, cached=shapes.count(found.get("prompt_cache_hit_tokens", found.get("cached_tokens"))))
     return _summed(
@@ -38,9 +42,11 @@ def counted(found: Mapping[str, Any], given: str, taken: str) -> Usage | None:
         cached=shapes.count(inside.get("cached_tokens")),
         cache_written=shapes.count(inside.get("cache_write_tokens")),
         audio_in=shapes.count(inside.get("audio_tokens")),
+        image_in=shapes.count(inside.get("image_tokens")),
         output=made,
         reasoning=shapes.count(outside.get("reasoning_tokens")),
         audio_out=shapes.count(outside.get("audio_tokens")),
+        image_out=shapes.count(outside.get("image_tokens")),
     )
 
 
@@ -72,8 +78,13 @@ def render_usage(told: Usage) -> dict[str, Any]:
 
 def render_details(told: Usage) -> tuple[dict[str, int], dict[str, int]]:
     """What is known of the tokens given and taken, by OpenAI's names."""
-    inside = {"cached_tokens": told.cached, "cache_write_tokens": told.cache_written, "audio_tokens": told.audio_in}
-    outside = {"reasoning_tokens": told.reasoning, "audio_tokens": told.audio_out}
+    inside = {
+        "cached_tokens": told.cached,
+        "cache_write_tokens": told.cache_written,
+        "audio_tokens": told.audio_in,
+        "image_tokens": told.image_in,
+    }
+    outside = {"reasoning_tokens": told.reasoning, "audio_tokens": told.audio_out, "image_tokens": told.image_out}
     return _known(inside), _known(outside)
 
 

@@ -183,7 +183,7 @@ class ResponsesReader:
                 yield from self._close(part)
         self._ended = True
         yield ChoiceEnd(choice=0, finish=finish(response, self._calls))
-        seen = usage(response.get("usage"))
+        seen = usage(response)
         if seen is not None:
             yield UsageSeen(usage=seen)
         yield ReplyEnd()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...call import Call, Fault, Meter
 from ...neutral.parts import ToolCall
 from ...neutral.reply import ChatReply, Choice, Finish, Reason, Usage
 from ...splice import Scan, edit
-from .. import shapes
+from .. import hosted, shapes
 from ..openai_chat.usage import counted, render_details
 from ..passing import scanned
 from ..scale import size
@@ -68,7 +69,7 @@ def read(values: Mapping[str, Any], meter: Meter, stored: bool) -> None:
     """Meter a whole response. Raises Fault when it is an error or none."""
     check(values)
     meter.upstream_id = shapes.short(values.get("id")) or None
-    meter.usage = usage(values.get("usage"))
+    meter.usage = usage(values)
     meter.finish = reason(values)
     meter.out_bytes = said(values["output"])
     meter.made = made(values, stored)
@@ -118,9 +119,46 @@ def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
     return list(dict.fromkeys(named))[:_MOST_MADE]
 
 
-def usage(found: Any) -> Usage | None:
+def usage(values: Mapping[str, Any]) -> Usage | None:
     """The usage of a response; None where there is none that can be believed."""
-    return counted(members(found), "input_tokens", "output_tokens")
+    found = members(values.get("usage"))
+    told = counted(found, "input_tokens", "output_tokens")
+    if told is None:
+        return None
+    runs = hosted.counted(found.get("server_side_tool_usage_details")) or hosted.counted(
+        found.get("tool_calls_details")
+    )
+    return replace(told, tier=shapes.word(values.get("service_tier")), tools=runs or _runs(values))
+
+
+def _runs(values: Mapping[str, Any]) -> dict[str, int]:
+    """How often the provider ran tools of its own. Of a web search only the searches are billed, not the pages that it
+    opens; of programs the containers (https://platform.openai.com/docs/pricing#built-in-tools)."""
+    runs: dict[str, int] = {}
+    containers = set()
+    for item in objects(values.get("output")):
+        name = str(item.get("type"))
+        if not name.endswith("_call") or name in _CALLS:
+            continue
+        if name == "code_interpreter_call":
+            containers.add(str(item.get("container_id")))
+        elif name != "web_search_call" or members(item.get("action")).get("type", "search") == "search":
+            runs[hosted.kind(name)] = runs.get(hosted.kind(name), 0) + 1
+    return {**runs, "code_interpreter": len(containers)} if containers else runs
+
+
+_CALLS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "tool_search_call",
+    }
+)
+"""Items that ask the caller to do something."""
 
 
 def render_usage(found: Usage) -> dict[str, Any]:
@@ -159,7 +197,7 @@ def parse_reply(values: Mapping[str, Any]) -> ChatReply:
         model=str(values.get("model", "")),
         created=created(values),
         choices=(Choice(parts=parts, finish=finish(values, calls)),),
-        usage=usage(values.get("usage")),
+        usage=usage(values),
     )
 
 

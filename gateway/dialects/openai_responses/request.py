@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...call import Ask, Call, Leg
+from ...call import Ask, Call, Hosted, Leg
 from ...splice import edit
+from .. import hosted, shapes
 from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
@@ -31,7 +32,11 @@ def ask(values: Mapping[str, Any]) -> Ask:
         limit=values.get("max_output_tokens"),
         wants_usage=True,
         audio_in=scale.audio_bytes > 0,
-        hosted=tuple(f"tools[{place}]" for place, tool in enumerate(values.get("tools") or ()) if _hosted(tool)),
+        hosted=tuple(
+            Hosted(f"tools[{place}]", hosted.kind(tool["type"]), shapes.count(values.get("max_tool_calls")))
+            for place, tool in enumerate(values.get("tools") or ())
+            if _hosted(tool)
+        ),
         tier=values.get("service_tier"),
         weight=scale.weight(),
         references=tuple(scale.references),

@@ -77,7 +77,7 @@ class ResponsesFeed(Passing):
         if kind == "response.failed" and not self.bound:
             raise failed(response.get("error"))
         output = response.get("output")
-        self.meter.usage = usage(response.get("usage"))
+        self.meter.usage = usage(response)
         self.meter.finish = reason(response) if kind != "response.failed" else "failed"
         if isinstance(output, list):
             self.meter.made = made(response, stores(self.call) and kind != "response.failed")
