@@ -30,8 +30,9 @@ check: .venv/test
 
 docs: .venv/serve
 	$(BIN)/python -c "from gateway import config, errors; from gateway.dialects import translation; \
-	[open(f'docs/{page}.md', 'w').write(table.as_markdown()) \
-	for page, table in (('settings', config), ('errors', errors), ('translation', translation))]"
+	from gateway.providers import profiles; \
+	[open(f'docs/{page}.md', 'w').write(''.join(table.as_markdown() for table in tables)) for page, tables in \
+	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
 
 clean:
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,6 +16,7 @@ from gateway.dialects import bridge, openai_completions, translation
 from gateway.dialects.base import OWN
 from gateway.modalities import embeddings
 from gateway.neutral.features import NAMES
+from gateway.providers import profiles
 from schemas.chat import ChatSchema
 from schemas.completions import CompletionsSchema
 from schemas.embeddings import EmbeddingsSchema
@@ -71,7 +72,7 @@ def test_every_error_row_has_its_own_status() -> None:
     ("page", "text"),
     [
         ("settings.md", config.as_markdown()), ("errors.md", errors.as_markdown()),
-        ("translation.md", translation.as_markdown()),
+        ("translation.md", translation.as_markdown() + profiles.as_markdown()),
     ],
     ids=["settings", "errors", "translation"],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from models.writer import write
 from .. import clock, ids
 from ..config import Settings
 from ..providers import pool
-from ..providers.registry import KINDS, PROVIDERS
+from ..providers.registry import DIALECTS, KINDS, PROVIDERS, Missing, Provider, filled
 from ..relay.attempts import MOST_ATTEMPTS
 from ..routing import catalogue
 from ..routing import channels as live
@@ -31,7 +32,6 @@ from ._say import Failure, Misuse, house, say, table, verb
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _MOST = 1_000_000
-_DIALECTS = ("chat", "responses", "messages", "gemini", "converse", "completions", "embeddings")
 
 
 def open_rooms(settings: Settings) -> None:
@@ -56,7 +56,7 @@ def channels() -> None:
 
 @channels.command("add")
 @click.option("--provider", required=True, help="Kind: " + ", ".join(provider.kind for provider in PROVIDERS) + ".")
-@click.option("--name", help="Default: the kind.")
+@click.option("--name", help="Default: the kind, with - for a dot.")
 @click.option("--namespace", help="What its models' names begin with.")
 @click.option("--base-url", help="As the vendor's own SDK takes it.")
 @click.option("--key", help="The key itself, env:VARIABLE, or - to read it from standard input.")
@@ -64,10 +64,7 @@ def channels() -> None:
 @click.option("--priority", type=click.IntRange(-_MOST, _MOST), default=0, help="Low is tried first; 0 if not given.")
 @click.option("--weight", type=click.IntRange(1, _MOST), default=1, help="Share inside a priority; 1 if not given.")
 @click.option("--free", is_flag=True, help="Calls cost nothing: one's own machines.")
-@click.option(
-    "--dialects",
-    help="What it speaks, if not what its kind speaks: chat,responses,messages,gemini,converse,completions,embeddings.",
-)
+@click.option("--dialects", help=f"What it speaks, if not what its kind speaks: {','.join(DIALECTS)}.")
 @verb
 def channels_add(
     provider: str, name: str | None, namespace: str | None, base_url: str | None, key: str | None, names: str,
@@ -78,14 +75,14 @@ def channels_add(
     kind = KINDS.get(provider)
     if kind is None:
         raise Misuse(f"There is no provider {provider!r}. Use one of: {', '.join(KINDS)}.")
-    name = provider if name is None else name
+    name = kind.channel_name if name is None else name
     for label, value in (("--name", name), ("--namespace", namespace)):
         if value is not None and not _NAME.fullmatch(value):
             raise Misuse(f"{label} {value!r} must be up to 100 lower-case letters, digits and -, as in lab-2.")
     with session():
         if models.channel.find(name):
             raise Failure(f"There is a channel {name!r} already. Give another --name, or remove that one first.")
-    base_url = _base_url(base_url, kind.base_url, provider)
+    base_url = _base_url(base_url, kind)
     secret, secret_env = _key(key)
     if not (secret or secret_env or kind.keyless):
         raise Misuse(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
@@ -94,15 +91,15 @@ def channels_add(
         raise Misuse(f"--models {names!r} names no models. Write upstream names, 'a,b', or '*' for any.")
     for part in listed:
         if part != "*":
-            model_name(part)
+            model_name(part.removeprefix("@"))
     spoken = None if dialects is None else [part.strip() for part in dialects.split(",")]
-    if spoken and (unknown := [part for part in spoken if part not in _DIALECTS]):
-        raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(_DIALECTS)}.")
+    if spoken and (unknown := [part for part in spoken if part not in DIALECTS]):
+        raise Misuse(f"{unknown[0]!r} is no dialect. Use of: {', '.join(DIALECTS)}.")
     channel_id = ids.new("ch_")
     vault = _vault(settings)
     fields: dict[str, Any] = {
         "id": channel_id, "name": name, "provider": provider, "base_url": base_url,
-        "namespace": namespace or (name if kind.generic else provider), "secret_env": secret_env,
+        "namespace": namespace or kind.namespace(name), "secret_env": secret_env,
         "secret": vault.seal(secret, channel_id) if secret else None,
         "models": json.dumps(["*"] if "*" in listed else listed),
         "dialects": json.dumps(spoken) if spoken else None, "priority": priority, "weight": weight, "free": free,
@@ -120,21 +117,42 @@ def model_name(text: str) -> None:
         raise Misuse(f"{text!r} is no model name. Use up to 200 letters, digits and . _ : @ + / -")
 
 
-def _base_url(given: str | None, default: str | None, provider: str) -> str | None:
+def _base_url(given: str | None, kind: Provider) -> str | None:
+    """What a channel's row holds: None where the address is its provider's own."""
     if given is None:
-        if default is None:
-            raise Misuse(f"{provider} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
-        return None
+        if kind.base_url is None:
+            raise Misuse(f"{kind.kind} has no address of its own. Add --base-url, such as http://127.0.0.1:9000/v1")
+        try:
+            given = _own(kind, os.environ)
+        except Missing as missing:
+            raise Misuse(
+                f"{kind.title}'s address is {kind.base_url}. Set {missing} in this shell, or add --base-url."
+            ) from None
+        if given is None:
+            return None
+    if problem := _unsound(given):
+        raise Misuse(f"--base-url {given!r} {problem}")
+    return given.rstrip("/")
+
+
+def _own(kind: Provider, environ: Mapping[str, str]) -> str | None:
+    """The address of an account, by the environment; None where a provider has one for all. Raises Missing."""
+    found = filled(kind.base_url or "", environ)
+    return None if found == kind.base_url else found
+
+
+def _unsound(address: str) -> str | None:
+    """Why nothing can be at an address."""
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(address)
         sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # brackets of no IPv6 address, a port that is none
         sound = False
     if not sound or parts.username is not None or parts.query or parts.fragment:
-        raise Misuse(f"--base-url {given!r} must be an http or https address without user, query and fragment.")
-    if not re.fullmatch(r"[\x21-\x7e]+", given):
-        raise Misuse("--base-url holds a space or a character that no address has. Write it without.")
-    return given.rstrip("/")
+        return "must be an http or https address without user, query and fragment."
+    if not re.fullmatch(r"[\x21-\x7e]+", address):
+        return "holds a space or a character that no address has. Write it without."
+    return None
 
 
 def _key(given: str | None) -> tuple[str | None, str | None]:
@@ -277,7 +295,7 @@ def routes_set(model: str, legs: tuple[str, ...]) -> None:
     found: list[tuple[str, str]] = []
     for leg in legs:
         name, colon, upstream = leg.partition(":")
-        if not colon or not catalogue.NAME.fullmatch(upstream):
+        if not colon or not catalogue.NAME.fullmatch(upstream.removeprefix("@")):
             raise Misuse(f"{leg!r} is no leg. Write channel-name:upstream-model, as in sandbox:echo")
         with session():
             channel = models.channel.find(name)
@@ -326,19 +344,40 @@ def keep_channels(sandbox: bool) -> None:
     """
     for provider in PROVIDERS:
         if provider.kind == "sandbox":
-            source, there = "built-in", sandbox
-        elif provider.key_env:
-            source, there = "env", bool(os.environ.get(provider.key_env))
-        else:
-            continue
-        with session():
-            row = models.channel.find(provider.kind)
-        if row is None and there:
-            write(_create_kept, provider.kind, source, provider.key_env)
-        elif row is not None and row.source == source and not there and row.enabled:
-            write(lambda row=row, source=source: models.channel.change(row.id, enabled=False, source=f"{source}, gone"))
-        elif row is not None and row.source == f"{source}, gone" and there:
-            write(lambda row=row, source=source: models.channel.change(row.id, enabled=True, source=source))
+            _keep(provider, "built-in", {"base_url": None, "secret_env": None} if sandbox else None)
+        elif provider.key_envs:
+            _keep(provider, "env", _in_environment(provider))
+
+
+def _in_environment(provider: Provider) -> dict[str, str | None] | None:
+    """What the environment says of a provider: the variable of its key and the address of the account."""
+    variable = next((name for name in provider.key_envs if os.environ.get(name)), None)
+    if variable is None:
+        return None
+    try:
+        base_url = _own(provider, os.environ)
+    except Missing as missing:
+        click.echo(f"{variable} makes no channel for {provider.title} without {missing}. Set that too.", err=True)
+        return None
+    if base_url is not None and (problem := _unsound(base_url)):
+        click.echo(f"{variable} makes no channel for {provider.title}: the address {base_url!r} {problem}", err=True)
+        return None
+    return {"base_url": base_url, "secret_env": variable}
+
+
+def _keep(provider: Provider, source: str, there: dict[str, str | None] | None) -> None:
+    with session():
+        row = models.channel.find(provider.channel_name)
+    if row is None:
+        if there is not None:
+            write(_create_kept, provider, source, there)
+        return
+    if row.source == source and there is None and row.enabled:
+        write(lambda: models.channel.change(row.id, enabled=False, source=f"{source}, gone"))
+    elif row.source == f"{source}, gone" and there is not None:
+        write(lambda: models.channel.change(row.id, enabled=True, source=source, **there))
+    elif row.source == source and there is not None and any(getattr(row, name) != there[name] for name in there):
+        write(lambda: models.channel.change(row.id, **there))
 
 
 def sealed_elsewhere() -> list[str]:
@@ -348,8 +387,9 @@ def sealed_elsewhere() -> list[str]:
     return [row.name for row in rows if live.thaw(row).secret is None]
 
 
-def _create_kept(kind: str, source: str, variable: str | None) -> None:
+def _create_kept(provider: Provider, source: str, there: dict[str, str | None]) -> None:
+    name = provider.channel_name
     models.channel.create(
-        id=ids.new("ch_"), name=kind, provider=kind, namespace=kind, models=json.dumps(["*"]),
-        secret_env=variable, enabled=True, source=source, created_at=clock.now_ms(),
+        id=ids.new("ch_"), name=name, provider=provider.kind, namespace=provider.namespace(name),
+        models=json.dumps(["*"]), enabled=True, source=source, created_at=clock.now_ms(), **there,
     )  # fmt: skip

@@ -6,18 +6,18 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..call import Call, Channel, Fault, Leg, Meter
+from ..call import Call, Fault, Leg, Meter
 from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
-from ..neutral.features import used
+from ..neutral.features import MEANING, used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, HostedTool, Message
 from ..splice import scan
 from ..sse import read
-from . import anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
+from . import accents, anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface, Target
 from .customs import Customs, as_functions
 from .intake import Intake
@@ -44,11 +44,11 @@ class Refused(Exception):
         self.param, self.message = param, message
 
 
-def ways(call: Call, channel: Channel) -> tuple[str, ...]:
-    """The dialects in which a channel can be told a call, best first: the caller's own alone where it speaks it."""
-    if call.dialect in channel.dialects:
+def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+    """Those of a model's dialects in which it can be told a call, best first: the caller's own alone if it is there."""
+    if call.dialect in dialects:
         return (call.dialect,)
-    return tuple(name for name in channel.dialects if name in NAMED)
+    return tuple(name for name in dialects if name in NAMED)
 
 
 def passes(call: Call, leg: Leg) -> bool:
@@ -73,32 +73,41 @@ def request(call: Call) -> ChatRequest:
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     """What a leg would lose of this call, as `field=drop`. Raises Refused."""
+    accent = leg.profile.accent
     if passes(call, leg):
-        return ()
+        return _strictly(call, tuple(f"{name}=drop" for name in accents.losses(call.body.values, accent)))
     source, target = SURFACES[call.dialect], NAMED[leg.dialect]
     if call.ask.only and leg.dialect != call.dialect:
         field = call.ask.only[0]
         raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    lacking = target.lacks(asked, leg)
-    for feature in sorted(used(asked)):
+    theirs = SURFACES[leg.dialect].FIELD if leg.dialect in SURFACES else {}
+    lacking = target.lacks(asked, leg) | {
+        feature for feature, field in theirs.items() if field.partition(".")[0] in accent.unknown
+    }
+    for feature in sorted(used(asked) - set(leg.profile.knows)):
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if leg.dialect == call.dialect:  # all but the turns passes, and what they do not bear
             bound = field.partition(".")[0] in DIALECTS[leg.dialect].BOUND
             verdict = "drop" if feature in lacking and bound else "express"
         elif feature in lacking and verdict != "refuse":
-            verdict = "drop"
+            verdict = "refuse" if feature in MEANING else "drop"
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")
         if verdict == "drop":
             losses.append(f"{field}=drop")
     if any(part.seal is not None and part.seal.origin != leg.dialect for part in _all(asked)):
         losses.append(f"{source.FIELD['reasoning']}=drop")
+    return _strictly(call, tuple(dict.fromkeys(losses)))
+
+
+def _strictly(call: Call, losses: tuple[str, ...]) -> tuple[str, ...]:
+    """The losses, if the caller puts up with any. Raises Refused."""
     if losses and call.strict:
         field = losses[0].partition("=")[0]
         raise Refused(field, f"{field} would be lost on the way to a provider.")
-    return tuple(dict.fromkeys(losses))
+    return losses
 
 
 def _all(asked: ChatRequest) -> Iterator[Part]:
@@ -107,7 +116,11 @@ def _all(asked: ChatRequest) -> Iterator[Part]:
 
 
 def encode(call: Call, leg: Leg) -> bytes:
-    """The body for a leg."""
+    """The body for a leg, with its provider's accent."""
+    return accents.spoken(_encoded(call, leg), leg.profile.accent)
+
+
+def _encoded(call: Call, leg: Leg) -> bytes:
     if passes(call, leg):
         return SURFACES[leg.dialect].encode(call, leg)
     target = NAMED[leg.dialect]
@@ -127,7 +140,7 @@ def encode(call: Call, leg: Leg) -> bytes:
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
         asked = as_functions(asked)
-    return packed(target.render(asked, leg))
+    return packed({**target.render(asked, leg), **dict(leg.profile.adds)})
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:

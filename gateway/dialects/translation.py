@@ -28,10 +28,12 @@ way, whole or streamed. The dialects are `chat` (`/v1/chat/completions`), `respo
   answer is a 400 whose `param` is the client's own field.
 
 Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise; so
-is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools).
-What a reply says and the client's dialect has no words for is left out: the answer was paid for and is never thrown
-away. A thinking signature, encrypted reasoning or `thoughtSignature` travels through a client of another dialect,
-marked with its origin, and goes back to nobody but its maker.
+is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools):
+the last table says which. A temperature above a model's highest becomes that, and is named like what is dropped. An
+effort that a model does not know becomes the next lower one that it knows, else its least. What a reply says and the
+client's dialect has no words for is left out: the answer was paid for and is never thrown away. A thinking signature,
+encrypted reasoning or `thoughtSignature` travels through a client of another dialect, marked with its origin, and goes
+back to nobody but its maker.
 
 Tools that a provider would run itself (a web search) have no words in other dialects. Beside functions of the caller's
 they are dropped, since agents list them with every request and the model can do without; alone they are refused.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from ..call import Ask, Call, Channel, Fault, Leg, Meter
+from ..call import Ask, Call, Fault, Leg, Meter
 from ..dialects import shapes
 from ..dialects.base import Words
 from ..dialects.bridge import Refused
@@ -300,15 +300,15 @@ _OTHERS = {
 """The words that each is translated to where a channel does not speak it."""
 
 
-def ways(call: Call, channel: Channel) -> tuple[str, ...]:
-    """The words in which a channel can be told a call, the caller's own where it speaks them."""
+def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+    """The words in which a model of these dialects can be told a call, the caller's own where it has them."""
     wanted = (call.dialect, _OTHERS[call.dialect])
-    return tuple(name for name in wanted if _speaks(channel, name))[:1]
+    return tuple(name for name in wanted if _among(dialects, name))[:1]
 
 
-def _speaks(channel: Channel, name: str) -> bool:
+def _among(dialects: Sequence[str], name: str) -> bool:
     """Who speaks Chat has OpenAI's embeddings too, and who speaks Google's chat has both of its methods."""
-    return name in channel.dialects or ("chat" if name == OPENAI.name else "gemini") in channel.dialects
+    return name in dialects or ("chat" if name == OPENAI.name else "gemini") in dialects
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:

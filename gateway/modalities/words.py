@@ -4,8 +4,9 @@ its own. The rooms above ask here and need not know which it is."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from ..call import Call, Channel, Leg, Meter
+from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Upstream, Words
 from . import embeddings
@@ -21,11 +22,12 @@ UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
 """What providers take."""
 
 
-def ways(call: Call, channel: Channel) -> tuple[str, ...]:
-    """The words in which a channel can be told a call, best first; () for a channel that knows none of the kind."""
+def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+    """The words in which a model that is asked in these dialects can be told a call, best first; () where none is of
+    the kind."""
     if call.dialect in embeddings.NAMED:
-        return embeddings.ways(call, channel)
-    return bridge.ways(call, channel)
+        return embeddings.ways(call, dialects)
+    return bridge.ways(call, dialects)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:

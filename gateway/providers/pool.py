@@ -20,6 +20,7 @@ from .. import __version__
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
 from . import auth, sandbox
+from .registry import KINDS, beside, root
 from .transport import Adapter
 
 _log = logging.getLogger("gateway.providers")
@@ -64,7 +65,7 @@ def send(outbound: Outbound) -> Wire:
         with gevent.Timeout(_settings.connect_s + first_s, TimeoutError("no answer in time")):
             if outbound.channel.provider == "sandbox":
                 return sandbox.send(outbound)
-            request = _prepare(outbound.method, outbound)
+            request = _prepare(outbound.method, outbound, _below(outbound))
             response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, first_s))
     except Fault:
         raise
@@ -77,7 +78,8 @@ def send(outbound: Outbound) -> Wire:
 
 
 def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, Mapping[str, str], bytes]:
-    """A question of the operator's: GET, or POST with a body. Status, headers and up to 1 MB. Raises Fault."""
+    """A question of the operator's: GET what a row's `probe` names, or POST a body to the path of the channel's first
+    dialect. Status, headers and up to 1 MB. Raises Fault."""
     assert _adapter is not None and _settings is not None
     outbound = Outbound(
         channel=channel,
@@ -89,10 +91,13 @@ def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, 
         stream=False,
         account_id="",
     )
+    if body is not None:
+        url = _below(outbound)
+    else:
+        url = _url(channel.base_url, path) if path.startswith("/") else beside(channel.base_url, path)
     try:
-        response = _adapter.send(
-            _prepare("GET" if body is None else "POST", outbound), stream=True, timeout=(_settings.connect_s, 15)
-        )
+        request = _prepare("GET" if body is None else "POST", outbound, url)
+        response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, 15))
         wire = HttpWire(response)
         data = b""
         while len(data) < 1 << 20:
@@ -108,11 +113,11 @@ def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, 
     return wire.status, wire.headers, data
 
 
-def _prepare(method: str, outbound: Outbound) -> requests.PreparedRequest:
+def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequest:
     channel = outbound.channel
     headers = CaseInsensitiveDict(
         {
-            "Host": channel.base_url.split("/", 3)[2],
+            "Host": url.split("/", 3)[2],
             "User-Agent": f"gateway/{__version__}",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -125,11 +130,17 @@ def _prepare(method: str, outbound: Outbound) -> requests.PreparedRequest:
     headers.update(outbound.headers)
     request = requests.PreparedRequest()
     request.method = method
-    request.url = _url(channel.base_url, outbound.path)
+    request.url = url
     request.headers = headers
     request.body = outbound.body or None
     request.hooks = {}
     return request
+
+
+def _below(outbound: Outbound) -> str:
+    """Where a request goes: its path below the base of its dialect."""
+    channel = outbound.channel
+    return _url(root(KINDS[channel.provider], channel.base_url, outbound.dialect), outbound.path)
 
 
 def _url(base: str, path: str) -> str:

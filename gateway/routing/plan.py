@@ -11,7 +11,7 @@ from ..dialects import bridge
 from ..errors import GatewayError
 from ..modalities import words
 from ..providers import profiles
-from ..providers.registry import KINDS
+from ..providers.registry import KINDS, spoken
 from . import catalogue, channels
 from .pins import bound_to
 
@@ -61,9 +61,10 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     legs: list[Leg] = []
     problem: bridge.Refused | None = None
     for public, channel, upstream in found:
-        if call.below and (call.dialect not in channel.dialects or channel.provider == "sandbox"):
+        dialects = spoken(channel, upstream)
+        if call.below and (call.dialect not in dialects or channel.provider == "sandbox"):
             continue
-        for dialect in words.ways(call, channel):
+        for dialect in words.ways(call, dialects):
             profile = profiles.of(channel.provider, upstream, dialect)
             leg = Leg(channel=channel, model=upstream, dialect=dialect, public=public, profile=profile)
             try:

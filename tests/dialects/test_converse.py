@@ -17,7 +17,7 @@ from gateway.dialects.converse import reply
 from gateway.neutral.events import fold
 from gateway.neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Seal, Text, ToolCall, ToolResult, Url
 from gateway.neutral.reply import Usage
-from gateway.neutral.request import ChatRequest, FunctionTool, Message, Output, Sampling, ToolChoice
+from gateway.neutral.request import ChatRequest, FunctionTool, Message, Output, Sampling, Thinking, ToolChoice
 from gateway.sse import Splitter, read
 from tests import bedrock, made
 from tests.bedrock import event
@@ -172,7 +172,6 @@ def test_marks_for_the_cache_stand_after_what_they_mark() -> None:
     assert body["system"] == [{"text": "s"}, {"cachePoint": {"type": "default", "ttl": "1h"}}]
     assert body["messages"][0]["content"] == [{"text": "u"}, point, {"text": "v"}]
     assert body["toolConfig"]["tools"][1] == point and len(body["toolConfig"]["tools"]) == 3
-    assert sent(request, "amazon.nova-pro-v1:0")["system"][1] == point, "it knows five minutes only"
     assert "cachePoint" not in json.dumps(sent(request, LLAMA)) and "cache" in converse.lacks(request, leg(LLAMA))
     assert "cache" not in converse.lacks(request, leg())
 
@@ -220,7 +219,7 @@ def test_how_the_answer_is_drawn() -> None:
         limit=9, temperature=0.5, top_p=0.9, top_k=3, stop=("END", "", "x", "y", "z", "w")
     ), tier="flex", metadata={"team": "a-1"}))  # fmt: skip
     assert body["inferenceConfig"] == {
-        "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END", "x", "y", "z", "w"],
+        "maxTokens": 9, "temperature": 0.5, "stopSequences": ["END", "x", "y", "z", "w"],
     }  # fmt: skip
     assert body["additionalModelRequestFields"] == {"top_k": 3}
     assert (body["serviceTier"], body["requestMetadata"]) == ({"type": "flex"}, {"team": "a-1"})
@@ -229,9 +228,52 @@ def test_how_the_answer_is_drawn() -> None:
 
 def test_what_a_model_lacks_is_known_before() -> None:
     odd = asked(turn("user", "a"), sampling=Sampling(top_k=3), tier="scale", metadata={"x": "é"})
-    assert converse.lacks(odd, leg(LLAMA)) == {"cache", "top_k", "tier", "metadata"}
+    assert converse.lacks(odd, leg(LLAMA)) >= {"cache", "top_k", "tier", "metadata", "effort", "tool_strict"}
     assert set(sent(odd, LLAMA)) == {"messages"}
-    assert not converse.lacks(asked(turn("user", "a"), tier="flex", metadata={"x": ""}), leg())
+    fine = asked(turn("user", "a"), tier="flex", metadata={"x": ""}, sampling=Sampling(top_p=0.5, temperature=1))
+    assert not converse.lacks(fine, leg(LLAMA)) & {"tier", "metadata", "top_p", "temperature"}
+
+
+NEWER = "anthropic.claude-opus-4-8"
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "told", "effort"),
+    [
+        (CLAUDE, Thinking(mode="on", budget=4096), {"type": "enabled", "budget_tokens": 4096}, None),
+        (CLAUDE, Thinking(effort="low", show=True), {"type": "enabled", "budget_tokens": 2048, "display": "summarized"}, None),
+        (NEWER, Thinking(effort="max"), {"type": "adaptive"}, "max"),
+        (NEWER, Thinking(mode="adaptive"), {"type": "adaptive"}, None),
+        (CLAUDE, Thinking(mode="off"), None, None),
+        (LLAMA, Thinking(mode="on", budget=4096), None, None),
+    ],
+)  # fmt: skip
+def test_claude_is_told_to_think(model: str, thinking: Thinking, told: Any, effort: str | None) -> None:
+    request = asked(turn("user", "a"), thinking=thinking, sampling=Sampling(limit=9000, temperature=0.5, top_k=3))
+    body = sent(request, model)
+    beside = body.get("additionalModelRequestFields", {})
+    assert beside.get("thinking") == told and body.get("outputConfig", {}).get("effort") == effort
+    thinks = told is not None
+    assert ("temperature" in body["inferenceConfig"]) == (not thinks), "which the vendor refuses beside thinking"
+    assert ("top_k" in beside) == (not thinks and model != LLAMA)
+    assert ("thinking_budget" in converse.lacks(request, leg(model))) == (not thinks)
+
+
+def test_a_tool_loop_without_its_thoughts_goes_on_without_thinking() -> None:
+    on, thought = Thinking(mode="on", budget=4096), Reasoning(text="Hm.", seal=Seal(origin="converse", value="s"))
+    first, said, result = CALLED
+    ours = Message(role="assistant", parts=(thought, *said.parts))
+    limit = Sampling(limit=9000)
+    assert "additionalModelRequestFields" not in sent(asked(*CALLED, thinking=on, sampling=limit))
+    assert "additionalModelRequestFields" in sent(asked(first, ours, result, thinking=on, sampling=limit))
+
+
+def test_arguments_are_held_to_a_schema_where_the_model_can() -> None:
+    request = asked(turn("user", "a"), tools=(FunctionTool(name="f", schema={"properties": {}}, strict=True),))
+    (tool,) = sent(request)["toolConfig"]["tools"]
+    assert tool["toolSpec"]["strict"] and tool["toolSpec"]["inputSchema"]["json"]["additionalProperties"] is False
+    (tool,) = sent(request, LLAMA)["toolConfig"]["tools"]
+    assert "strict" not in tool["toolSpec"]
 
 
 def test_an_answer_that_fits_a_schema() -> None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from gateway.call import Call, Fault, Leg, Meter, Price, Profile
+from gateway.call import Call, Fault, Leg, Meter, Price
 from gateway.dialects import bridge
 from gateway.dialects.base import Feed
 from gateway.dialects.gemini.array import Elements
@@ -38,9 +38,13 @@ def call(dialect: str, body: dict[str, Any], *, model: str = MODEL, stream: bool
     )
 
 
-def leg(dialect: str, model: str = "up/m") -> Leg:
+_MAKERS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "gemini": "google", "converse": "bedrock"}
+
+
+def leg(dialect: str, model: str = "up/m", provider: str | None = None) -> Leg:
+    """A leg to a provider, or to the maker of the dialect."""
     price = Price(rates={}, context=1_000_000, max_output=64_000, version="")
-    return made.leg(dialect, model, price, secret="sk-secret", profile=Profile(limit_name="max_completion_tokens"))
+    return made.leg(dialect, model, price, secret="sk-secret", provider=provider or _MAKERS[dialect])
 
 
 def ways(one: Recording, client: str) -> list[tuple[str, bool, bool]]:
@@ -62,7 +66,7 @@ def problems(
         body["stream"] = True
     if client == "chat" and streamed and wants_usage:
         body["stream_options"] = {"include_usage": True}
-    asked, taken = call(client, body, stream=streamed), leg(one.dialect)
+    asked, taken = call(client, body, stream=streamed), leg(one.dialect, one.model, one.provider)
     if one.status >= 300:
         fault = bridge.NAMED[one.dialect].fault(one.status, one.headers, one.body)
         return _error_problems(one, asked, taken, fault)

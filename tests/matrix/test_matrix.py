@@ -18,8 +18,8 @@ def book(shared: Path) -> schemas.Book:
     return schemas.Book(shared / "wire" / "spec")
 
 
-def _check(what: str, cases: Iterable[tuple[str, list[str] | str]], least: int) -> None:
-    found = [(name, wrong) for name, wrong in cases if not isinstance(wrong, str)]
+def _check(what: str, cases: Iterable[tuple[str, str, list[str] | str]], least: int) -> None:
+    found = [(name, wrong) for name, _, wrong in cases if not isinstance(wrong, str)]
     bad = [f"{name}: {'; '.join(wrong)}" for name, wrong in found if wrong]
     print(f"{what}: {len(found)} tried, {len(bad)} wrong")
     assert len(found) > least and not bad, "\n".join(bad[:40])

@@ -1,7 +1,7 @@
 """What Converse can say of `neutral.features`.
 
-One API for the models of many makers: what only some of them take is said to those that are known to, see
-`render.lacks`.
+One API for the models of many makers: what only some of them take (thinking, marks for the cache) is said to those
+whose profile tells so.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CAN: Mapping[str, Verdict] = {
     "prefill": "express",
     "opaque": "refuse",
     "tools": "express",
-    "tool_strict": "drop",
+    "tool_strict": "express",
     "custom_tools": "reshape",
     "custom_tool_form": "reshape",
     "hosted_tools": "refuse",
@@ -60,11 +60,11 @@ CAN: Mapping[str, Verdict] = {
     "presence_penalty": "drop",
     "frequency_penalty": "drop",
     "logprobs": "refuse",
-    "thinking_off": "drop",
-    "thinking_budget": "drop",
-    "thinking_adaptive": "drop",
-    "effort": "drop",
-    "thoughts_shown": "drop",
+    "thinking_off": "express",
+    "thinking_budget": "express",
+    "thinking_adaptive": "express",
+    "effort": "reshape",
+    "thoughts_shown": "express",
     "end_user": "drop",
     "metadata": "express",  # in letters that the vendor takes, or not at all
     "tier": "express",

@@ -2,7 +2,7 @@
 
 Turns are merged, since user and assistant must alternate; all results of a turn stand before its other content; names
 and ids are put into the letters that the vendor takes; empty text is never sent. What only some models take is said to
-those that are known to (https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html).
+those whose profile tells so (https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html).
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Cache, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, FunctionTool, Message, Output, Sampling, ToolChoice
 from ..fitting import JSON_ONLY, Ids, fitted
 from ..schemas import closed
 from ..shapes import arguments, dumps
-from .parts import Names, media
+from ..thinking import borne
+from .parts import NAME, Names, media
 from .reply import STOP_FIELD
 
 _Json = dict[str, Any]
 _Blocks = list[_Json]
+
+_UNKNOWN_OUTPUT = 8_192
+"""The output limit of a model whose own is unknown, to find a budget of thinking tokens below it."""
 
 _TIERS = ("priority", "flex", "reserved")
 _BEGIN = "."
@@ -35,26 +39,33 @@ _MOST_LABELS = 16
 
 def render(request: ChatRequest, leg: Leg) -> _Json:
     """A request for a provider; the model is in its path. What CAN drops is left out."""
-    conversation = _Conversation(leg.model)
+    known, sampling = leg.profile, request.sampling
+    thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
+    conversation = _Conversation(marks="cache" not in known.lacks)
     for message in request.messages:
         conversation.add(message)
     body: _Json = {"messages": conversation.done()}
-    tools = _tools(request, conversation)
+    tools = _tools(request, conversation, known)
     if request.output.form == "json":
         conversation.system.append({"text": JSON_ONLY})
     if conversation.system:
         body["system"] = conversation.system
     if tools:
         body["toolConfig"] = tools
-    inference = _inference(request.sampling)
+    inference, beside = _sampling(sampling, known, thinks=_thinks(thinking))
     if inference:
         body["inferenceConfig"] = inference
-    if request.sampling.stop:
+    if thinking:
+        beside["thinking"] = thinking
+    if beside:
+        body["additionalModelRequestFields"] = beside
+    if sampling.stop:
         body["additionalModelResponseFieldPaths"] = [f"/{STOP_FIELD}"]
-    if request.sampling.top_k is not None and _claude(leg.model):
-        body["additionalModelRequestFields"] = {"top_k": request.sampling.top_k}
+    config: _Json = {"effort": effort} if effort is not None else {}
     if request.output.form == "schema":
-        body["outputConfig"] = {"textFormat": _format(request.output)}
+        config["textFormat"] = _format(request.output)
+    if config:
+        body["outputConfig"] = config
     if request.tier in _TIERS:
         body["serviceTier"] = {"type": request.tier}
     if request.metadata and _fits(request.metadata):
@@ -63,23 +74,36 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
 
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
-    """See `base.Target`: what only some makers' models take, and labels in other letters."""
+    """See `base.Target`: what the model does not take, alone or together, and labels in other letters."""
+    known, sampling = leg.profile, request.sampling
+    thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
+    inference, beside = _sampling(sampling, known, thinks=_thinks(thinking))
     found = {
-        "cache": _marks(leg.model) is None,
-        "top_k": not _claude(leg.model),
+        "thinking_budget": not thinking and effort is None,
+        "thinking_adaptive": not thinking and effort is None,
+        "effort": not thinking and effort is None,
+        "thoughts_shown": not thinking,
+        "thinking_off": known.always,
+        "temperature": "temperature" not in inference,
+        "top_p": "topP" not in inference,
+        "top_k": "top_k" not in beside,
+        "tool_strict": not known.strict,
         "tier": request.tier not in _TIERS,
         "metadata": not _fits(request.metadata or {}),
     }
-    return frozenset(name for name, lacking in found.items() if lacking)
+    usual = {name for name in ("temperature", "top_p") if getattr(sampling, name) == 1}
+    return frozenset({*known.lacks, *(name for name, lacking in found.items() if lacking)} - usual)
 
 
-def _claude(model: str) -> bool:
-    return "claude" in model
+def _limit(asked: int | None, leg: Leg) -> int:
+    """The output limit, which is the model's own where none is said."""
+    if asked is not None:
+        return asked
+    return _UNKNOWN_OUTPUT if leg.price is None else leg.price.max_output
 
 
-def _marks(model: str) -> tuple[Cache, ...] | None:
-    """How long a model can be told to keep a prefix; None where it refuses to be told."""
-    return ("5m", "1h") if _claude(model) else ("5m",) if "nova" in model else None
+def _thinks(thinking: _Json) -> bool:
+    return thinking.get("type") in ("enabled", "adaptive")
 
 
 def _fits(labels: Mapping[str, Any]) -> bool:
@@ -88,18 +112,21 @@ def _fits(labels: Mapping[str, Any]) -> bool:
     return len(labels) <= _MOST_LABELS and all(isinstance(text, str) and _LABEL.fullmatch(text) for text in texts)
 
 
-def _inference(sampling: Sampling) -> _Json:
+def _sampling(sampling: Sampling, known: Profile, *, thinks: bool) -> tuple[_Json, _Json]:
+    """`inferenceConfig`, and what the vendor hands on as it is."""
     made: _Json = {}
+    gone = {*known.lacks, *(known.lacks_thinking if thinks else ())}
     if sampling.limit is not None:
         made["maxTokens"] = max(1, sampling.limit)
-    if sampling.temperature is not None and sampling.temperature <= 1:
+    if sampling.temperature is not None and sampling.temperature <= 1 and "temperature" not in gone:
         made["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
+    if sampling.top_p is not None and "top_p" not in gone and not (known.one_of and "temperature" in made):
         made["topP"] = sampling.top_p
     stop = [text for text in sampling.stop if text]
     if stop:
         made["stopSequences"] = stop
-    return made
+    beside = {"top_k": sampling.top_k} if sampling.top_k is not None and "top_k" not in gone else {}
+    return made, beside
 
 
 def _format(output: Output) -> _Json:
@@ -113,11 +140,11 @@ def _format(output: Output) -> _Json:
 class _Conversation:
     """Turns as they are merged. A turn is a list of groups: what was made of one part."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, *, marks: bool) -> None:
         self.system: _Blocks = []
         self.called: list[str] = []
         self._turns: list[tuple[str, list[_Blocks]]] = []
-        self._marks = _marks(model)
+        self._marks = marks
         self._ids = Ids()
         self._names = Names()
 
@@ -144,10 +171,9 @@ class _Conversation:
 
     def mark(self, cache: Cache | None) -> _Blocks:
         """What stands after a block whose prefix is to be kept."""
-        if cache is None or self._marks is None:
+        if cache is None or not self._marks:
             return []
-        long = {"ttl": cache} if cache == "1h" and cache in self._marks else {}
-        return [{"cachePoint": {"type": "default", **long}}]
+        return [{"cachePoint": {"type": "default", **({"ttl": cache} if cache == "1h" else {})}}]
 
     def _groups(self, parts: Iterable[Part]) -> Iterator[_Blocks]:
         begun = False
@@ -205,28 +231,31 @@ def _content(role: str, groups: list[_Blocks]) -> Iterator[_Json]:
         yield {"text": _BEGIN}
 
 
-def _tools(request: ChatRequest, conversation: _Conversation) -> _Json:
+def _tools(request: ChatRequest, conversation: _Conversation, known: Profile) -> _Json:
     """`toolConfig`, which must be there where tools were called before, even if none may be now."""
     choice = request.tool_choice
     only = frozenset(choice.names if len(choice.names) > 1 or choice.mode == "auto" else ())
     offered: _Blocks = []
     for tool in request.tools:
         if isinstance(tool, FunctionTool) and (not only or tool.name in only):
-            offered += [_tool(tool), *conversation.mark(tool.cache)]
+            offered += [_tool(tool, known), *conversation.mark(tool.cache)]
     barred = choice.mode == "none" or not offered
     if barred and not conversation.called:
         return {}
     if barred:
         conversation.system.append({"text": _NO_CALLS})
-        offered = offered or [_tool(FunctionTool(name=name)) for name in dict.fromkeys(conversation.called)]
+        offered = offered or [_tool(FunctionTool(name=name), known) for name in dict.fromkeys(conversation.called)]
     return {"tools": offered, **({} if barred else _choice(choice))}
 
 
-def _tool(tool: FunctionTool) -> _Json:
+def _tool(tool: FunctionTool, known: Profile) -> _Json:
     made: _Json = {"name": fitted(tool.name)}
     if tool.description and tool.description.strip():
         made["description"] = tool.description
     schema = {"type": "object", **tool.schema} if tool.schema else {"type": "object", "properties": {}}
+    if tool.strict and known.strict:
+        made["strict"] = True
+        schema = closed(schema)
     return {"toolSpec": {**made, "inputSchema": {"json": schema}}}
 
 
