@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Fault, Leg
-from gateway.dialects import converse
+from gateway.call import Ask, Fault, Leg
+from gateway.dialects import bridge, converse
 from gateway.dialects.converse import reply
 from gateway.neutral.events import fold
 from gateway.neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Seal, Text, ToolCall, ToolResult, Url
@@ -441,6 +441,15 @@ def test_a_seal_in_pieces_is_one() -> None:
     ]
     (part,) = heard(START, *dark, STOP).choices[0].parts
     assert part.seal == Seal(origin="converse", value="YWI=")
+
+
+def test_a_whole_answer_to_a_streamed_question_is_cut_into_frames() -> None:
+    question = b'{"model": "lab/m", "messages": [{"role": "user", "content": "hi"}], "stream": true}'
+    feed = bridge.feed(made.call("chat", "chatcmpl_ours", question, Ask(model="lab/m", stream=True)), leg())
+    feed.push(json.dumps(whole([{"text": "hello"}]), indent=1).encode())
+    feed.end()
+    assert feed.fault is None and feed.tail == b"data: [DONE]\n\n" and b'"hello"' in b"".join(feed.out)
+    assert feed.meter.usage == Usage(input=9, output=7) and feed.meter.final and feed.meter.out_bytes == 5
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def _thinks(thinking: _Json) -> bool:
 
 def _fits(labels: Mapping[str, Any]) -> bool:
     """Whether the vendor takes these labels."""
-    texts = [text for pair in labels.items() for text in pair if text != ""]
+    texts = [*labels, *(text for text in labels.values() if text != "")]
     return len(labels) <= _MOST_LABELS and all(isinstance(text, str) and _LABEL.fullmatch(text) for text in texts)
 
 
