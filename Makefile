@@ -31,8 +31,9 @@ check: .venv/test
 
 docs: .venv/serve
 	$(BIN)/python -c "from gateway import config, errors; from gateway.dialects import translation; \
-	[open(f'docs/{page}.md', 'w').write(table.as_markdown()) \
-	for page, table in (('settings', config), ('errors', errors), ('translation', translation))]"
+	from gateway.providers import profiles; \
+	[open(f'docs/{page}.md', 'w').write(''.join(table.as_markdown() for table in tables)) for page, tables in \
+	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
 
 pricebook: .cache/pricebook/made
 	.cache/pricebook/bin/python -m pricebook $(ARGS)
