@@ -57,6 +57,7 @@ class Upstream:
     def __init__(self) -> None:
         self.scripts: dict[str, Script] = {}
         self.asked: list[Asked] = []
+        self.listings: list[Asked] = []  # what is asked to find out which models there are
         self.answer: Callable[[Asked], Script] = self._by_model
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._listener.getsockname()[1]
@@ -95,7 +96,8 @@ class Upstream:
                 asked = _read(reader, number)
                 if asked is None:
                     return
-                self.asked.append(asked)
+                lists = asked.method == "GET" and asked.path.partition("?")[0].endswith("/models")
+                (self.listings if lists else self.asked).append(asked)
                 if not self._play(sock, asked, self.answer(asked)):
                     return
 

@@ -223,7 +223,7 @@ def prices_remove(model: str) -> None:
     say({"model": model, "removed": True}, f"The price of {model} is removed. {left}")
 
 
-@price_list.command("margin")
+@price_list.command("margin", context_settings={"ignore_unknown_options": True})  # -5 is a percentage
 @click.argument("target", required=False)
 @click.argument("percent", required=False)
 @verb

@@ -34,7 +34,7 @@ def attempts(call: Call, legs: Sequence[Leg], faults: list[Fault]) -> Iterator[t
     deadline = call.started + config.current().deadline_s
     for leg in legs:
         left_s = deadline - monotonic()
-        if (faults and faults[-1].cause == "request" and not _is_elsewhere(call, faults[-1])) or left_s <= 0:
+        if (faults and faults[-1].cause == "request" and not _lacks_model(faults[-1])) or left_s <= 0:
             return
         call.served = leg.public
         yield leg, left_s
@@ -51,12 +51,12 @@ def tried(legs: Sequence[Leg]) -> Sequence[Leg]:
     return first
 
 
-_NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "unknown_model", "model_not_supported"})
+_NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported"})
 
 
-def _is_elsewhere(call: Call, fault: Fault) -> bool:
+def _lacks_model(fault: Fault) -> bool:
     """Whether a provider only says that it has not the model: that is about our catalogue, and another may have it."""
-    return fault.code in _NO_MODEL or (fault.status == 404 and not call.ask.references)
+    return fault.code in _NO_MODEL or (fault.status == 404 and "model" in fault.message.lower())
 
 
 class noted:

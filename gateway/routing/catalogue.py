@@ -74,7 +74,7 @@ def _of_kind(snapshot: Snapshot, kind: str) -> tuple[Channel, ...]:
 def _own_name(channel: Channel, name: str) -> str:
     """The provider's own name for what was named behind its namespace, in whatever spelling."""
     here = book.current()
-    if KINDS[channel.provider].generic or here.offer(channel.provider, name) is not None:
+    if channel.provider not in here.providers or here.offer(channel.provider, name) is not None:
         return name
     known = here.find(name)
     offer = known.model.at(channel.provider) if known is not None else None

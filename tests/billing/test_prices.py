@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import models.price
+from gateway import book
 from gateway.billing import prices
-from gateway.call import Ask, Leg, Price, Weight
+from gateway.call import Ask, Hosted, Leg, Price, Weight
 from gateway.neutral.reply import Usage
+from models import base, change, margin
 from tests import made
 
 RATES = st.dictionaries(
@@ -90,3 +95,97 @@ def test_a_small_look_is_held_as_a_full_one_where_it_cannot_be_asked_for(dialect
 def test_what_responses_cannot_ask_for_is_held() -> None:
     one = leg({"input": Decimal(0), "output": Decimal(1)}, "responses")
     assert prices.ceiling([one], Ask(model="m", limit=1), 1).want == 16
+
+
+STEPPED = Price(
+    rates={"input": Decimal(1_000), "output": Decimal(10_000)}, context=1_000_000, max_output=64_000, version="t",
+    above=((200_000, {"input": Decimal(2_000), "output": Decimal(15_000)}),),
+    tiers={"flex": ({"input": Decimal(500), "output": Decimal(5_000)}, ())},
+    fees={"web_search": Decimal(10_000_000), "request": Decimal(5_000_000)},
+    sized={"request": {"high": Decimal(12_000_000)}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("used", "ask", "nanos"),
+    [
+        (Usage(input=200_000, output=1), ASK, 200_000_000 + 10_000 + 5_000_000),
+        (Usage(input=200_001, output=1), ASK, 400_002_000 + 15_000 + 5_000_000),
+        (Usage(input=10, output=1, tier="flex"), ASK, 5_000 + 5_000 + 5_000_000),
+        (Usage(input=10, output=1, tier="default"), Ask(model="m", tier="flex"), 10_000 + 10_000 + 5_000_000),
+        (Usage(input=10, output=1), Ask(model="m", tier="flex"), 5_000 + 5_000 + 5_000_000),
+        (Usage(input=10, output=1, tier="priority"), ASK, 10_000 + 10_000 + 5_000_000),
+        (Usage(input=0, output=1, tools={"web_search": 3}), ASK, 10_000 + 30_000_000 + 5_000_000),
+        (Usage(input=0, output=1), Ask(model="m", search_size="high"), 10_000 + 12_000_000),
+        (
+            Usage(input=0, output=1), Ask(model="m", hosted=(Hosted("web_search_options", "web_search"),)),
+            10_000 + 10_000_000 + 5_000_000,
+        ),
+    ],
+)  # fmt: skip
+def test_steps_tiers_and_fees(used: Usage, ask: Ask, nanos: int) -> None:
+    """A step holds for the whole call; the tier that was given counts, not the one asked for; a fee each time."""
+    total, parts = prices.cost(STEPPED, used, ask)
+    assert total == nanos == sum(parts.values())
+
+
+def test_a_hold_covers_steps_tiers_and_fees() -> None:
+    one = made.leg("chat", "m", STEPPED)
+    long = Ask(model="m", limit=1, weight=Weight(text=300_000))
+    assert prices.ceiling([one], long, 1).want == 300_128 * 2_000 + 15_000 + 5_000_000
+    searched = Ask(model="m", limit=1, hosted=(Hosted("tools[0]", "web_search", 2),), weight=Weight(text=5))
+    assert prices.ceiling([one], searched, 1).want == 1_000_000 * 2_000 + 15_000 + 2 * 10_000_000 + 5_000_000
+    flexed = Ask(model="m", limit=1, tier="flex", weight=Weight(text=0))
+    assert prices.ceiling([one], flexed, 1).want == 128 * 500 + 5_000 + 5_000_000
+
+
+BOOK = b"""{"version":"2026-01-01"}
+{"id":"maker/one","mode":"chat","context":1000,"max_output":100,"offers":[
+{"provider":"maker","names":["one","one-2025-01-01"],"usd":{"input":"1","output":"2"},"fees":{"web_search":"0.01"},"tiers":{"flex":{"usd":{"input":"0.5"}}},"source":"x","date":"2026-01-01"},
+{"provider":"host","names":["Maker/One"],"usd":{"input":"3","output":"4"},"source":"x","date":"2026-01-01"}]}
+""".replace(b"[\n", b"[").replace(b"},\n", b"},")
+
+
+@pytest.fixture
+def small_book(db: str) -> Iterator[book.Book]:
+    read = book.read(BOOK)
+    book.use(read)
+    yield read
+    book.use(None)
+
+
+def at(provider: str, model: str, **more: Any) -> Leg:
+    return made.leg("chat", model, provider=provider, namespace=provider, **more)
+
+
+def test_a_leg_costs_what_its_own_provider_asks(small_book: book.Book) -> None:
+    def rates(leg: Leg, name: str = "maker/one") -> tuple[Decimal, Decimal] | None:
+        price = prices.of_leg(leg, name)
+        return None if price is None else (price.rates["input"], price.rates["output"])
+
+    assert rates(at("maker", "one")) == rates(at("maker", "one-2025-01-01")) == (1_000, 2_000)
+    assert rates(at("host", "Maker/One")) == rates(at("host", "a-deployment-of-ours")) == (3_000, 4_000)
+    assert rates(at("nobody", "m")) == (1_000, 2_000), "elsewhere it costs what its maker asks"
+    assert rates(at("nobody", "m"), "nobody/m") is None
+    free = prices.of_leg(at("maker", "one", free=True), "maker/one")
+    assert free is not None and free.free
+
+
+def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) -> None:
+    with base.session():
+        margin.put("author:maker", "10")
+        margin.put("channel:c", "50")
+        change.poll()
+    own, other = at("maker", "one"), at("maker", "one", id="other")
+    price = prices.of_leg(own, "maker/one")
+    assert price is not None and price.rates["input"] == 1_500 and price.fees["web_search"] == 15_000_000
+    assert price.tiers["flex"][0]["input"] == 750 and price.version == "2026-01-01 +50%"
+    price = prices.of_leg(other, "maker/one")
+    assert price is not None and price.rates["input"] == 1_100
+    with base.session():
+        models.price.put("maker/one", {"input": "7", "output": "8"}, 5)
+        margin.remove("author:maker")
+        change.poll()
+    for name in ("maker/one", "one", "Maker/One"):
+        price = prices.of_leg(other, name)
+        assert price is not None and price.rates["input"] == 7_000 and price.version == "operator-5", name

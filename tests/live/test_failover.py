@@ -115,3 +115,46 @@ def test_channels_of_one_namespace_pool_by_priority(lab: Lab) -> None:
     gateway.cli("channels", "disable", f"{lab.name}-first")
     gateway.settle_in()
     assert gateway.chat(f"{lab.name}-pool/pooled").headers["x-gateway-channel"] == f"{lab.name}-second"
+
+
+def test_a_model_that_a_provider_has_not_may_be_at_another(lab: Lab) -> None:
+    missing = Script.json({"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}, 404)
+    odd = Script.json({"error": {"message": "no such model", "code": "model_not_found"}}, 400)
+    both, first, other = routes(lab, (missing, odd), (missing, GOOD), (odd, GOOD))
+    for model in (first, other):
+        answer = lab.gateway.chat(model)
+        assert answer.status_code == 200 and answer.headers["x-gateway-attempts"] == "2"
+    answer = lab.gateway.chat(both)
+    assert answer.status_code == 400 and answer.json()["error"]["provider_code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_models_to_fall_back_to(lab: Lab, stream: bool) -> None:
+    good = STREAM if stream else GOOD
+    down, dead, up = routes(lab, (error(500),), (error(503),) * 5, (good,))
+    for model, others, attempts in ((down, [up], 2), (dead, [down, up], 3), ("no/body", [up], 1), (up, [down], 1)):
+        answer = lab.gateway.chat(model, stream=stream, models=[model, *others])
+        if (model, attempts) == (dead, 3):
+            assert answer.status_code == 500, "the last of three attempts is kept for the next model"
+            continue
+        assert answer.status_code == 200, answer.text
+        told = json.loads(frames(answer)[0]) if stream else answer.json()
+        assert told["model"] == up and answer.headers["x-gateway-attempts"] == str(attempts)
+        assert "x-gateway-losses" not in answer.headers
+        receipt = lab.gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).json()["data"]
+        assert receipt["model"] == up and receipt["status"] == 200
+    sent = json.loads(lab.provider.asked[-1].body)
+    assert "models" not in sent
+
+
+def test_models_to_fall_back_to_are_checked(lab: Lab) -> None:
+    up = route(lab, GOOD)
+    for wrong in ("x", [1], [""], ["m"] * 33):
+        error = lab.gateway.chat(up, models=wrong).json()["error"]
+        assert error["param"] == "models" and error["code"] == 400
+    key = lab.gateway.account("1", models=up)[1]
+    refused = lab.gateway.chat(up, key=key, models=["sandbox/echo"])
+    assert refused.status_code == 403 and refused.json()["error"]["param"] == "models"
+    assert lab.gateway.chat(up, key=key, models=[up]).status_code == 200
+    nobody = lab.gateway.chat("no/body", models=["no/one"])
+    assert nobody.status_code == 404 and nobody.json()["error"]["param"] == "model"

@@ -1,0 +1,36 @@
+"""A server that takes any name is asked what it serves, and listed by what it says."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from tests.gateway import Gateway
+from tests.upstream import Script, upstream
+
+
+def listed(gateway: Gateway, namespace: str) -> list[str]:
+    found = gateway.get("/v1/models").json()["data"]
+    return [model["id"] for model in found if model["owned_by"] == namespace]
+
+
+def test_what_a_server_lists_can_be_listed_and_called(sqlite_gateway: Gateway) -> None:
+    gateway, name = sqlite_gateway, f"heard-{uuid.uuid4().hex[:6]}"
+    with upstream() as provider:
+        provider.answer = lambda asked: (
+            Script.json(
+                {"object": "list", "data": [{"id": "tiny"}, {"id": "Qwen/Qwen3"}, {"id": "../etc"}, {"id": 7}, 8]}
+            )
+            if asked.method == "GET"
+            else Script.json({"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}], "usage": None})
+        )
+        gateway.cli("channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", provider.base_url, "--free")  # fmt: skip
+        end = time.monotonic() + 60
+        while not listed(gateway, name) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert listed(gateway, name) == [f"{name}/7", f"{name}/Qwen/Qwen3", f"{name}/tiny"]
+        assert len(provider.listings) == 1, "one of all workers asks"
+        assert gateway.chat(f"{name}/tiny").status_code == gateway.chat(f"{name}/unlisted").status_code == 200
+    gateway.cli("channels", "disable", name)
+    gateway.settle_in()
+    assert listed(gateway, name) == []
