@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -86,6 +87,8 @@ def channels_add(
     secret, secret_env = _key(key)
     if not (secret or secret_env or kind.keyless):
         raise Misuse(f"{kind.title} needs a key. Add --key env:{kind.key_env or 'VARIABLE'}, or --key - to type it.")
+    if secret and (flaw := pool.flaw(provider, secret)):
+        raise Misuse(f"--key: {flaw}")
     listed = [part.strip() for part in names.split(",") if part.strip()]
     if not listed:
         raise Misuse(f"--models {names!r} names no models. Write upstream names, 'a,b', or '*' for any.")
@@ -160,13 +163,16 @@ def _key(given: str | None) -> tuple[str | None, str | None]:
     if given is None:
         return None, None
     if given == "-":
-        typed = click.prompt("Key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+        typed = click.prompt("Key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
         given = typed.strip()
     elif given.startswith("env:"):
         variable = given[4:]
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", variable):
             raise Misuse(f"--key {given!r} names no variable. Write env:OPENAI_API_KEY, for one.")
         return None, variable
+    if given.startswith("{"):  # Google's keys are documents
+        with contextlib.suppress(ValueError):
+            return json.dumps(json.loads(given)), None
     if not given or not given.isprintable() or not given.isascii() or " " in given:
         raise Misuse("The key is empty or holds characters that no key has. Give it as the provider shows it.")
     return given, None

@@ -19,13 +19,24 @@ from requests.structures import CaseInsensitiveDict
 from .. import __version__
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
-from . import auth, sandbox
+from . import auth, bedrock, sandbox, vertex
+from .odd import Odd
 from .registry import KINDS, beside, root
 from .transport import Adapter
 
 _log = logging.getLogger("gateway.providers")
 _adapter: Adapter | None = None
 _settings: Settings | None = None
+_TOLD_S = 15
+"""How long what the gateway itself asks may take."""
+
+_ODD: dict[str, Odd] = {"bedrock": bedrock, "vertex": vertex}
+"""The providers that a row alone does not describe."""
+
+
+def flaw(provider: str, secret: str) -> str | None:
+    """Why a key can be none of a provider's, as far as that can be seen, in words for the operator."""
+    return _ODD[provider].flaw(secret) if provider in _ODD else None
 
 
 def open(settings: Settings) -> None:
@@ -65,6 +76,9 @@ def send(outbound: Outbound) -> Wire:
         with gevent.Timeout(_settings.connect_s + first_s, TimeoutError("no answer in time")):
             if outbound.channel.provider == "sandbox":
                 return sandbox.send(outbound)
+            odd = _ODD.get(outbound.channel.provider)
+            if odd is not None and outbound.method == "POST":
+                outbound = odd.prepare(outbound)
             request = _prepare(outbound.method, outbound, _below(outbound))
             response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, first_s))
     except Fault:
@@ -74,7 +88,8 @@ def send(outbound: Outbound) -> Wire:
     if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         response.raw.close()
         raise Fault("malformed")
-    return HttpWire(response)
+    wire = HttpWire(response)
+    return wire if odd is None else odd.unwrap(wire, outbound)
 
 
 def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, Mapping[str, str], bytes]:
@@ -84,55 +99,76 @@ def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, 
     outbound = Outbound(
         channel=channel,
         dialect=channel.dialects[0],
-        model="",
+        model="none",
         path=path,
         body=body or b"",
         headers={},
         stream=False,
         account_id="",
     )
-    if body is not None:
-        url = _below(outbound)
-    else:
-        url = _url(channel.base_url, path) if path.startswith("/") else beside(channel.base_url, path)
+    odd = _ODD.get(channel.provider)
     try:
-        request = _prepare("GET" if body is None else "POST", outbound, url)
-        response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, 15))
-        wire = HttpWire(response)
+        if body is not None:
+            outbound = outbound if odd is None else odd.prepare(outbound)
+            url = _below(outbound)
+        else:
+            url = _url(channel.base_url, path) if path.startswith("/") else beside(channel.base_url, path)
+        return _exchanged(_prepare("GET" if body is None else "POST", outbound, url))
+    except Fault:
+        raise
+    except Exception as error:
+        raise _fault(error, channel) from error
+
+
+def _exchanged(request: requests.PreparedRequest) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and up to 1 MB of the answer to a request of the gateway's own."""
+    assert _adapter is not None and _settings is not None
+    response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, _TOLD_S))
+    wire = HttpWire(response)
+    try:
         data = b""
         while len(data) < 1 << 20:
             piece = wire.read()
             if not piece:
                 break
             data += piece
+    finally:
         wire.close()
-    except Fault:
-        raise
-    except Exception as error:
-        raise _fault(error, channel) from error
     return wire.status, wire.headers, data
+
+
+def _exchange(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None
+) -> tuple[int, Mapping[str, str], bytes]:
+    """See `odd.Exchange`."""
+    return _exchanged(_request(method, url, headers, body))
 
 
 def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequest:
     channel = outbound.channel
-    headers = CaseInsensitiveDict(
-        {
-            "Host": url.split("/", 3)[2],
-            "User-Agent": f"gateway/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
-    )
+    named = {"Accept": "application/json"}
     if method == "POST":
-        headers["Content-Type"] = "application/json"
-        headers["Content-Length"] = str(len(outbound.body))
-    headers.update(auth.headers(channel, outbound.dialect))
-    headers.update(outbound.headers)
+        named["Content-Type"] = "application/json"
+    request = _request(method, url, named, outbound.body if method == "POST" else None)
+    request.headers.update(auth.headers(channel, outbound.dialect))
+    request.headers.update(outbound.headers)
+    odd = _ODD.get(channel.provider)
+    if odd is not None:
+        odd.sign(request, channel, _exchange)
+    return request
+
+
+def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.PreparedRequest:
     request = requests.PreparedRequest()
     request.method = method
     request.url = url
-    request.headers = headers
-    request.body = outbound.body or None
+    request.headers = CaseInsensitiveDict(
+        {"Host": url.split("/", 3)[2], "User-Agent": f"gateway/{__version__}", "Accept-Encoding": "identity"}
+    )
+    request.headers.update(headers)
+    if body is not None:
+        request.headers["Content-Length"] = str(len(body))
+    request.body = body or None
     request.hooks = {}
     return request
 

@@ -288,6 +288,36 @@ PROVIDERS = (
         source="https://docs.sambanova.ai/docs/en/features/anthropic-compatibility",
     ),
     Provider(
+        kind="bedrock",
+        title="Amazon Bedrock",
+        base_url="https://bedrock-runtime.{AWS_REGION|AWS_DEFAULT_REGION}.amazonaws.com",
+        dialects=(MESSAGES, CONVERSE, CHAT, RESPONSES),
+        auth="aws",
+        speaks=(
+            (r"anthropic\.", (MESSAGES,)),
+            (r"openai\.gpt-oss", (CHAT,)),
+            (r"openai\.", (RESPONSES, CHAT)),
+            ("", (CONVERSE,)),
+        ),
+        roots={CHAT: "openai/v1", RESPONSES: "openai/v1"},
+        key_envs=("AWS_BEARER_TOKEN_BEDROCK",),  # key pairs are set in many places for other reasons
+        probe="/async-invoke",
+        source="https://docs.aws.amazon.com/bedrock/latest/userguide/apis.html",
+    ),
+    Provider(
+        kind="vertex",
+        title="Google Vertex AI",
+        base_url="https://{GOOGLE_CLOUD_LOCATION=global}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}"
+        "/locations/{GOOGLE_CLOUD_LOCATION=global}",
+        dialects=(GEMINI, MESSAGES, CHAT),
+        auth="google",
+        speaks=((r"^claude", (MESSAGES,)), (r"^(models/)?(gemini|text-)", (GEMINI,)), ("", (CHAT,))),
+        roots={CHAT: "endpoints/openapi"},
+        key_envs=("GOOGLE_APPLICATION_CREDENTIALS",),
+        probe="/cachedContents",
+        source="https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest",
+    ),
+    Provider(
         kind="github",
         title="GitHub Models",
         base_url="https://models.github.ai/inference",
@@ -441,7 +471,16 @@ def filled(base_url: str, environ: Mapping[str, str]) -> str:
             raise Missing(" or ".join(names))
         return found.rstrip("/")
 
-    return _BLANK.sub(value, base_url)
+    return _VERTEX.sub(_vertex, _BLANK.sub(value, base_url))
+
+
+_VERTEX = re.compile(r"//(global|us|eu)-aiplatform\.")
+
+
+def _vertex(host: re.Match[str]) -> str:
+    """Google's locations of many regions have hosts of other forms than its regions
+    (https://cloud.google.com/vertex-ai/docs/general/locations)."""
+    return "//aiplatform." if host[1] == "global" else f"//aiplatform.{host[1]}.rep."
 
 
 def variables() -> frozenset[str]:

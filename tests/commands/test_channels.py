@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,39 @@ def test_a_server_of_ones_own_needs_neither_key_nor_address(tmp_path: Path) -> N
     assert (row["name"], row["namespace"], row["base_url"]) == ("llama-cpp", "llama-cpp", "http://127.0.0.1:8080/v1")
     row = told(tmp_path, "channels", "add", "--provider", "ollama", "--name", "desk")
     assert (row["name"], row["namespace"]) == ("desk", "desk")
+
+
+def test_clouds_make_channels_only_by_what_is_meant_for_it(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = kept(
+        monkeypatch, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="s", AWS_REGION="us-east-1",
+        GOOGLE_APPLICATION_CREDENTIALS="/etc/account.json",
+    )  # fmt: skip
+    assert not rows, "keys that machines have for other reasons"
+    rows = kept(
+        monkeypatch, AWS_BEARER_TOKEN_BEDROCK="k", AWS_DEFAULT_REGION="eu-west-1",
+        GOOGLE_APPLICATION_CREDENTIALS="/etc/account.json", GOOGLE_CLOUD_PROJECT="acme",
+    )  # fmt: skip
+    assert rows["bedrock"].base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert rows["vertex"].base_url == "https://aiplatform.googleapis.com/v1/projects/acme/locations/global"
+    assert rows["vertex"].secret_env == "GOOGLE_APPLICATION_CREDENTIALS"
+
+
+def test_keys_of_the_clouds_are_looked_at_when_they_are_added(tmp_path: Path) -> None:
+    told(tmp_path, "migrate")
+    add = ("channels", "add", "--provider", "vertex", "--key", "-")
+    file = json.dumps({"client_email": "a@b", "private_key": "-----BEGIN X-----\n", "token_uri": "https://t"}, indent=1)
+    row = told(tmp_path, *add, stdin=file, GOOGLE_CLOUD_PROJECT="acme", GOOGLE_CLOUD_LOCATION="us-east5")
+    assert row["base_url"] == "https://us-east5-aiplatform.googleapis.com/v1/projects/acme/locations/us-east5"
+    assert row["key"] == "stored"
+    problem = failed(tmp_path, *add, "--name", "two", stdin="AIzaSy\n", code=2, GOOGLE_CLOUD_PROJECT="acme")
+    assert "neither the JSON of a service account nor the path" in problem
+    bedrock = (
+        "channels",
+        "add",
+        "--provider",
+        "bedrock",
+        "--base-url",
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
+    )
+    assert "neither a Bedrock API key nor ID:SECRET" in failed(tmp_path, *bedrock, "--key", "me:secret", code=2)
+    assert told(tmp_path, *bedrock, "--key", "AKIAIOSFODNN7EXAMPLE:secret/+0123")["key"] == "stored"

@@ -15,6 +15,7 @@ from gateway.modalities import words
 from gateway.providers import pool, registry
 from gateway.providers.registry import KINDS, Missing
 from tests import made
+from tests.gateway import ROOT
 from tests.upstream import Script, Upstream, upstream
 
 KEY = "k-0123456789"
@@ -111,7 +112,7 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
 }  # fmt: skip
 OWN = {"openai-compatible": "http://own.example/v1", "responses-compatible": "http://own.example/v1"}
 ENVIRON = {"AZURE_OPENAI_ENDPOINT": f"{AZURE}/", "CLOUDFLARE_ACCOUNT_ID": "acc"}
-ODD = {"sandbox"}
+ODD = {"sandbox", "bedrock", "vertex"}
 """Those that are tested where their own code is."""
 
 
@@ -227,6 +228,13 @@ def test_blanks_of_a_base_url_are_filled_or_named() -> None:
     with pytest.raises(Missing, match=re.escape("A or B")):
         registry.filled("https://{A|B}.example", {})
     assert {"AZURE_OPENAI_ENDPOINT", "CLOUDFLARE_ACCOUNT_ID", "GOOGLE_API_KEY"} <= registry.variables()
+
+
+def test_the_page_for_operators_names_every_kind_and_variable() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    section = page.partition("### Providers")[2].partition("\n## ")[0]
+    named = {*KINDS, *registry.variables()} - {"sandbox", "AWS_DEFAULT_REGION"}
+    assert {word for word in named if f"`{word}`" not in section} == set()
 
 
 def test_namespaces_and_names_of_rows() -> None:
