@@ -15,6 +15,7 @@ from gateway.dialects.gemini.array import Elements
 from gateway.errors import GatewayError
 from gateway.relay import attempts
 from tests import made
+from tests.recorded.cassettes import KEPT, told
 
 from . import grammar, read
 from .recordings import Recording
@@ -213,9 +214,6 @@ def _where(want: str, got: str) -> str:
 
 # Errors
 
-_KEPT = frozenset({400, 404, 409, 413, 422})
-_TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
-_OUR_ACCOUNT = re.compile(r"API_KEY_INVALID|API key not valid")
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 502: "api_error",
@@ -226,15 +224,13 @@ _ANTHROPIC_TYPES = {
 def _error_problems(one: Recording, asked: Call, taken: Leg, fault: Fault) -> list[str]:
     error = attempts.verdict([fault], [taken], asked.dialect)
     text = one.body.decode()
-    want = one.status if one.status in _KEPT else _TOLD[one.status]
+    want = told(one.status, text)
     if one.status == 529 and asked.dialect == "messages":
         want = 529  # which is known only there
-    if _OUR_ACCOUNT.search(text):
-        want = 503
     found = []
     if error.status != want:
         found.append(f"{one.status} is told as {error.status} instead of {want}")
-    if want in _KEPT and one.body.lstrip()[:1] in (b"{", b"["):
+    if want in KEPT and one.body.lstrip()[:1] in (b"{", b"["):
         words = _provider_words(json.loads(text))
         if words and words[:60].split() != error.message[: len(words[:60])].split()[: len(words[:60].split())]:
             found.append(f"the provider's words are lost: {words[:60]!r} became {error.message[:60]!r}")

@@ -17,6 +17,15 @@ KEPT = {400: 400, 404: 404, 409: 409, 413: 413, 422: 422}
 TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
 """What clients of OpenAI's and Google's dialects are told of a provider's status: its own, and of our account or of it."""
 
+OUR_ACCOUNT = ("API_KEY_INVALID", "API key not valid", "Incorrect API key provided")
+"""What is said of our account whatever the status: Google and xAI answer 400 for a key that they do not know."""
+
+
+def told(status: int, text: str) -> int:
+    """The status that those clients get."""
+    return 503 if any(words in text for words in OUR_ACCOUNT) else {**KEPT, **TOLD}[status]
+
+
 OWN = ("models", "provider")
 """The gateway's own members that recorded requests happen to have."""
 

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import PROVIDER_KEY, Rows
 from tests.gateway import Gateway
 from tests.google import GeminiLab, gemini_lab
-from tests.recorded.cassettes import KEPT, TOLD, Tally, dumps, in_pieces, interactions, misdirected, script
+from tests.recorded.cassettes import Tally, dumps, in_pieces, interactions, misdirected, script, told
 from tests.upstream import Script
 
 NAMES_OBJECTS = re.compile(r"gs://|fileSearchStores/|cachedContents/|generativelanguage\.googleapis\.com/v1beta/files/")
@@ -106,10 +106,10 @@ def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) 
 def _came_back(answer: Any, model: str, status: int, form: str | None, text: str) -> str | None:
     identity = answer.headers.get("x-generation-id", "")
     if status >= 400:
-        told = 503 if "API_KEY_INVALID" in text else {**KEPT, **TOLD}[status]
+        want = told(status, text)
         found = json.loads(answer.content)
         error = found[0]["error"] if form == "array" else found["error"]
-        good = answer.status_code == told == error["code"] and error["message"] and error["status"]
+        good = answer.status_code == want == error["code"] and error["message"] and error["status"]
         return None if good else f"{status} was told as {answer.status_code}: {error}"
     got = answer.content.decode()
     if form is None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROVIDER_KEY, Lab, Rows
-from tests.recorded.cassettes import KEPT, OWN, TOLD, Tally, dumps, in_pieces, interactions, misdirected, script
+from tests.recorded.cassettes import OWN, Tally, dumps, in_pieces, interactions, misdirected, script, told
 from tests.upstream import Script
 
 ENDED = ("response.completed", "response.incomplete", "response.failed")
@@ -159,7 +159,7 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
         return "the request changed"
     names = {"id": answer.headers.get("x-generation-id", ""), "model": model, "previous_response_id": previous}
     if status >= 400:
-        if answer.status_code != {**KEPT, **TOLD}[status]:
+        if answer.status_code != told(status, payload.decode()):
             return f"{status} was told as {answer.status_code}"
         return None if answer.json()["error"]["message"] else "an error without a message"
     if stream:
