@@ -9,6 +9,7 @@ https://ai.google.dev/api/models. To OpenAI's shape come facts and prices by the
 from __future__ import annotations
 
 import base64
+import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import Any
@@ -54,17 +55,24 @@ def index() -> Response:
 
 
 _rows: dict[str, bytes] = {}
-_rows_of: object = None
+_rows_of: tuple[object, object] = (None, None)
 
 
 def _listing() -> dict[str, bytes]:
     """All names that can be listed, in order, with their rows: made once for each change of channels and prices."""
     global _rows, _rows_of
-    snapshot = channels.current()
-    if _rows_of is not snapshot:
-        _rows = {model: orjson.dumps(_openai(model)) for model in catalogue.listed(snapshot)}
-        _rows_of = snapshot
+    state = (channels.current(), prices.by_operator())
+    if _rows_of[0] is not state[0] or _rows_of[1] is not state[1]:
+        made: dict[str, bytes] = {}
+        for place, model in enumerate(catalogue.listed(channels.current())):
+            made[model] = orjson.dumps(_openai(model))
+            if place % _BREATH == 0:
+                time.sleep(0)  # there may be thousands: let the event loop go on
+        _rows, _rows_of = made, state
     return _rows
+
+
+_BREATH = 20
 
 
 @blueprint.get("/v1/models/<path:model>")

@@ -87,7 +87,7 @@ _booked: dict[tuple[str, str, str], Price] = {}
 _booked_of: book.Book | None = None
 
 
-def _by_operator() -> _Set:
+def by_operator() -> _Set:
     """What `prices set` and `prices margin` said, reloaded when the change counter moves."""
     global _set, _set_at
     if _set_at != change.seen():
@@ -95,12 +95,14 @@ def _by_operator() -> _Set:
         with session():
             rows = models.price.everyone()
             margins = models.margin.everyone()
-        _set = _Set(
+        found = _Set(
             {model: from_facts(facts, changed_at) for model, (facts, changed_at) in rows.items()},
             {target: Decimal(percent) for target, percent in margins.items()},
         )
+        if found != _set:
+            _set = found
+            _booked.clear()
         _set_at = version
-        _booked.clear()
     return _set
 
 
@@ -150,9 +152,9 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
 def find(model: str) -> Price | None:
     """What stands for a name that no channel is asked about: the operator's price, else the book's, at the model's own
     maker if that offers it."""
-    by_operator = _by_operator().prices
+    own = by_operator().prices
     namespace, _, rest = model.partition("/")
-    price = by_operator.get(model) or by_operator.get(f"{namespace}/*")
+    price = own.get(model) or own.get(f"{namespace}/*")
     if price is not None:
         return price
     if namespace == "sandbox":
@@ -175,7 +177,7 @@ _MAKERS = {
 
 def known() -> set[str]:
     """All names that the operator has set a price for, `namespace/*` among them."""
-    return set(_by_operator().prices)
+    return set(by_operator().prices)
 
 
 def of_leg(leg: Leg, public_name: str) -> Price | None:
@@ -183,7 +185,7 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
     else what the book says of that provider; else what the public name costs at its maker."""
     if leg.channel.free:
         return FREE
-    by_operator = _by_operator().prices
+    own = by_operator().prices
     known_as = book.current().find(public_name)
     names = (
         public_name,
@@ -191,7 +193,7 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
         leg.name,
         f"{leg.channel.namespace}/*",
     )
-    price = next((by_operator[name] for name in names if name in by_operator), None)
+    price = next((own[name] for name in names if name in own), None)
     if price is not None:
         return price
     if leg.channel.provider == "sandbox":
@@ -208,7 +210,7 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
 def _from_book(model: book.Model, offer: book.Offer, channel_id: str) -> Price:
     """As `from_book`, made once: with the channel's margin, else its author's."""
     global _booked_of
-    margins = _by_operator().margins
+    margins = by_operator().margins
     if _booked_of is not book.current():
         _booked_of = book.current()
         _booked.clear()

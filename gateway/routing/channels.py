@@ -27,9 +27,9 @@ _log = logging.getLogger("gateway.channels")
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All enabled channels in order of priority, by id, namespace and provider; all routes; and heard, what channels
-    that take any name say that they serve."""
+    that take any name say that they serve. book: the digest of the book in force."""
 
-    version: int
+    book: str
     by_id: dict[str, Channel]
     by_namespace: dict[str, tuple[Channel, ...]]
     by_provider: dict[str, tuple[Channel, ...]]
@@ -39,6 +39,7 @@ class Snapshot:
 
 _vault: Vault | None = None
 _snapshot: Snapshot | None = None
+_seen = -1
 
 
 def open(vault: Vault) -> None:
@@ -48,14 +49,18 @@ def open(vault: Vault) -> None:
 
 
 def current() -> Snapshot:
-    """The channels and routes as of now."""
-    global _snapshot
-    if _snapshot is None or _snapshot.version != change.seen():
-        _snapshot = _load(change.seen())
+    """The channels and routes as of now; the same object as long as they stay the same."""
+    global _snapshot, _seen
+    if _snapshot is None or _seen != change.seen():
+        version = change.seen()
+        loaded = _load()
+        if loaded != _snapshot:
+            _snapshot = loaded
+        _seen = version
     return _snapshot
 
 
-def _load(version: int) -> Snapshot:
+def _load() -> Snapshot:
     by_id: dict[str, Channel] = {}
     with session():
         rows = models.channel.everyone()
@@ -66,7 +71,7 @@ def _load(version: int) -> Snapshot:
         if row.enabled and row.provider in KINDS:
             by_id[row.id] = thaw(row)
     return Snapshot(
-        version=version,
+        book=book.current().digest,
         by_id=by_id,
         by_namespace=_grouped(by_id.values(), lambda channel: channel.namespace),
         by_provider=_grouped(by_id.values(), lambda channel: channel.provider),

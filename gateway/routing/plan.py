@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .. import book
 from ..call import Call, Channel, Leg
+from ..clock import day, now_ms
 from ..dialects import bridge
 from ..errors import GatewayError
 from ..modalities import words
@@ -87,14 +88,19 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
 
 def _ordered(snapshot: channels.Snapshot, model: str) -> list[Way]:
     """The ways to serve a name: a route's in its own order; else low priority numbers first, inside one the model's own
-    namespace before hosts of others' models, and there drawn by weight without replacement."""
+    namespace before hosts of others' models, and there drawn by weight without replacement. Providers that have ended
+    it come last."""
     found = [(model, channel, upstream) for channel, upstream in catalogue.legs(snapshot, model)]
     if len(found) < 2 or model in snapshot.routes:
         return found
     author = catalogue.owner(catalogue.canonical(snapshot, model))
+    today = day(now_ms())
 
-    def rank(way: Way) -> tuple[int, bool, float]:
-        channel = way[1]
-        return channel.priority, channel.namespace != author, -(random.random() ** (1 / max(channel.weight, 1e-9)))
+    def rank(way: Way) -> tuple[bool, int, bool, float]:
+        _, channel, upstream = way
+        offered = book.current().offer(channel.provider, upstream)
+        ends = offered[1].retires or offered[0].retires if offered is not None else None
+        drawn = -(random.random() ** (1 / max(channel.weight, 1e-9)))
+        return ends is not None and ends < today, channel.priority, channel.namespace != author, drawn
 
     return sorted(found, key=rank)

@@ -63,7 +63,7 @@ def house(
         return {value: tuple(one for one in channels if getattr(one, name) == value) for value in values}
 
     return Snapshot(
-        1, {one.id: one for one in channels}, grouped("namespace"), grouped("provider"), routes or {}, heard
+        "", {one.id: one for one in channels}, grouped("namespace"), grouped("provider"), routes or {}, heard
     )
 
 
