@@ -1,6 +1,6 @@
 # The verbs. `make` alone explains them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs clean
+.PHONY: help serve test check docs pricebook clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -14,6 +14,7 @@ help:
 	@echo "make test    install what tests it, and run all tests (make test ARGS='tests/live -k stream' for some)"
 	@echo "make check   lint, types and the floors of the house"
 	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
+	@echo "make pricebook  make gateway/book/models.jsonl from published prices; ARGS=--check prints what would change"
 	@echo "make clean   remove the virtual environment and all caches; your data stay"
 
 serve: .venv/serve
@@ -30,8 +31,12 @@ check: .venv/test
 
 docs: .venv/serve
 	$(BIN)/python -c "from gateway import config, errors; from gateway.dialects import translation; \
-	[open(f'docs/{page}.md', 'w').write(table.as_markdown()) \
-	for page, table in (('settings', config), ('errors', errors), ('translation', translation))]"
+	from gateway.providers import profiles; \
+	[open(f'docs/{page}.md', 'w').write(''.join(table.as_markdown() for table in tables)) for page, tables in \
+	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
+
+pricebook: .cache/pricebook/made
+	.cache/pricebook/bin/python -m pricebook $(ARGS)
 
 clean:
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -55,4 +60,10 @@ clean:
 
 .venv/test: .venv/serve requirements-dev.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.cache/pricebook/made: .venv/made pricebook/sources.txt pricebook/data.txt
+	$(PYTHON) -m venv .cache/pricebook
+	.cache/pricebook/bin/python -m pip install -q --disable-pip-version-check -r pricebook/sources.txt
+	.cache/pricebook/bin/python -m pip install -q --disable-pip-version-check --no-deps -r pricebook/data.txt
 	touch $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import config, journal, rounds
-from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, responses
+from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
 from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
@@ -16,7 +16,7 @@ from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
     account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    messages.blueprint, model_list.blueprint, responses.blueprint,
+    messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
 )  # fmt: skip
 
 

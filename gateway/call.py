@@ -182,13 +182,81 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """How a model at a provider departs from the dialect that it is spoken to in. `providers.profiles` has the facts.
+class Accent:
+    """How a provider departs from a dialect for everybody, clients that speak it themselves too (`dialects.accents`).
 
-    limit_name: what its Chat calls an output limit.
+    unknown: members that it refuses: left out, a loss · needless: members that it refuses and does what they ask for
+    anyway: left out · renamed: (member, its name there) · in_messages: members of a message that it refuses, a loss ·
+    developer: it knows that role; `system` is said otherwise · call_ids: how many letters and digits it wants a tool
+    call's id to be of, if it cares.
     """
 
+    unknown: tuple[str, ...] = ()
+    needless: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    in_messages: tuple[str, ...] = ()
+    developer: bool = True
+    call_ids: int | None = None
+
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How a model at a provider departs from the dialect that it is spoken to in. `providers.profiles` has the facts.
+    All but the accent is for requests that are translated: who speaks the dialect knows the model.
+
+    Its words: limit_name: what its Chat calls an output limit · switch: how its Chat is told to think: by `effort`
+    (`reasoning_effort`), `thinking` (`{"type": …}`), `enable_thinking` or `reasoning` (`{"effort": …}`) · thoughts: the
+    names under which its Chat takes earlier thoughts back, None for whichever they came under · insists: it refuses
+    tool calls without their thoughts · adds: members that what is rendered for it always has · knows: features that it
+    has words for and its dialect has not.
+
+    Its limits: lacks: features that it does not bear · lacks_thinking: nor these while it thinks · hottest: its highest
+    temperature · one_of: temperature or top_p, not both · strict: it holds arguments to a schema · system_in_place: it
+    takes messages of the role system between others · signs: it refuses its own calls without their signature.
+
+    Its thoughts: thinks: at all · always: it cannot help it · rests: not unless it is asked to · efforts: those that it
+    knows, least first; None where nothing is known, () where it knows none · adaptive: as it sees fit, guided by an
+    effort · budgets: within a budget of tokens, of least_budget or more · levels: by level, so that an effort needs no
+    budget.
+    """
+
+    accent: Accent = Accent()
     limit_name: str = "max_tokens"
+    switch: Literal["effort", "thinking", "enable_thinking", "reasoning"] = "effort"
+    thoughts: tuple[str, ...] | None = None
+    insists: bool = False
+    adds: tuple[tuple[str, Any], ...] = ()
+    knows: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    lacks_thinking: tuple[str, ...] = ()
+    hottest: float = 2
+    one_of: bool = False
+    strict: bool = True
+    system_in_place: bool = False
+    signs: bool = False
+    thinks: bool = True
+    always: bool = False
+    rests: bool = False
+    efforts: tuple[str, ...] | None = None
+    adaptive: bool = False
+    budgets: bool = True
+    least_budget: int = 0
+    levels: bool = True
+
+    def effort(self, asked: str) -> str | None:
+        """The effort for one that was asked for: the highest that it knows up to that, else its least; None where it
+        knows none. Who asks for thoughts is not given `none`."""
+        if asked == "none" and self.always:
+            return self.efforts[0] if self.efforts else None
+        if self.efforts is None or asked in self.efforts:
+            return asked
+        known = [one for one in self.efforts if one != "none"] or list(self.efforts)
+        most = _EFFORTS.index(asked) if asked in _EFFORTS else _EFFORTS.index("medium")
+        below = [one for one in known if one not in _EFFORTS or _EFFORTS.index(one) <= most]
+        return next(iter(below[-1:] or known[:1]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,8 @@
 """What all gates share: strict JSON types, how a wrong body is told, and `check`.
 
+Beside each check stands what JSON Schema calls it (`Like`), from which `document` describes the bodies; a test holds
+the two against each other.
+
 A gate refuses only what the gateway reads and cannot use, the ranges that the reference names, and wrong JSON types of
 known fields; null is absent. What no provider would take may still be the provider's 400.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields
 
@@ -23,6 +26,15 @@ Found = str | dict[Any, Any] | None
 
 Check = Callable[[Any], Found]
 
+Like = dict[str, Any]
+"""A JSON Schema, or keywords of one, that says the same as a check."""
+
+_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object", list: "array"}
+ROLE: Like = {"type": "string", "pattern": f"^{_ROLE.pattern}$"}
+TEXT: Like = {"type": "string"}
+OBJECT: Like = {"type": "object"}
+TEXTS: Like = {"items": TEXT}
+
 
 class Wrong(ValueError):
     """A body does not fit: the field, as the caller would write it, and what it must be."""
@@ -34,7 +46,12 @@ class Wrong(ValueError):
 
 
 class WireSchema(Schema):
-    """A gate for the vendors' bodies: unknown fields are none of our business."""
+    """A gate for the vendors' bodies: unknown fields are none of our business.
+
+    LIKE: what a body must be beyond what its fields say.
+    """
+
+    LIKE: ClassVar[Like] = {}
 
     class Meta:
         unknown = INCLUDE
@@ -42,7 +59,7 @@ class WireSchema(Schema):
 
 class Json(fields.Field[Any]):
     """A field of one JSON type, or of several; null is absent. test: further conditions, in `words` for the caller ·
-    inside: looks into a value that fits so far."""
+    inside: looks into a value that fits so far · like: what `test` and `inside` demand, as keywords of JSON Schema."""
 
     def __init__(
         self,
@@ -51,12 +68,14 @@ class Json(fields.Field[Any]):
         test: Callable[[Any], bool] | None = None,
         inside: Check | None = None,
         required: bool = False,
+        like: Like | None = None,
     ) -> None:
         super().__init__(required=required, allow_none=not required)
         self.types = types
         self.words = words
         self.test = test
         self.inside = inside
+        self.like = {"type": typed(*types, null=not required), **(like or {})}
         self.error_messages.update(required=f"must be {words}", null=f"must be {words}")
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
@@ -68,18 +87,34 @@ class Json(fields.Field[Any]):
         return value
 
 
-def whole(low: int, high: int | None = None) -> Json:
+def typed(*types: type, null: bool = False) -> str | list[str]:
+    """JSON's names of types, as JSON Schema takes them: a number may be an integer."""
+    names = [_NAMES[kind] for kind in types if not (kind is int and float in types)] + ["null"] * null
+    return names if len(names) > 1 else names[0]
+
+
+def ranged(low: float, high: float | None = None) -> Like:
+    return {"minimum": low} if high is None else {"minimum": low, "maximum": high}
+
+
+def whole(low: int, high: int | None = None, *, required: bool = False) -> Json:
     """A JSON integer in a range."""
     words = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
-    return Json(int, words=words, test=lambda value: value >= low and (high is None or value <= high))
+    return Json(
+        int, words=words, test=lambda value: value >= low and (high is None or value <= high), required=required,
+        like=ranged(low, high),
+    )  # fmt: skip
 
 
 def number(low: float, high: float) -> Json:
-    return Json(int, float, words=f"a number from {low:g} to {high:g}", test=lambda value: low <= value <= high)
+    words = f"a number from {low:g} to {high:g}"
+    return Json(int, float, words=words, test=lambda value: low <= value <= high, like=ranged(low, high))
 
 
 def text(*, required: bool = False) -> Json:
-    return Json(str, words="a string", test=(lambda value: value != "") if required else None, required=required)
+    if not required:
+        return Json(str, words="a string")
+    return Json(str, words="a string", test=lambda value: value != "", required=True, like={"minLength": 1})
 
 
 def flag() -> Json:
@@ -91,11 +126,13 @@ def obj() -> Json:
 
 
 def array(words: str = "an array", most: int | None = None) -> Json:
-    return Json(list, words=words, test=(lambda value: len(value) <= most) if most else None)
+    if most is None:
+        return Json(list, words=words)
+    return Json(list, words=words, test=lambda value: len(value) <= most, like={"maxItems": most})
 
 
 def texts(words: str = "an array of strings") -> Json:
-    return Json(list, words=words, test=lambda value: all(type(one) is str for one in value))
+    return Json(list, words=words, test=lambda value: all(type(one) is str for one in value), like=TEXTS)
 
 
 def names() -> Json:
@@ -104,6 +141,7 @@ def names() -> Json:
         list,
         words=f"an array of at most {MOST_NAMES} model names",
         test=lambda value: len(value) <= MOST_NAMES and all(type(one) is str and one for one in value),
+        like={"maxItems": MOST_NAMES, "items": {"type": "string", "minLength": 1}},
     )
 
 
@@ -114,18 +152,25 @@ def stops() -> Json:
         list,
         words="a string or an array of strings",
         test=lambda value: type(value) is str or all(type(word) is str for word in value),
+        like=TEXTS,
     )
 
 
-def messages(each: Check) -> Json:
-    """A conversation, which is not empty."""
-    return Json(list, words="an array of at least one message", test=bool, inside=every(each), required=True)
+def messages(each: Check, like: Like) -> Json:
+    """A conversation, which is not empty. like: says the same of one message."""
+    return Json(
+        list, words="an array of at least one message", test=bool, inside=every(each), required=True,
+        like={"minItems": 1, "items": like},
+    )  # fmt: skip
 
 
-def tools(each: Check) -> Json:
-    """Tools: objects."""
+def tools(each: Check, like: Like) -> Json:
+    """Tools: objects. like: says the same of one."""
     words = f"an array of at most {MOST_TOOLS} tools"
-    return Json(list, words=words, test=lambda value: len(value) <= MOST_TOOLS, inside=every(an_object(each)))
+    return Json(
+        list, words=words, test=lambda value: len(value) <= MOST_TOOLS, inside=every(an_object(each)),
+        like={"maxItems": MOST_TOOLS, "items": like},
+    )  # fmt: skip
 
 
 def every(check: Check) -> Check:
@@ -156,7 +201,20 @@ def texts_or_tokens() -> Json:
         return kinds in ({str}, {int}) or (kinds == {list} and all(set(map(type, one)) == {int} for one in value))
 
     words = "a string, an array of strings, of token ids, or of arrays of token ids, and not empty"
-    return Json(str, list, words=words, test=test, required=True)
+    tokens: Like = {"type": "array", "minItems": 1, "items": {"type": "integer"}}
+    kinds = ({"type": "string"}, {"type": "integer"}, tokens)
+    like = {"minItems": 1, "anyOf": [{"items": kind} for kind in kinds]}
+    return Json(str, list, words=words, test=test, required=True, like=like)
+
+
+def where(member: str, value: str, then: Like) -> Like:
+    """Keywords: an object whose member has this value is like `then`."""
+    return {"if": {"required": [member], "properties": {member: {"const": value}}}, "then": then}
+
+
+def having(**members: Like) -> Like:
+    """Keywords: an object has these members, and they are so."""
+    return {"required": list(members), "properties": members}
 
 
 def check(schema: Schema, values: Mapping[str, Any]) -> None:

@@ -6,13 +6,18 @@ from typing import Any
 
 from .base import (
     MOST_TOOLS,
+    OBJECT,
+    ROLE,
+    TEXT,
     Found,
     Json,
+    Like,
     WireSchema,
     an_object,
     array,
     every,
     flag,
+    having,
     messages,
     names,
     number,
@@ -21,6 +26,7 @@ from .base import (
     stops,
     text,
     tools,
+    where,
     whole,
 )
 
@@ -64,11 +70,28 @@ def _wrong_tool(tool: dict[str, Any]) -> Found:
     return None
 
 
+_PART: Like = {"type": ["string", "object"], **having(type=TEXT), **where("type", "text", having(text=TEXT))}
+_MESSAGE: Like = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": ROLE,
+        "content": {"type": ["string", "array", "null"], "items": _PART},
+        "tool_calls": {"type": ["array", "null"], "items": OBJECT},
+    },
+}
+_TOOL: Like = {
+    "type": "object",
+    **having(type=TEXT),
+    **where("type", "function", having(function={"type": "object", **having(name=TEXT)})),
+}
+
+
 class ChatSchema(WireSchema):
     """The fields that the gateway reads, and the types of those that it knows."""
 
     model = text(required=True)
-    messages = messages(_wrong_message)
+    messages = messages(_wrong_message, _MESSAGE)
     stream = flag()
     stream_options = obj()
     max_tokens = whole(1)
@@ -77,7 +100,7 @@ class ChatSchema(WireSchema):
     temperature = number(0, 2)
     top_p = number(0, 1)
     stop = stops()
-    tools = tools(_wrong_tool)
+    tools = tools(_wrong_tool, _TOOL)
     functions = array(f"an array of at most {MOST_TOOLS} functions", MOST_TOOLS)
     tool_choice = Json(str, dict, words="a string or an object")
     parallel_tool_calls = flag()

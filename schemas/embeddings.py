@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Json, WireSchema, names, obj, text, texts_or_tokens, whole
+from .base import Found, Json, WireSchema, an_object, every, names, obj, text, texts_or_tokens, whole
+from .gemini import CONTENT
 
 MOST_DIMENSIONS = 65_536
 
@@ -25,9 +26,20 @@ class EmbeddingsSchema(WireSchema):
 class EmbedContentSchema(WireSchema):
     """Google's fields for one content."""
 
-    content = Json(str, dict, words="an object with parts", test=bool, required=True)
+    content = Json(
+        str, dict, words="an object with parts", test=bool, required=True,
+        inside=lambda value: CONTENT.check(value) if type(value) is dict else None,
+        like={"minLength": 1, "minProperties": 1, "anyOf": [{"type": "string"}, CONTENT.like]},
+    )  # fmt: skip
     outputDimensionality = whole(1, MOST_DIMENSIONS)
     output_dimensionality = whole(1, MOST_DIMENSIONS)
+
+
+_embed_content = EmbedContentSchema()
+
+
+def _wrong_request(request: dict[str, Any]) -> Found:
+    return dict(_embed_content.validate(request)) or None
 
 
 class BatchEmbedContentsSchema(WireSchema):
@@ -35,11 +47,9 @@ class BatchEmbedContentsSchema(WireSchema):
 
     requests = Json(
         list,
-        words="an array of at least one object with a content, and dimensions from 1 to 65536",
-        test=lambda value: bool(value) and all(map(_fits, value)),
+        words="an array of at least one request",
+        test=bool,
+        inside=every(an_object(_wrong_request)),
         required=True,
+        like={"minItems": 1, "items": {"$ref": "#/components/schemas/EmbedContentRequest"}},
     )
-
-
-def _fits(request: Any) -> bool:
-    return type(request) is dict and not EmbedContentSchema().validate(request)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
-from .base import MOST_TOOLS, Check, Found, WireSchema, every, role
+from .base import MOST_TOOLS, ROLE, Check, Found, Like, WireSchema, every, ranged, role, typed
 
 _UNDERSCORE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
@@ -19,23 +19,50 @@ def _camel(name: str) -> str:
     return _UNDERSCORE.sub(lambda match: match[1].upper(), name)
 
 
-def _is(*types: type, words: str, test: Callable[[Any], bool] = lambda value: True) -> Check:
+class Shape(NamedTuple):
+    """A check of a value that is not null, and what JSON Schema calls it, in camelCase."""
+
+    check: Check
+    like: Like
+
+
+def _is(*types: type, words: str, test: Callable[[Any], bool] = lambda value: True, **like: Any) -> Shape:
     def check(value: Any) -> Found:
         return None if type(value) in types and test(value) else f"must be {words}"
 
-    return check
+    return Shape(check, {"type": typed(*types), **like})
 
 
-def _whole(low: int, high: int | None = None) -> Check:
+def _whole(low: int, high: int | None = None) -> Shape:
     words = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
-    return _is(int, words=words, test=lambda value: value >= low and (high is None or value <= high))
+    return _is(
+        int, words=words, test=lambda value: value >= low and (high is None or value <= high), **ranged(low, high)
+    )
 
 
-def _number(low: float, high: float) -> Check:
-    return _is(int, float, words=f"a number from {low:g} to {high:g}", test=lambda value: low <= value <= high)
+def _number(low: float, high: float) -> Shape:
+    words = f"a number from {low:g} to {high:g}"
+    return _is(int, float, words=words, test=lambda value: low <= value <= high, **ranged(low, high))
 
 
-def _object(**members: Check) -> Check:
+def _named(name: str, shape: Shape) -> Shape:
+    """The same, as a component of documents."""
+    NAMED[name] = shape.like
+    return Shape(shape.check, {"$ref": f"#/components/schemas/{name}"})
+
+
+NAMED: dict[str, Like] = {}
+"""What the shapes below refer to, by name."""
+
+
+def _or_null(like: Like) -> Like:
+    if "type" not in like:
+        return {"anyOf": [like, {"type": "null"}]}
+    kinds = like["type"]
+    return {**like, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
+
+
+def _object(**members: Shape) -> Shape:
     """An object; the members by their camelCase names."""
 
     def check(value: Any) -> Found:
@@ -50,25 +77,26 @@ def _object(**members: Check) -> Check:
             if plain in seen:
                 return {name: "is given twice, in two spellings"}
             seen.add(plain)
-            wrong = known(inner)
+            wrong = known.check(inner)
             if wrong is not None:
                 return {name: wrong}
         return None
 
-    return check
+    properties = {"properties": {name: _or_null(shape.like) for name, shape in members.items()}} if members else {}
+    return Shape(check, {"type": "object", **properties})
 
 
-def _array(each: Check | None = None, *, words: str = "an array", alone: bool = False) -> Check:
+def _array(each: Shape, *, words: str = "an array", alone: bool = False) -> Shape:
     """An array. alone: Google takes a single object for an array of one."""
+    inside = every(each.check)
 
     def check(value: Any) -> Found:
         if alone and type(value) is dict:
-            return each(value) if each is not None else None
-        if type(value) is not list:
-            return f"must be {words}"
-        return every(each)(value) if each is not None else None
+            return each.check(value)
+        return inside(value) if type(value) is list else f"must be {words}"
 
-    return check
+    like: Like = {"type": "array", "items": each.like}
+    return Shape(check, {"anyOf": [each.like, like]} if alone else like)
 
 
 _text = _is(str, words="a string")
@@ -93,24 +121,29 @@ _part = _object(
     executableCode=_any_object,
     codeExecutionResult=_any_object,
 )
-_content = _object(
-    role=lambda value: None if role(value) else "must be a role such as user or model",
-    parts=_array(_part, words="an array of parts", alone=True),
+CONTENT = _named(
+    "GeminiContent",
+    _object(
+        role=Shape(lambda value: None if role(value) else "must be a role such as user or model", ROLE),
+        parts=_array(_named("GeminiPart", _part), words="an array of parts", alone=True),
+    ),
 )
+
+_conversation = _array(CONTENT, words="an array of at least one content", alone=True)
 
 
 def _contents(value: Any) -> Found:
     """A conversation: not empty. Google takes a single content for an array of one."""
-    if not value or type(value) not in (list, dict):
-        return "must be an array of at least one content"
-    return _array(_content, alone=True)(value)
+    return _conversation.check(value or None)
 
 
-_tool = _object(functionDeclarations=_array(_object(name=_text, description=_text), alone=True))
+_toolbox = _array(
+    _object(functionDeclarations=_array(_object(name=_text, description=_text), alone=True)), words="an array of tools"
+)
 
 
 def _tools(value: Any) -> Found:
-    wrong = _array(_tool, words="an array of tools")(value)
+    wrong = _toolbox.check(value)
     if wrong is not None:
         return wrong
     declared = [inner for tool in value for name, inner in tool.items() if _camel(name) == "functionDeclarations"]
@@ -137,10 +170,10 @@ _config = _object(
     speechConfig=_any_object,
     imageConfig=_any_object,
 )
-_members: dict[str, Check] = {
-    "contents": _contents,
-    "systemInstruction": _content,
-    "tools": _tools,
+_members: dict[str, Shape] = {
+    "contents": Shape(_contents, {**_conversation.like, "minItems": 1, "minProperties": 1}),
+    "systemInstruction": CONTENT,
+    "tools": Shape(_tools, {**_toolbox.like, "maxItems": MOST_TOOLS}),
     "toolConfig": _object(functionCallingConfig=_object(mode=_text, allowedFunctionNames=_texts)),
     "generationConfig": _config,
     "safetySettings": _array(_any_object, words="an array of objects"),
@@ -160,6 +193,13 @@ _request = _object(**_members)
 class GeminiSchema(WireSchema):
     """The fields that the gateway reads, and the types of those that it knows."""
 
+    LIKE: ClassVar[Like] = {
+        "description": "Names may be written in snake_case too.",
+        **_request.like,
+        "properties": {**_request.like["properties"], "contents": _members["contents"].like},
+        "required": ["contents"],
+    }
+
     def validate(self, data: Any, **_: Any) -> dict[str, Any]:
         """What is wrong, by member."""
         wrong = self.wrong(data)
@@ -170,11 +210,23 @@ class GeminiSchema(WireSchema):
     def wrong(self, data: Mapping[str, Any]) -> Found:
         if data.get("contents") is None:
             return {"contents": "must be an array of at least one content"}
-        return _request(data)
+        return _request.check(data)
 
 
 class CountSchema(GeminiSchema):
     """The same for `:countTokens`, where the whole may stand in `generateContentRequest`."""
+
+    _ASKED: ClassVar[Like] = {"$ref": "#/components/schemas/GenerateContentRequest"}
+    LIKE: ClassVar[Like] = {
+        "type": "object",
+        "anyOf": [
+            {**_ASKED, "properties": {"generateContentRequest": {"type": "null"}}},
+            {
+                "required": ["generateContentRequest"],
+                "properties": {"generateContentRequest": _ASKED, "contents": {"type": "null"}},
+            },
+        ],
+    }
 
     def wrong(self, data: Mapping[str, Any]) -> Found:
         name = "generate_content_request" if "generate_content_request" in data else "generateContentRequest"

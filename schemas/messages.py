@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Found, Json, WireSchema, every, flag, messages, names, obj, role, text, texts, tools, whole
+from .base import (
+    OBJECT,
+    ROLE,
+    TEXT,
+    Found,
+    Json,
+    Like,
+    WireSchema,
+    every,
+    flag,
+    having,
+    messages,
+    names,
+    obj,
+    role,
+    text,
+    texts,
+    tools,
+    where,
+    whole,
+)
 
 
 def _wrong_message(message: Any) -> Found:
@@ -43,19 +63,33 @@ def _objects(value: list[Any]) -> bool:
     return all(type(one) is dict for one in value)
 
 
+_BLOCKS: Like = {"items": {"type": "object", **having(type=TEXT), **where("type", "text", having(text=TEXT))}}
+_MESSAGE: Like = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {"role": ROLE, "content": {"type": ["string", "array", "null"], **_BLOCKS}},
+}
+_TOOL: Like = {
+    "type": "object",
+    "properties": {"type": {"type": ["string", "null"]}},
+    "if": {"properties": {"type": {"enum": ["custom", None]}}},
+    "then": having(name=TEXT),
+}
+
+
 class CountSchema(WireSchema):
     """The fields that the gateway reads, and the types of those that it knows."""
 
     model = text(required=True)
-    messages = messages(_wrong_message)
-    system = Json(str, list, words="a string or an array of blocks", inside=_wrong_content)
+    messages = messages(_wrong_message, _MESSAGE)
+    system = Json(str, list, words="a string or an array of blocks", inside=_wrong_content, like=_BLOCKS)
     max_tokens = whole(0)
     stream = flag()
     stop_sequences = texts()
     temperature = Json(int, float, words="a number")
     top_p = Json(int, float, words="a number")
     top_k = Json(int, words="an integer")
-    tools = tools(_wrong_tool)
+    tools = tools(_wrong_tool, _TOOL)
     tool_choice = obj()
     thinking = obj()
     output_config = obj()
@@ -65,7 +99,7 @@ class CountSchema(WireSchema):
     context_management = obj()
     diagnostics = obj()
     container = Json(str, dict, words="a string or an object")
-    mcp_servers = Json(list, words="an array of objects", test=_objects)
+    mcp_servers = Json(list, words="an array of objects", test=_objects, like={"items": OBJECT})
     service_tier = text()
     speed = text()
     inference_geo = text()
@@ -78,4 +112,4 @@ class CountSchema(WireSchema):
 class MessagesSchema(CountSchema):
     """The same, and the output limit, which this dialect demands; 0 fills the prompt cache and answers nothing."""
 
-    max_tokens = Json(int, words="an integer of at least 0", test=lambda value: value >= 0, required=True)
+    max_tokens = whole(0, required=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
 from .base import (
+    ROLE,
+    TEXT,
     Found,
     Json,
+    Like,
     WireSchema,
     an_object,
     every,
     flag,
+    having,
     names,
     number,
     obj,
@@ -21,8 +25,9 @@ from .base import (
     text,
     texts,
     tools,
+    where,
     whole,
-)  # fmt: skip
+)
 
 _ELSEWHERE = ("prompt", "previous_response_id", "conversation")
 """Members that bring input of their own."""
@@ -66,16 +71,38 @@ def _prompt(value: Any) -> bool:
     return value.get("variables") is None or type(value["variables"]) is dict
 
 
+_NULL_OR_TEXT: Like = {"type": ["string", "null"]}
+_PARTS: Like = {"items": {"type": "object", "properties": {"type": _NULL_OR_TEXT}}}
+_ITEM: Like = {
+    "type": "object",
+    "properties": {"type": _NULL_OR_TEXT, "content": _PARTS, "output": _PARTS},
+    "allOf": [
+        where("type", "message", having(role=ROLE)),
+        {"if": {"properties": {"type": {"const": None}}, "required": ["content"]}, "then": having(role=ROLE)},
+        {
+            "if": {"properties": {"type": {"enum": ["message", None]}}},
+            "then": {"properties": {"content": {"type": ["string", "array", "null"]}}},
+        },
+    ],
+}
+_TOOL: Like = {"type": "object", **having(type=TEXT), **where("type", "function", having(name=TEXT))}
+
+
 class _Asked(WireSchema):
     """The fields that the gateway reads, and the types of those that it knows: what all three gates share."""
 
     model = text(required=True)
-    input = Json(str, list, words="a string or an array of items", inside=_wrong_input)
+    input = Json(str, list, words="a string or an array of items", inside=_wrong_input, like={"items": _ITEM})
     instructions = text()
     previous_response_id = text()
     conversation = Json(str, dict, words="an id or an object with one")
-    prompt = Json(dict, words="an object, its variables too", test=_prompt)
-    tools = tools(_wrong_tool)
+    prompt = Json(
+        dict,
+        words="an object, its variables too",
+        test=_prompt,
+        like={"properties": {"variables": {"type": ["object", "null"]}}},
+    )
+    tools = tools(_wrong_tool, _TOOL)
     tool_choice = Json(str, dict, words="a string or an object")
     parallel_tool_calls = flag()
     reasoning = obj()
@@ -104,10 +131,18 @@ class _Asked(WireSchema):
 class ResponsesSchema(_Asked):
     """An answer is wanted."""
 
+    LIKE: ClassVar[Like] = {
+        "anyOf": [
+            having(input={"type": ["string", "array"], "minLength": 1, "minItems": 1}),
+            *(having(**{name: {"not": {"type": "null"}}}) for name in _ELSEWHERE),
+        ]
+    }
+
     background = Json(
         bool,
         words="false: answers in the background are not offered until this gateway has tasks",
         test=lambda value: value is False,
+        like={"enum": [False, None]},
     )
 
     @validates_schema(skip_on_field_errors=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.providers.registry import variables
+from gateway.providers.registry import KINDS, variables
+from gateway.routing import catalogue
 from tests.gateway import Gateway
 from tests.upstream import Script, Upstream, upstream
 
@@ -102,11 +105,29 @@ class Lab:
     def __init__(self, gateway: Gateway, provider: Upstream, name: str) -> None:
         self.gateway, self.provider, self.name = gateway, provider, name
 
-    def model(self, script: Script) -> str:
-        """The public name of a new model that answers by a script."""
+    def model(self, script: Script, like: str | None = None) -> str:
+        """The public name of a new model that answers by a script. like: a model whose name its own begins with, so
+        that the same is known of it."""
         name = f"m{len(self.provider.scripts)}"
+        if like is not None and catalogue.NAME.fullmatch(like):
+            name = f"{like}-{name}"
         self.provider.scripts[name] = script
         return f"{self.name}/{name}"
+
+
+class Rows:
+    """Labs behind one gateway at no charge, one for each kind of channel that is asked for."""
+
+    def __init__(self, gateway: Gateway, labs: ExitStack) -> None:
+        self.gateway = gateway
+        self._stack = labs
+        self._labs: dict[str, Lab] = {}
+
+    def lab(self, kind: str) -> Lab:
+        if kind not in self._labs:
+            provider, name = self._stack.enter_context(scripted(self.gateway, kind, free=True))
+            self._labs[kind] = Lab(self.gateway, provider, name)
+        return self._labs[kind]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +140,13 @@ def lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
 def free_lab(sqlite_gateway: Gateway) -> Iterator[Lab]:
     """A scripted provider as a channel that costs nothing, so that everything may be asked of it."""
     yield from _lab(sqlite_gateway, free=True)
+
+
+@pytest.fixture(scope="module")
+def rows(sqlite_gateway: Gateway) -> Iterator[Rows]:
+    """A scripted provider behind the row of each vendor."""
+    with ExitStack() as labs:
+        yield Rows(sqlite_gateway, labs)
 
 
 @pytest.fixture(scope="module")
@@ -149,13 +177,20 @@ def scripted(gateway: Gateway, kind: str, *, free: bool) -> Iterator[tuple[Upstr
     """A scripted provider and the name of the channel and namespace that it is, as long as it lasts."""
     with upstream() as provider:
         name = f"lab-{uuid.uuid4().hex[:8]}"
-        bare = kind in ("anthropic-compatible", "gemini-compatible")  # their base URLs have no version
         gateway.cli(
-            "channels", "add", "--provider", kind, "--name", name, "--base-url",
-            provider.url if bare else provider.base_url, "--key", PROVIDER_KEY, *(["--free"] if free else []),
+            "channels", "add", "--provider", kind, "--name", name, "--namespace", name, "--base-url",
+            provider.url + _base_path(kind), "--key", PROVIDER_KEY, *(["--free"] if free else []),
         )  # fmt: skip
         if not free:
             gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
         gateway.settle_in()
         yield provider, name
         gateway.cli("channels", "disable", name)
+
+
+def _base_path(kind: str) -> str:
+    """What the base URL of a kind of channel has behind its host."""
+    if kind in ("anthropic-compatible", "gemini-compatible"):  # whose base URLs have no version
+        return ""
+    known = KINDS[kind].base_url
+    return "/v1" if known is None else urlsplit(re.sub(r"^\{\w+\}", "https://host", known)).path

@@ -6,19 +6,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conftest import scripted
+from tests.conftest import Lab, scripted
 from tests.gateway import Gateway
-from tests.upstream import Asked, Script, Upstream
+from tests.upstream import Asked, Script
 
-_MODEL = re.compile(r"/v1beta/models/([^:]+):(\w+)")
+_MODEL = re.compile(r".*/models/([^:]+):(\w+)")
 
 
 class GeminiLab:
     """A live gateway with a scripted Gemini provider behind it, as the channel and namespace `name`."""
 
-    def __init__(self, gateway: Gateway, provider: Upstream, name: str) -> None:
-        self.gateway, self.provider, self.name = gateway, provider, name
-        provider.answer = self._answer
+    def __init__(self, lab: Lab) -> None:
+        self.gateway, self.provider, self.name = lab.gateway, lab.provider, lab.name
+        self._lab = lab
+        self.provider.answer = self._answer
 
     def _answer(self, asked: Asked) -> Script:
         found = _MODEL.match(asked.path)
@@ -26,13 +27,13 @@ class GeminiLab:
             return Script.json({"models": []})
         return self.provider.scripts.get(f"{found[1]}:{found[2]}") or self.provider.scripts[found[1]]
 
-    def model(self, script: Script, count: Script | None = None) -> str:
-        """The public name of a new model that answers by a script; count: its answer to `:countTokens`."""
-        name = f"m{len(self.provider.scripts)}"
-        self.provider.scripts[name] = script
+    def model(self, script: Script, count: Script | None = None, like: str | None = None) -> str:
+        """The public name of a new model that answers by a script; count: its answer to `:countTokens` · like: see
+        `Lab.model`."""
+        name = self._lab.model(script, like)
         if count is not None:
-            self.provider.scripts[f"{name}:countTokens"] = count
-        return f"{self.name}/{name}"
+            self.provider.scripts[f"{name.removeprefix(f'{self.name}/')}:countTokens"] = count
+        return name
 
     def asked(self, model: str) -> list[Asked]:
         """What came up for a model, by its public name."""
@@ -45,4 +46,4 @@ class GeminiLab:
 
 def gemini_lab(gateway: Gateway, *, free: bool) -> Iterator[GeminiLab]:
     with scripted(gateway, "gemini-compatible", free=free) as (provider, name):
-        yield GeminiLab(gateway, provider, name)
+        yield GeminiLab(Lab(gateway, provider, name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.call import Ask, Call, Caller, Channel, Leg, Profile
+from gateway.providers import profiles
 from gateway.splice import guard
 
 CALLER = Caller(account_id="a", account="a", key_id="k", models=(), expires_at=None, limits=())
@@ -22,10 +23,10 @@ def channel(dialect: str = "chat", **other: Any) -> Channel:
 def leg(
     dialect: str = "chat", model: str = "up/m", price: Any = None, profile: Profile | None = None, **other: Any
 ) -> Leg:
-    """A leg of one dialect; other: of its channel."""
-    return Leg(
-        channel=channel(dialect, **other), model=model, dialect=dialect, price=price, profile=profile or Profile()
-    )
+    """A leg of one dialect, with what is known of its model; other: of its channel."""
+    found = channel(dialect, **other)
+    known = profile or profiles.of(found.provider, model, dialect)
+    return Leg(channel=found, model=model, dialect=dialect, price=price, profile=known)
 
 
 def call(dialect: str, identity: str, body: bytes, ask: Ask, **other: Any) -> Call:

@@ -16,6 +16,7 @@ from gateway.dialects import bridge, openai_completions, translation
 from gateway.dialects.base import OWN
 from gateway.modalities import embeddings
 from gateway.neutral.features import NAMES
+from gateway.providers import profiles
 from schemas.chat import ChatSchema
 from schemas.completions import CompletionsSchema
 from schemas.embeddings import EmbeddingsSchema
@@ -71,7 +72,7 @@ def test_every_error_row_has_its_own_status() -> None:
     ("page", "text"),
     [
         ("settings.md", config.as_markdown()), ("errors.md", errors.as_markdown()),
-        ("translation.md", translation.as_markdown()),
+        ("translation.md", translation.as_markdown() + profiles.as_markdown()),
     ],
     ids=["settings", "errors", "translation"],
 )  # fmt: skip
@@ -80,11 +81,13 @@ def test_printed_pages_are_fresh(page: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(bridge.NAMED))
-def test_every_dialect_has_a_verdict_and_a_field_for_each_feature(name: str) -> None:
-    dialect = bridge.NAMED[name]
-    assert dialect.name == name
-    assert list(dialect.CAN) == list(NAMES) and set(dialect.FIELD) == set(NAMES)
-    assert set(dialect.CAN.values()) <= {"express", "reshape", "drop", "refuse"}
+def test_every_dialect_has_a_verdict_for_each_feature_and_clients_a_field(name: str) -> None:
+    target = bridge.NAMED[name]
+    assert target.name == name
+    assert list(target.CAN) == list(NAMES)
+    assert set(target.CAN.values()) <= {"express", "reshape", "drop", "refuse"}
+    if name in bridge.DIALECTS:
+        assert set(bridge.DIALECTS[name].FIELD) == set(NAMES)
 
 
 def test_every_module_says_what_lives_in_it() -> None:

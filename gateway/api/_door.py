@@ -33,8 +33,11 @@ from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
 
-PUBLIC = ("health.alive", "health.ready")
+PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
+
+_SHARED = ("/v1", "/openapi.json")
+"""Beginnings of paths that pages of any origin may read."""
 
 _log = logging.getLogger("gateway.door")
 _MB = 1 << 20
@@ -54,7 +57,7 @@ def install(app: Flask) -> None:
 def admit() -> Response | None:
     """Who calls? Public routes and unknown paths need not say; everybody else must. Raises GatewayError 401."""
     g.request_id = ids.new("req_")
-    if request.method == "OPTIONS" and request.path.startswith("/v1"):
+    if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
@@ -295,7 +298,7 @@ def dress(response: Response) -> Response:
     if request.path.startswith("/v1/messages"):
         headers["request-id"] = g.request_id  # where Anthropic's SDKs look for it
     headers["X-Content-Type-Options"] = "nosniff"
-    if request.path.startswith("/v1"):
+    if request.path.startswith(_SHARED):
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = "*"
     caller = g.get("caller")

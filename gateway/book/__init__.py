@@ -21,8 +21,8 @@ The first line is the head, `{"version", "sources"}`; each other line a model:
                   cached_audio, image_in, cached_image, output, reasoning, audio_out, image_out
         above     {tokens of input: classes}: what a call with more input than that costs, all of it
         tiers     {flex | priority | batch: {"usd", "above"}}
-        fees      dollars each, for what the provider does on the way: web_search, file_search, code_interpreter, maps,
-                  request
+        fees      dollars each, for what the provider does on the way: web_search, grounding (an answer with searches,
+                  however many), file_search, code_interpreter, maps, request
         units     dollars each: image, second, character, page, query, megapixel
         variants  {unit: {variant: dollars each}}: sizes and qualities of images, resolutions of video
         source, date                                  where and when this was read
@@ -107,7 +107,8 @@ class Found:
         """What the offer's provider calls it; None where that has not the release that was named."""
         if self.pinned is None:
             return offer.names[0]
-        return next((name for name in offer.names if _tail(name) == self.pinned), None)
+        day = _day(self.pinned)
+        return next((name for name in offer.names if _day(_stem(offer.provider, name)) == day), None)
 
 
 class Book:
@@ -122,46 +123,50 @@ class Book:
         self._offers: dict[tuple[str, str], tuple[Model, Offer]] = {}
         self._ids: dict[str, Found] = {}
         self._bare: dict[str, Found | None] = {}
+        for model in sorted(self.models.values(), key=lambda model: (model.id.endswith("-latest"), model.id)):
+            for name in (model.id, *model.aliases):
+                self._ids[name] = self._know(name, Found(model, None))
         for model in self.models.values():
-            self._know(model)
+            for offer in model.offers:
+                for name in offer.names:
+                    self._offers.setdefault((offer.provider, name), (model, offer))
+                    if ":" not in model.id:  # a dearer way to a model is found by its id alone
+                        self._know_release(model, _stem(offer.provider, name))
 
-    def _know(self, model: Model) -> None:
-        plain = Found(model, None)
-        for name in (model.id, *model.aliases):
-            self._ids.setdefault(spelled(name), plain)
-            self._ids[name] = plain
-            self._know_bare(name, plain)
-        for offer in model.offers:
-            for name in offer.names:
-                self._offers.setdefault((offer.provider, name), (model, offer))
-                tail = _tail(name)
-                release = Found(model, tail) if DATED.search(tail) else plain
-                self._ids.setdefault(spelled(f"{model.author}/{tail}"), release)
-                self._know_bare(f"{model.author}/{tail}", release)
+    def _know_release(self, model: Model, stem: str) -> None:
+        """A provider's own word for a model is one for its author's too. A date in it pins, unless it is the id's."""
+        day = _day(stem)
+        name = f"{model.author}/{stem}"
+        if spelled(name) not in self._ids:
+            self._know(name, Found(model, stem if day and day != _day(spelled(model.id)) else None))
 
-    def _know_bare(self, name: str, found: Found) -> None:
+    def _know(self, name: str, found: Found) -> Found:
+        """Spell a name. Of one author's models the first has a spelling; bare, what two authors have means nobody."""
+        self._ids.setdefault(spelled(name), found)
         bare = spelled(name.partition("/")[2])
         known = self._bare.setdefault(bare, found)
-        if known is not None and known.model is not found.model:
+        if known is not None and known.model.author != found.model.author:
             self._bare[bare] = None
+        return found
 
     def find(self, name: str) -> Found | None:
         """The model that a public name means: its id, an alias, another spelling, or its bare name if no other author
         has one of that name."""
         if "/" in name:
             return self._ids.get(name) or self._ids.get(spelled(name))
-        return self._bare.get(spelled(name))
+        found = self._bare.get(spelled(name))
+        return self._ids.get(f"{found.model.author}/{name}", found) if found else None
 
     def offer(self, provider: str, name: str) -> tuple[Model, Offer] | None:
         """What a provider calls so."""
         return self._offers.get((provider, name))
 
 
-DATED = re.compile(r"-(?:20\d\d-?[01]\d-?[0-3]\d|\d{4}|\d\d-(?:\d\d|20\d\d)|\d{3})(?=$|[-:@])")
-"""The part of a name that says which release it is: `-2024-08-06`, `-20250929`, `-0613`, `-05-06`, `-001`."""
-
 _LATEST = re.compile(r"-latest$")
-_VENDOR_MARKS = re.compile(r"(?:-v\d+(?::\d+)?|@\d{8}|:free)$")
+_DAY = re.compile(r"-(20\d\d-?[01]\d-?[0-3]\d|[01]\d-20\d\d|\d{4}|\d\d-\d\d|00\d)(?=$|[-:])")
+"""The part of a name that says which release it is: `-2024-08-06`, `-20250929`, `-0613`, `-05-06`, `-001`."""
+_BEDROCK = re.compile(r"^(?:[a-z]+\.)?[a-z0-9]+\.(?=[a-z])|-v\d+(?::\d+)?$|:\d+$")
+"""What Bedrock puts around a name: `us.anthropic.…-v1:0`."""
 
 
 @cache
@@ -170,13 +175,18 @@ def spelled(name: str) -> str:
     return _LATEST.sub("", name.lower().replace(".", "-").replace("_", "-").replace("@", "-"))
 
 
-def _tail(name: str) -> str:
-    """A provider's name without its folders, region and version marks, spelled alike."""
-    tail = name.rpartition("/")[2]
-    head, dot, rest = tail.rpartition(".")
-    if dot and "-" not in head.rpartition(".")[2] and not head[-1:].isdigit():  # us.anthropic.claude-…
-        tail = rest
-    return spelled(_VENDOR_MARKS.sub("", tail))
+def _stem(provider: str, name: str) -> str:
+    """A provider's name without what only it puts there: folders, regions, marks of a version; spelled."""
+    stem = name.rpartition("/")[2]
+    if provider == "bedrock":
+        stem = _BEDROCK.sub("", stem)
+    return spelled(stem.partition(":")[0] if provider == "huggingface" else stem)
+
+
+def _day(stem: str) -> str | None:
+    """Which release a name says."""
+    found = _DAY.search(stem)
+    return found[1].replace("-", "") if found else None
 
 
 def read(data: bytes) -> Book:

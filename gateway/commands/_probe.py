@@ -12,7 +12,6 @@ from ..billing import prices
 from ..call import Call, Caller, Channel, Fault, Leg, Meter
 from ..clock import monotonic, now_ms
 from ..dialects import bridge
-from ..dialects.bridge import NAMED
 from ..modalities import words
 from ..providers import pool, profiles
 from ..providers.registry import KINDS
@@ -44,7 +43,7 @@ def problem(channel: Channel, secret_env: str | None) -> Problem | None:
     try:
         status, _, body = pool.probe(channel, KINDS[channel.provider].probe)
         if status in (404, 405):  # some servers list nothing; an empty chat is refused, but only after the key
-            status, _, body = pool.probe(channel, NAMED[channel.dialects[0]].path("none", False), b"{}")
+            status, _, body = pool.probe(channel, words.UPSTREAM[channel.dialects[0]].path("none", False), b"{}")
             refused = status in (400, 422)
     except Fault as fault:
         detail = fault.message or {"timeout": "it does not answer in time"}.get(fault.cause, "it speaks no HTTP")
@@ -124,7 +123,7 @@ _MOST_MODELS = 3
 def trials(channel: Channel) -> Iterator[Trial]:
     """Ask a channel's cheapest model in each dialect, whole and then streamed. It costs what so few tokens cost."""
     for dialect in channel.dialects:
-        if dialect not in _ASKED:
+        if dialect not in _ASKED and dialect not in bridge.NAMED:
             continue
         tried: list[Trial] = []
         for name in _cheapest(channel, dialect):
@@ -162,6 +161,7 @@ def _cheapest(channel: Channel, dialect: str) -> list[str]:
 
 def _trial(channel: Channel, dialect: str, model: str, *, streamed: bool) -> Trial:
     leg = Leg(channel=channel, model=model, dialect=dialect, profile=profiles.of(channel.provider, model, dialect))
+    dialect = dialect if dialect in _ASKED else "chat"  # which is translated to what only providers speak
     asked = {**_ASKED[dialect], **({leg.profile.limit_name: _MOST_OUTPUT} if dialect == "chat" else {})}
     said = {} if dialect == "gemini" else {"model": model, **({"stream": True} if streamed else {})}
     body = guard(json.dumps({**asked, **said}).encode())
@@ -183,7 +183,7 @@ def _trial(channel: Channel, dialect: str, model: str, *, streamed: bool) -> Tri
         meter, wrong = _answered(call, leg), None
     except Fault as fault:
         meter, wrong = Meter(), _in_words(fault, channel)
-    return Trial(dialect, model, streamed, meter.usage is not None, int((monotonic() - began) * 1000), wrong)
+    return Trial(leg.dialect, model, streamed, meter.usage is not None, int((monotonic() - began) * 1000), wrong)
 
 
 def _answered(call: Call, leg: Leg) -> Meter:

@@ -1,7 +1,8 @@
 """What a dialect offers to the rooms above: a package with these names.
 
 Between equal dialects bytes pass (`ask`, `encode`, `whole`, `feed`); between different ones a request is parsed and
-rendered, and a reply is parsed and rendered back (`bridge`).
+rendered, and a reply is parsed and rendered back (`bridge`). What clients speak is a `Surface`, what providers of chat
+can be told a `Target`; a `Dialect` is both.
 """
 
 from __future__ import annotations
@@ -74,28 +75,36 @@ class Writer(Protocol):
         ...
 
 
-class Words(Protocol):
-    """What the rooms above know of any wire format, be it chat or another modality.
+class Upstream(Protocol):
+    """What the rooms above know of any wire format that a provider takes, be it chat or another modality.
 
-    name: as `channels add --dialects` takes it · id_prefix: of the replies' ids · PING: what fills silence in a stream
-    and means nothing · OWN: members of a body that are the gateway's.
+    name: as `channels add --dialects` takes it.
     """
 
     name: str
-    id_prefix: str
-    PING: bytes
-    OWN: tuple[str, ...]
 
     def path(self, model: str, stream: bool) -> str:
         """Where a provider takes it, below the channel's base URL."""
         ...
 
-    def ask(self, values: Mapping[str, Any]) -> Ask:
-        """What the gateway must know of a request that the schema gate has passed."""
-        ...
-
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         """What a provider's error status means (Law 9)."""
+        ...
+
+
+class Words(Upstream, Protocol):
+    """What the rooms above know of any wire format that clients speak.
+
+    id_prefix: of the replies' ids · PING: what fills silence in a stream and means nothing · OWN: members of a body
+    that are the gateway's.
+    """
+
+    id_prefix: str
+    PING: bytes
+    OWN: tuple[str, ...]
+
+    def ask(self, values: Mapping[str, Any]) -> Ask:
+        """What the gateway must know of a request that the schema gate has passed."""
         ...
 
     def error(self, error: GatewayError, request_id: str) -> bytes:
@@ -108,7 +117,7 @@ class Words(Protocol):
 
 
 class Surface(Words, Protocol):
-    """What clients of chat speak: its bytes pass to a provider of the same, and it can be translated to a `Dialect`.
+    """What clients of chat speak: its bytes pass to a provider of the same, and it can be translated to a `Target`.
 
     FIELD: its own field for each feature of `neutral.features`, for messages and losses.
     """
@@ -140,16 +149,13 @@ class Surface(Words, Protocol):
         ...
 
 
-class Dialect(Surface, Protocol):
-    """A wire format of chat, as client surface and as provider language.
+class Target(Upstream, Protocol):
+    """What providers of chat speak: calls can be translated to it, and its replies back.
 
-    CAN: what it can say, for each feature of `neutral.features` · TURNS: members of a body that hold the conversation ·
-    BOUND: members that some conversations do not bear; `render` leaves them out there.
+    CAN: what it can say, for each feature of `neutral.features`.
     """
 
     CAN: Mapping[str, Verdict]
-    TURNS: tuple[str, ...]
-    BOUND: tuple[str, ...]
 
     def lacks(self, request: ChatRequest, leg: Leg) -> frozenset[str]:
         """Features that CAN knows and this leg's model, or this conversation, does not bear: they are dropped."""
@@ -166,3 +172,14 @@ class Dialect(Surface, Protocol):
     def reader(self) -> Reader:
         """For one stream of a provider's."""
         ...
+
+
+class Dialect(Surface, Target, Protocol):
+    """A wire format of chat, as client surface and as provider language.
+
+    TURNS: members of a body that hold the conversation · BOUND: members that some conversations do not bear; `render`
+    leaves them out there.
+    """
+
+    TURNS: tuple[str, ...]
+    BOUND: tuple[str, ...]

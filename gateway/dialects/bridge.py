@@ -11,14 +11,14 @@ from dataclasses import replace
 
 from ..call import Call, Fault, Leg, Meter
 from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
-from ..neutral.features import used
+from ..neutral.features import MEANING, used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, HostedTool, Message
 from ..splice import scan
 from ..sse import read
-from . import anthropic, gemini, openai_chat, openai_completions, openai_responses
-from .base import Dialect, Feed, Surface
+from . import accents, anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
+from .base import Dialect, Feed, Surface, Target
 from .customs import Customs, as_functions
 from .intake import Intake
 from .passing import parsed
@@ -26,10 +26,13 @@ from .scale import size
 from .seals import MARK, MARK_BASE64
 from .shapes import packed
 
-NAMED: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
-"""All dialects, by the names that channels know them by; the order is that of preference for a translated leg."""
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (openai_chat, openai_responses, anthropic, gemini)}
+"""What clients and providers speak, by name."""
 
-SURFACES: dict[str, Surface] = {**NAMED, openai_completions.name: openai_completions}
+NAMED: dict[str, Target] = {**DIALECTS, converse.name: converse}
+"""All that a call can be translated to, by the names that channels know them by."""
+
+SURFACES: dict[str, Surface] = {**DIALECTS, openai_completions.name: openai_completions}
 """All that clients of chat may speak."""
 
 
@@ -50,7 +53,7 @@ def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
 
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    sealed = call.dialect in NAMED and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
+    sealed = call.dialect in DIALECTS and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
     return leg.dialect == call.dialect and not sealed
 
 
@@ -70,31 +73,41 @@ def request(call: Call) -> ChatRequest:
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     """What a leg would lose of this call, as `field=drop`. Raises Refused."""
+    accent = leg.profile.accent
     if passes(call, leg):
-        return ()
+        return _strictly(call, tuple(f"{name}=drop" for name in accents.losses(call.body.values, accent)))
     source, target = SURFACES[call.dialect], NAMED[leg.dialect]
     if call.ask.only and leg.dialect != call.dialect:
         field = call.ask.only[0]
         raise Refused(field, f"{field} cannot be said to a provider of this model so.")
     asked = request(call)
     losses = [f"{name}=drop" for dialect, fields in asked.extras.items() if dialect != leg.dialect for name in fields]
-    lacking = target.lacks(asked, leg)
-    for feature in sorted(used(asked)):
+    theirs = SURFACES[leg.dialect].FIELD if leg.dialect in SURFACES else {}
+    lacking = target.lacks(asked, leg) | {
+        feature for feature, field in theirs.items() if field.partition(".")[0] in accent.unknown
+    }
+    for feature in sorted(used(asked) - set(leg.profile.knows)):
         verdict, field = target.CAN[feature], source.FIELD.get(feature, feature)
         if leg.dialect == call.dialect:  # all but the turns passes, and what they do not bear
-            verdict = "drop" if feature in lacking and field.partition(".")[0] in target.BOUND else "express"
+            bound = field.partition(".")[0] in DIALECTS[leg.dialect].BOUND
+            verdict = "drop" if feature in lacking and bound else "express"
         elif feature in lacking and verdict != "refuse":
-            verdict = "drop"
+            verdict = "refuse" if feature in MEANING else "drop"
         if verdict == "refuse" or (verdict == "drop" and call.strict):
             raise Refused(field, f"{field} cannot be said to a provider of this model ({feature.replace('_', ' ')}).")
         if verdict == "drop":
             losses.append(f"{field}=drop")
     if any(part.seal is not None and part.seal.origin != leg.dialect for part in _all(asked)):
         losses.append(f"{source.FIELD['reasoning']}=drop")
+    return _strictly(call, tuple(dict.fromkeys(losses)))
+
+
+def _strictly(call: Call, losses: tuple[str, ...]) -> tuple[str, ...]:
+    """The losses, if the caller puts up with any. Raises Refused."""
     if losses and call.strict:
         field = losses[0].partition("=")[0]
         raise Refused(field, f"{field} would be lost on the way to a provider.")
-    return tuple(dict.fromkeys(losses))
+    return losses
 
 
 def _all(asked: ChatRequest) -> Iterator[Part]:
@@ -103,7 +116,11 @@ def _all(asked: ChatRequest) -> Iterator[Part]:
 
 
 def encode(call: Call, leg: Leg) -> bytes:
-    """The body for a leg."""
+    """The body for a leg, with its provider's accent."""
+    return accents.spoken(_encoded(call, leg), leg.profile.accent)
+
+
+def _encoded(call: Call, leg: Leg) -> bytes:
     if passes(call, leg):
         return SURFACES[leg.dialect].encode(call, leg)
     target = NAMED[leg.dialect]
@@ -112,17 +129,18 @@ def encode(call: Call, leg: Leg) -> bytes:
     tools = tuple(tool for tool in asked.tools if not isinstance(tool, HostedTool) or tool.dialect == leg.dialect)
     asked = replace(asked, model=leg.model, messages=messages, tools=tools)
     if leg.dialect == call.dialect:  # only the turns hold what is not this provider's
-        rendered = target.render(asked, leg)
-        gone = {*target.TURNS, *(name for name in target.BOUND if name not in rendered)}
-        said = {name: value for name, value in rendered.items() if name in target.TURNS}
+        same = DIALECTS[leg.dialect]
+        rendered = same.render(asked, leg)
+        gone = {*same.TURNS, *(name for name in same.BOUND if name not in rendered)}
+        said = {name: value for name, value in rendered.items() if name in same.TURNS}
         kept = {name: value for name, value in call.body.values.items() if name not in gone}
-        return target.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
+        return same.encode(replace(call, body=scan(packed({**kept, **said}))), leg)
     if call.cap is not None:
         limit = min(call.cap, asked.sampling.limit or call.cap)
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
         asked = as_functions(asked)
-    return packed(target.render(asked, leg))
+    return packed({**target.render(asked, leg), **dict(leg.profile.adds)})
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:

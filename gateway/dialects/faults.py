@@ -1,12 +1,14 @@
 """What a provider's error means, whatever its dialect (Law 9): its words made fit to keep, its status a cause.
 
 Texts stand under `error.message` (OpenAI, Anthropic, Gemini), `detail` (Mistral, FastAPI), `message`, or are a plain
-string under `error`.
+string under `error`. Some vendors say by a code of their own, and with a status that means something else, that it is
+our account that they refuse, or its rate.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,8 +25,22 @@ ACCOUNT = frozenset({401, 402, 403})
 MOST_TEXT, MOST_PARAM, MOST_CODE = 2048, 256, 64
 """Bytes of a provider's words that are kept."""
 
-_OUR_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
+_OUR_CODES = frozenset(
+    {
+        "insufficient_quota", "billing_hard_limit_reached", "account_deactivated",
+        "exceeded_current_quota_error",  # Moonshot, 429: https://platform.kimi.ai/docs/api/errors
+        "Arrearage",  # Alibaba, 400: https://www.alibabacloud.com/help/en/model-studio/error-code
+        "1110", "1111", "1112", "1113", "1121",  # Z.AI, 429: https://docs.z.ai/api-reference/api-code
+    }
+)  # fmt: skip
 """What is said, with whatever status, of our account."""
+
+_OUR_WORDS = re.compile(r"Incorrect API key provided|Your team \S+ has either used all available credits")
+"""The same where nothing but the text tells: xAI answers 400 for a key (as recorded) and 429 for credits."""
+
+_LIMITS = frozenset({"rate_limit_exceeded", "1302", "1303", "1305", "1308"})
+"""Rates that we exceed, with whatever status: Groq says 413 where a request is over what is left of the minute's tokens
+(https://console.groq.com/docs/rate-limits), Z.AI tells by its code."""
 
 
 class Words(NamedTuple):
@@ -37,7 +53,17 @@ class Words(NamedTuple):
 
 def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """What an error status means where nothing but status and code tells."""
-    return made(status, words_of(error_in(body)), seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
+    found = error_in(body)
+    if status == 403 and _flagged(found):
+        status = 400
+    return made(status, words_of(found), seconds_to_wait(headers.get("retry-after")), kept_headers(headers))
+
+
+def _flagged(found: Any) -> bool:
+    """Whether it is the caller's input that is forbidden, not our account
+    (https://openrouter.ai/docs/api/reference/errors-and-debugging)."""
+    told = found.get("metadata") if isinstance(found, dict) else None
+    return isinstance(told, dict) and "flagged_input" in told
 
 
 def error_in(body: bytes) -> Any:
@@ -58,6 +84,10 @@ def words_of(found: Any) -> Words:
     if not isinstance(found, dict):
         return Words()
     message = found.get("message") or found.get("detail") or found.get("error")
+    if isinstance(message, dict):
+        message = message.get("detail") or message
+    if isinstance(message, list):
+        message = _complaints(message) or message
     if message is not None and not isinstance(message, str):
         message = json.dumps(message, ensure_ascii=False)
     code = found.get("code") if found.get("code") is not None else found.get("type")
@@ -67,6 +97,16 @@ def words_of(found: Any) -> Words:
         param=clean(param, MOST_PARAM) if isinstance(param, str) else None,
         code=clean(str(code), MOST_CODE) if isinstance(code, str | int) else None,
     )
+
+
+def _complaints(found: list[Any]) -> str | None:
+    """The complaints of a validator (FastAPI, Mistral) as text; None for what are none."""
+    told = [
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+        for one in found
+        if isinstance(one, dict) and isinstance(one.get("loc"), list) and isinstance(one.get("msg"), str)
+    ]
+    return "; ".join(told) if len(told) == len(found) else None
 
 
 def cause_of(status: int) -> Cause:
@@ -91,8 +131,9 @@ def made(
     account: bool = False,
 ) -> Fault:
     """The fault of an error, in the provider's words; status 0 for one without. account: these are about ours there."""
+    ours = account or words.code in _OUR_CODES or bool(words.message and _OUR_WORDS.match(words.message))
     return Fault(
-        "account" if account or words.code in _OUR_CODES else cause_of(status),
+        "account" if ours else "limited" if words.code in _LIMITS and status != 400 else cause_of(status),
         status=status,
         message=words.message or "",
         param=words.param,

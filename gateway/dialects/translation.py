@@ -7,7 +7,7 @@ page shows is what `bridge.screen` does, so a loss that is not on it cannot happ
 from __future__ import annotations
 
 from ..neutral.features import FEATURES
-from .bridge import NAMED
+from .bridge import DIALECTS, NAMED
 
 _WORDS = {"express": "yes", "reshape": "reshaped", "drop": "dropped", "refuse": "refused"}
 _HEAD = """# Translation
@@ -17,7 +17,7 @@ Printed from `gateway/neutral/features.py` and each dialect's `can.py` by `make 
 A request goes on byte for byte where a provider speaks the client's own dialect. Where none does, it is parsed, held
 against the tables below before anything is sent, and said again in the provider's words; the answer comes back the same
 way, whole or streamed. The dialects are `chat` (`/v1/chat/completions`), `responses` (`/v1/responses`), `messages`
-(`/v1/messages`) and `gemini` (`:generateContent`).
+(`/v1/messages`) and `gemini` (`:generateContent`); `converse` is Amazon Bedrock's, which providers speak only.
 
 - **yes** (express): said as it is.
 - **reshaped** (reshape): said in another way that means the same, such as a developer's message as a system's.
@@ -28,10 +28,12 @@ way, whole or streamed. The dialects are `chat` (`/v1/chat/completions`), `respo
   answer is a 400 whose `param` is the client's own field.
 
 Members that only one dialect knows and that have no row here are dropped on the way to another, and named likewise; so
-is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools).
-What a reply says and the client's dialect has no words for is left out: the answer was paid for and is never thrown
-away. A thinking signature, encrypted reasoning or `thoughtSignature` travels through a client of another dialect,
-marked with its origin, and goes back to nobody but its maker.
+is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools):
+the last table says which. A temperature above a model's highest becomes that, and is named like what is dropped. An
+effort that a model does not know becomes the next lower one that it knows, else its least. What a reply says and the
+client's dialect has no words for is left out: the answer was paid for and is never thrown away. A thinking signature,
+encrypted reasoning or `thoughtSignature` travels through a client of another dialect, marked with its origin, and goes
+back to nobody but its maker.
 
 Tools that a provider would run itself (a web search) have no words in other dialects. Beside functions of the caller's
 they are dropped, since agents list them with every request and the model can do without; alone they are refused.
@@ -61,13 +63,13 @@ def as_markdown() -> str:
         lines.append(f"| {feature.meaning} | {cells} |")
     lines += [
         "",
-        "## Its field in each dialect",
+        "## Its field in each dialect of clients",
         "",
-        f"| what is asked | {' | '.join(f'`{name}`' for name in names)} |",
-        "|---" * (len(names) + 1) + "|",
+        f"| what is asked | {' | '.join(f'`{name}`' for name in DIALECTS)} |",
+        "|---" * (len(DIALECTS) + 1) + "|",
     ]
     for feature in FEATURES:
-        cells = " | ".join(_field(NAMED[name].FIELD.get(feature.name)) for name in names)
+        cells = " | ".join(_field(DIALECTS[name].FIELD.get(feature.name)) for name in DIALECTS)
         lines.append(f"| {feature.meaning} | {cells} |")
     return _HEAD + "\n".join(lines) + "\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
-from ..dialects.base import Words
+from ..dialects.base import Upstream, Words
 from . import embeddings
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -16,6 +16,10 @@ _OTHER = "other=drop"
 _MOST_LOSSES = 32
 
 NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
+"""What clients speak."""
+
+UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
+"""What providers take."""
 
 
 def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:

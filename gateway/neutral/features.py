@@ -83,6 +83,8 @@ FEATURES = (
     Feature("bare_reasoning", "earlier thoughts that carry no seal of their maker"),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
+MEANING = frozenset({"n", "stop", "stop_many"})
+"""What would be missed where a model lacks it, though its dialect has words for it. All else that models lack tunes."""
 
 
 def used(request: ChatRequest) -> frozenset[str]:

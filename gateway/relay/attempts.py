@@ -119,7 +119,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
         channel=leg.channel,
         dialect=leg.dialect,
         model=leg.model,
-        path=words.NAMED[leg.dialect].path(leg.model, call.ask.stream) + call.below,
+        path=words.UPSTREAM[leg.dialect].path(leg.model, call.ask.stream) + call.below,
         body=words.encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
@@ -138,7 +138,7 @@ def raise_for_status(wire: Wire, leg: Leg) -> None:
         except Fault:
             body = b""
         with sensible():
-            raise words.NAMED[leg.dialect].fault(wire.status, wire.headers, body)
+            raise words.UPSTREAM[leg.dialect].fault(wire.status, wire.headers, body)
 
 
 def read(wire: Wire, most: int) -> bytes:

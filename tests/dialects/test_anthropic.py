@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Ask, Call, Fault, Leg, Meter, Price
-from gateway.dialects import anthropic, bridge, shapes
-from gateway.dialects.anthropic import parts, reply, schemas
+from gateway.dialects import anthropic, bridge, fitting, schemas, shapes
+from gateway.dialects.anthropic import parts, reply
 from gateway.errors import GatewayError
 from gateway.neutral.events import Event, PartDelta, PartEnd, PartStart, fold, unfold
 from gateway.neutral.features import NAMES, used
@@ -630,8 +630,8 @@ def test_a_reply_is_the_same_whole_and_streamed(one: ChatReply, size: int) -> No
 
 @given(st.text("ab_x2.e5f-: é", max_size=12))
 def test_names_of_tools_fit_and_come_back(name: str) -> None:
-    fit = parts.fitted(name)
-    assert parts.called(fit) == name and all(c in "abcdefxyz0123456789_-" for c in fit.lower())
+    fit = fitting.fitted(name)
+    assert fitting.called(fit) == name and all(c in "abcdefxyz0123456789_-" for c in fit.lower())
 
 
 # Requests in neutral words

@@ -17,6 +17,7 @@ from gateway.dialects.openai_chat.writer import ChatWriter
 from gateway.neutral.events import unfold
 from gateway.neutral.parts import Reasoning, Refusal, Text, ToolCall
 from gateway.neutral.reply import ChatReply, Choice, Finish, Usage
+from gateway.sse import read
 from tests import made
 
 BASE = {"model": "lab/m", "messages": [{"role": "user", "content": "hi"}]}
@@ -145,7 +146,9 @@ def test_usage(values: Any, usage: Usage | None) -> None:
     ("status", "body", "cause", "message"),
     [
         (400, b'{"error":{"message":"bad","param":"p","code":"c"}}', "request", "bad"),
-        (400, b'{"detail":[{"loc":["a"],"msg":"b"}]}', "request", '[{"loc": ["a"], "msg": "b"}]'),
+        (400, b'{"detail":[{"loc":["a"],"msg":"b"}]}', "request", "a: b"),
+        (422, b'{"detail":[{"loc":["a",0],"msg":"b"},{"loc":["c"],"msg":"d"}]}', "request", "a.0: b; c: d"),
+        (422, b'{"detail":[{"loc":["a"]}]}', "request", '[{"loc": ["a"]}]'),
         (400, b'{"message":"plain"}', "request", "plain"), (400, b'{"error":"text"}', "request", "text"),
         (400, b'[{"error":{"message":"in a list"}}]', "request", "in a list"), (400, b"<html>", "request", ""),
         (400, b'{"error":{"message":"half \\ud83d"}}', "request", "half "), (400, b'"x\\u0000y"', "request", "x y"),
@@ -159,6 +162,96 @@ def test_what_a_status_means(status: int, body: bytes, cause: str, message: str)
     fault = openai_chat.fault(status, {"retry-after": "3", "x-should-retry": "false", "set-cookie": "x"}, body)
     assert (fault.cause, fault.message, fault.status, fault.retry_after) == (cause, message, status, 3)
     assert fault.headers == (("x-should-retry", "false"),)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "status", "body", "cause", "told"),
+    [
+        ("Mistral, a member too many", 422,
+         {"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "user"],
+          "msg": "Extra inputs are not permitted"}]}, "type": "invalid_request_error", "code": None},
+         "request", "body.user: Extra inputs are not permitted"),
+        ("Mistral, no capacity", 429,
+         {"object": "error", "message": "Service tier capacity exceeded for this model.",
+          "type": "service_tier_capacity_exceeded", "param": None, "code": "3505"}, "limited", "Service tier"),
+        ("Mistral, a wrong key", 401, {"detail": "Unauthorized"}, "account", "Unauthorized"),
+        ("Z.AI, no money", 429, {"error": {"code": "1113", "message": "Insufficient balance or no resource package."}},
+         "account", "Insufficient"),
+        ("Z.AI, too many at once", 429, {"error": {"code": "1302", "message": "High concurrency usage of this API"}},
+         "limited", "High"),
+        ("DeepSeek, no money", 402, {"error": {"message": "Insufficient Balance", "type": "unknown_error",
+         "param": None, "code": "invalid_request_error"}}, "account", "Insufficient"),
+        ("Moonshot, no money", 429, {"error": {"message": "You exceeded your current quota",
+         "type": "exceeded_current_quota_error"}}, "account", "You exceeded"),
+        ("Moonshot, overloaded", 429, {"error": {"message": "The engine is currently overloaded",
+         "type": "engine_overloaded_error"}}, "limited", "The engine"),
+        ("Alibaba, no money", 400, {"error": {"code": "Arrearage", "param": None, "type": "Arrearage",
+         "message": "Access denied, please make sure your account is in good standing."}}, "account", "Access denied"),
+        ("xAI, a wrong key (recorded)", 400, {"code": "invalid-argument", "error": "Incorrect API key provided. You can"
+         " obtain an API key from https://console.x.ai."}, "account", "Incorrect"),
+        ("xAI, no money", 429, {"code": "Some resource has been exhausted", "error": "Your team 16f2151a has either"
+         " used all available credits or reached its monthly spending limit."}, "account", "Your team"),
+        ("Groq, over the minute's tokens", 413, {"error": {"message": "Request too large for model `x` on tokens per"
+         " minute (TPM): Limit 6000, Requested 9000", "type": "tokens", "code": "rate_limit_exceeded"}},
+         "limited", "Request too large"),
+        ("OpenRouter, no money", 402, {"error": {"message": "This request requires more credits", "code": 402}},
+         "account", "This request"),
+        ("OpenRouter, flagged input", 403, {"error": {"code": 403, "message": "Your input was flagged",
+         "metadata": {"reasons": ["violence"], "flagged_input": "…", "provider_name": "x", "model_slug": "y"}}},
+         "request", "Your input"),
+        ("OpenRouter, a key without rights", 403, {"error": {"code": 403, "message": "Key limit exceeded"}},
+         "account", "Key limit"),
+        ("Hugging Face, no money", 402, {"error": "You have exceeded your monthly included credits"},
+         "account", "You have"),
+        ("Cohere, too fast", 429, {"id": "x", "message": "You are using a Trial key"}, "limited", "You are"),
+        ("Cohere, a wrong member", 422, {"id": "x", "message": "unknown field: parameter 'x' is not a valid field"},
+         "request", "unknown field"),
+    ],
+)  # fmt: skip
+def test_what_vendors_say_of_our_account_of_rates_and_of_the_request(
+    vendor: str, status: int, body: Any, cause: str, told: str
+) -> None:
+    fault = openai_chat.fault(status, {}, json.dumps(body).encode())
+    assert fault.cause == cause and fault.message.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ({"code": 502, "message": "Provider disconnected"}, "server"), ({"code": 429, "message": "slow"}, "limited"),
+        ({"code": 402, "message": "no credits"}, "account"), ({"code": "1302", "message": "too many"}, "limited"),
+        ({"code": "1113", "message": "arrears"}, "account"), ({"code": 400, "message": "bad"}, "request"),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_choice_ends_a_reply(error: dict[str, Any], cause: str) -> None:
+    """OpenRouter tells errors so, whole and in streams, on the top level or in the choice."""
+    choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": error}
+    for values in ({"choices": [choice]}, {"choices": [{**choice, "error": None}], "error": error}):
+        data = b"data: " + json.dumps({"id": "x", "model": "m", **values}).encode() + b"\n\n"
+        passed = openai_chat.feed(call(stream=True))
+        passed.push(data)
+        assert passed.fault is not None and passed.fault.cause == cause
+        with pytest.raises(Fault) as read_as:
+            list(openai_chat.reader().push(read(data)))
+        assert read_as.value.cause == cause
+        whole = {**values, "choices": [{**values["choices"][0], "message": {"role": "assistant", "content": ""}}]}
+        for fails in (
+            lambda body=whole: openai_chat.parse_reply(body),
+            lambda body=whole: openai_chat.whole(call(), json.dumps(body).encode(), Meter()),
+        ):
+            with pytest.raises(Fault) as told:
+                fails()
+            assert told.value.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [("sensitive", "filtered"), ("network_error", "error"), ("model_context_window_exceeded", "length"),
+     ("insufficient_system_resource", "error"), ("eos", "stop"), ("model_length", "length")],
+)  # fmt: skip
+def test_vendors_own_words_for_the_end(word: str, reason: str) -> None:
+    values = {"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": word}]}
+    assert openai_chat.parse_reply(values).choices[0].finish.reason == reason
 
 
 def test_long_words_are_cut() -> None:

@@ -18,8 +18,11 @@ from gateway.splice import guard
 from tests.matrix import read, replies
 
 FOLDER = Path(__file__).parent
-MODELS = {"chat": "gpt-up", "responses": "gpt-up", "messages": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
-"""Models upstream. The two last are of a kind that thinks within a budget of tokens; newer ones know efforts only."""
+MODELS = {
+    "chat": "gpt-up", "responses": "gpt-up", "messages": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash",
+    "converse": "anthropic.claude-sonnet-4-5-v1:0",
+}  # fmt: skip
+"""Models upstream. The three last are of a kind that thinks within a budget of tokens; newer ones know efforts only."""
 
 _HI: dict[str, dict[str, Any]] = {
     "chat": {"model": replies.MODEL, "messages": [{"role": "user", "content": "hi"}]},
@@ -40,14 +43,14 @@ class Situation:
         self.folder, self.name = folder, folder.name
         models = folder / "models.json"
         self.models = MODELS | (json.loads(models.read_text()) if models.exists() else {})
-        self.asks = any(self.has(f"asked.{dialect}.json") for dialect in bridge.NAMED)
+        self.asks = any(self.has(f"asked.{dialect}.json") for dialect in bridge.DIALECTS)
 
     def has(self, name: str) -> bool:
         return (self.folder / name).exists()
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """(client, provider) of whom the situation tells."""
-        for client in bridge.NAMED:
+        for client in bridge.DIALECTS:
             for provider in bridge.NAMED:
                 if self.has(f"asked.{client}.json") or (not self.asks and self.says(provider)):
                     yield client, provider
@@ -121,7 +124,7 @@ def streamed(asked: Call, taken: Leg, stream: bytes) -> tuple[Feed, str]:
         assert feed.tail is not None
         return feed, text + feed.tail.decode()
     error = attempts.verdict([feed.fault], [taken], asked.dialect)
-    return feed, text + bridge.NAMED[asked.dialect].error_frame(error, asked.request_id, b"".join(feed.out)).decode()
+    return feed, text + bridge.DIALECTS[asked.dialect].error_frame(error, asked.request_id, b"".join(feed.out)).decode()
 
 
 def _events(text: str, reply: dict[str, Any] | None) -> Iterator[Any]:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from openai import OpenAI
 
-from gateway.dialects.bridge import NAMED
+from gateway.dialects.bridge import DIALECTS
 from tests.gateway import Gateway
 
 ANTHROPIC = {"anthropic-version": "2023-06-01"}
@@ -98,7 +98,7 @@ def test_who_asks_is_told_by_headers_and_path(gateway: Gateway, key: str) -> Non
     [("chat", {}), ("messages", {**ANTHROPIC}), ("gemini", {"x-goog-api-key": ""})],
 )  # fmt: skip
 def test_errors_in_the_same_shape(gateway: Gateway, key: str, dialect: str, headers: dict[str, str]) -> None:
-    if dialect not in NAMED:
+    if dialect not in DIALECTS:
         pytest.skip(f"{dialect} is not spoken yet")
     for sent, path, status in (
         (key, "/v1/models/listed/none", 404), (key, "/v1/models/sandbox/echo", 403), ("sk-nobody", "/v1/models", 401),

@@ -34,7 +34,7 @@ def _made(one: Recording) -> list[dict[str, Any]]:
 def problems(book: Book, one: Recording, client: str, streamed: bool, chance: random.Random) -> list[str]:
     """What is wrong with the next turn as the answer's own provider gets it."""
     question = _question(client)
-    first, taken = call(client, question, stream=streamed), leg(one.dialect)
+    first, taken = call(client, question, stream=streamed), leg(one.dialect, one.model, one.provider)
     try:
         reply = _streamed(first, taken, one.body, chance) if streamed else _whole(first, taken, one.body)
     except Fault:

@@ -1,4 +1,4 @@
-"""Requests of all four dialects, read into one plain summary. Own code: nothing of the gateway's takes part.
+"""Requests of all dialects, read into one plain summary. Own code: nothing of the gateway's takes part.
 
 Texts are compared without white space, since dialects join and split them; results of tools by their values, since
 some dialects wrap them; earlier thoughts are not read.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 Turn = tuple[str, str, Any]
@@ -416,7 +417,65 @@ def _kind(media_type: str) -> str:
     return head if head in ("image", "audio", "video") else "file"
 
 
-_READ = {"chat": _chat, "responses": _responses, "messages": _messages, "gemini": _gemini}
+# Converse
+
+
+def _converse(values: dict[str, Any]) -> Asked:
+    asked = Asked()
+    for block in values.get("system") or ():
+        if block.get("text") != "Answer without calling a tool.":
+            asked.say("system", "text", block.get("text", ""))
+    names: dict[str, str] = {}
+    for message in values["messages"]:
+        blocks = message["content"]
+        if any("document" in block for block in blocks) and blocks[-1] == {"text": "."}:
+            blocks = blocks[:-1]
+        for block in blocks:
+            _converse_block(asked, names, message["role"], block)
+    config = values.get("toolConfig") or {}
+    for tool in config.get("tools") or ():
+        if "toolSpec" in tool:
+            one = tool["toolSpec"]
+            name, rest = _tool(one["name"], one.get("description"), one["inputSchema"]["json"])
+            asked.tools[name] = rest
+    match config.get("toolChoice"):
+        case {"tool": {"name": name}}:
+            asked.choice = ("required", [name])
+        case {"any": _}:
+            asked.choice = "required"
+    inference = values.get("inferenceConfig") or {}
+    asked.limit, asked.temperature, asked.top_p = (inference.get(name) for name in ("maxTokens", "temperature", "topP"))
+    asked.stop = list(inference.get("stopSequences") or ())
+    form = (values.get("outputConfig") or {}).get("textFormat")
+    if form:
+        asked.form = _form(json.loads(form["structure"]["jsonSchema"]["schema"]))
+    return asked
+
+
+def _converse_block(asked: Asked, names: dict[str, str], who: str, block: dict[str, Any]) -> None:
+    match block:
+        case {"text": text}:
+            asked.say(who, "text", text)
+        case {"toolUse": {"toolUseId": identity, "name": name, "input": given}}:
+            names[identity] = name
+            asked.say(who, "call", (name, given))
+        case {"toolResult": {"toolUseId": identity, "content": content}}:
+            texts = [inner["text"] for inner in content if "text" in inner]
+            asked.say(who, "result", (names.get(identity, ""), leaves(_one(texts))))
+            for inner in content:
+                if "text" not in inner:
+                    _converse_block(asked, names, who, inner)
+        case {"image": one} | {"audio": one} | {"video": one} | {"document": one}:
+            kind = next(iter(block)).replace("document", "file")
+            media_type = "text/plain" if one["format"] in ("txt", "csv", "md", "html") else f"{kind}/{one['format']}"
+            asked.say(who, kind, media(one["source"]["bytes"], media_type))
+        case {"reasoningContent": _} | {"cachePoint": _}:
+            pass
+        case _:
+            asked.odd.append(f"a block {sorted(block)}")
+
+
+_READ = {"chat": _chat, "responses": _responses, "messages": _messages, "gemini": _gemini, "converse": _converse}
 
 
 # Where calls and their results stand
@@ -501,4 +560,26 @@ def _gemini_places(values: dict[str, Any]) -> Iterator[str]:
         yield "a call without its result after it"
 
 
-_PLACES = {"chat": _chat_places, "responses": _responses_places, "messages": _messages_places, "gemini": _gemini_places}
+def _converse_places(values: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    roles = [message["role"] for message in values["messages"]]
+    if roles[0] != "user" or any(one == other for one, other in pairwise(roles)):
+        yield f"turns {roles}"
+    for message in values["messages"]:
+        kinds = [next(iter(block)) for block in message["content"]]
+        results = [block["toolResult"]["toolUseId"] for block in message["content"] if "toolResult" in block]
+        if sorted(results) != sorted(waiting):
+            yield f"results {results} after calls {waiting}"
+        if results and kinds[: len(results)] != ["toolResult"] * len(results):
+            yield "results after something else"
+        waiting = [block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block]
+        if any(not block["text"].strip() for block in message["content"] if "text" in block):
+            yield "a text of nothing"
+    if waiting:
+        yield "a call without its result after it"
+
+
+_PLACES = {
+    "chat": _chat_places, "responses": _responses_places, "messages": _messages_places, "gemini": _gemini_places,
+    "converse": _converse_places,
+}  # fmt: skip

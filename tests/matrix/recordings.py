@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.recorded.cassettes import interactions
+from tests.recorded.cassettes import interactions, vendor
 
 DIALECTS = {"openai-chat": "chat", "openai-responses": "responses", "anthropic": "messages", "gemini": "gemini"}
 """Folders of recordings, and the dialects that they are in."""
@@ -41,10 +41,12 @@ REQUESTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One interaction. asked: its request, as far as it was published · body: of the answer; a stream's as SSE."""
+    """One interaction. provider: as profiles know it · asked: its request, as far as it was published · body: of the
+    answer; a stream's as SSE."""
 
     name: str
     dialect: str
+    provider: str
     model: str
     asked: dict[str, Any] | None
     streamed: bool
@@ -78,6 +80,7 @@ def recordings(shared: Path) -> Iterator[Recording]:
             yield Recording(
                 name=f"{folder}/{name}",
                 dialect=dialect,
+                provider=vendor(one["provider"]),
                 model=str(one.get("model") or "m"),
                 asked=one["request"].get("json"),
                 streamed=bool(one.get("stream")),

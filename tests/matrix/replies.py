@@ -8,13 +8,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from gateway.call import Call, Fault, Leg, Meter, Price, Profile
+from gateway.call import Call, Fault, Leg, Meter, Price
 from gateway.dialects import bridge
 from gateway.dialects.base import Feed
 from gateway.dialects.gemini.array import Elements
 from gateway.errors import GatewayError
 from gateway.relay import attempts
 from tests import made
+from tests.recorded.cassettes import KEPT, told
 
 from . import grammar, read
 from .recordings import Recording
@@ -32,15 +33,19 @@ _ASKED: dict[str, dict[str, Any]] = {
 def call(dialect: str, body: dict[str, Any], *, model: str = MODEL, stream: bool = False) -> Call:
     """A call as the door makes it. Gemini has the model and the way of answering in its path."""
     values = {**body, "model": model, "stream": stream}
-    speaks = bridge.NAMED[dialect]
+    speaks = bridge.DIALECTS[dialect]
     return made.call(
         dialect, f"{speaks.id_prefix}ours", json.dumps(body).encode(), speaks.ask(values), created_ms=1_700_000_000_000
     )
 
 
-def leg(dialect: str, model: str = "up/m") -> Leg:
+_MAKERS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "gemini": "google", "converse": "bedrock"}
+
+
+def leg(dialect: str, model: str = "up/m", provider: str | None = None) -> Leg:
+    """A leg to a provider, or to the maker of the dialect."""
     price = Price(rates={}, context=1_000_000, max_output=64_000, version="")
-    return made.leg(dialect, model, price, secret="sk-secret", profile=Profile(limit_name="max_completion_tokens"))
+    return made.leg(dialect, model, price, secret="sk-secret", provider=provider or _MAKERS[dialect])
 
 
 def ways(one: Recording, client: str) -> list[tuple[str, bool, bool]]:
@@ -62,7 +67,7 @@ def problems(
         body["stream"] = True
     if client == "chat" and streamed and wants_usage:
         body["stream_options"] = {"include_usage": True}
-    asked, taken = call(client, body, stream=streamed), leg(one.dialect)
+    asked, taken = call(client, body, stream=streamed), leg(one.dialect, one.model, one.provider)
     if one.status >= 300:
         fault = bridge.NAMED[one.dialect].fault(one.status, one.headers, one.body)
         return _error_problems(one, asked, taken, fault)
@@ -100,7 +105,7 @@ def _streamed(
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
         error = attempts.verdict([feed.fault], [taken], asked.dialect)
-        text += bridge.NAMED[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
+        text += bridge.DIALECTS[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
             found += grammar.problems(book, asked.dialect, text, wants_usage=wants_usage, broken=True)
@@ -209,9 +214,6 @@ def _where(want: str, got: str) -> str:
 
 # Errors
 
-_KEPT = frozenset({400, 404, 409, 413, 422})
-_TOLD = {401: 503, 402: 503, 403: 503, 429: 429, 529: 429, 500: 500, 502: 502, 503: 503, 504: 504}
-_OUR_ACCOUNT = re.compile(r"API_KEY_INVALID|API key not valid")
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 502: "api_error",
@@ -222,15 +224,13 @@ _ANTHROPIC_TYPES = {
 def _error_problems(one: Recording, asked: Call, taken: Leg, fault: Fault) -> list[str]:
     error = attempts.verdict([fault], [taken], asked.dialect)
     text = one.body.decode()
-    want = one.status if one.status in _KEPT else _TOLD[one.status]
+    want = told(one.status, text)
     if one.status == 529 and asked.dialect == "messages":
         want = 529  # which is known only there
-    if _OUR_ACCOUNT.search(text):
-        want = 503
     found = []
     if error.status != want:
         found.append(f"{one.status} is told as {error.status} instead of {want}")
-    if want in _KEPT and one.body.lstrip()[:1] in (b"{", b"["):
+    if want in KEPT and one.body.lstrip()[:1] in (b"{", b"["):
         words = _provider_words(json.loads(text))
         if words and words[:60].split() != error.message[: len(words[:60])].split()[: len(words[:60].split())]:
             found.append(f"the provider's words are lost: {words[:60]!r} became {error.message[:60]!r}")
@@ -250,7 +250,7 @@ def _provider_words(found: Any) -> str:
 def _told(asked: Call, taken: Leg, fault: Fault, words: str | None) -> list[str]:
     """What is wrong with the error that a client is told."""
     error = attempts.verdict([fault], [taken], asked.dialect)
-    speaks = bridge.NAMED[asked.dialect]
+    speaks = bridge.DIALECTS[asked.dialect]
     found = _envelope(asked, error, json.loads(speaks.error(error, asked.request_id)))
     frame = speaks.error_frame(error, asked.request_id).decode()
     events = list(read.frames(frame))

@@ -19,6 +19,9 @@ from .schemas import Book
 FETCHED = base64.b64encode(b"what the address has.").decode()
 """What every address answers here, in base64."""
 
+_IN_PATH = ("gemini", "converse")
+"""Who has the model, and whether a stream is wanted, in the path."""
+
 
 class Refused(Exception):
     """The bridge refuses to translate a request: the feature that it would lose."""
@@ -45,7 +48,7 @@ def problems(book: Book, one: Request, target: str) -> list[str]:
         body = json.loads(bridge.encode(ours, taken))
     faulty = target == one.dialect and book.request(target, one.body)  # vendor's newest words for it, or not
     found = [problem for problem in (book.request(target, body),) if problem and not faulty]
-    if target != "gemini" and body.get("model") != taken.model:
+    if target not in _IN_PATH and body.get("model") != taken.model:
         found.append(f"model is {body.get('model')}")
     want, got = asked.read(one.dialect, one.body), asked.read(target, body)
     want.stream = one.stream
@@ -65,6 +68,8 @@ def _differences(
     can = bridge.NAMED[target].CAN
     found = [f"it reads oddly: {odd}" for odd in got.odd if source != target or odd not in want.odd]
     found += _turns_differ(want, got, fetched)
+    if target == "converse" and (want.choice == "none" or not want.tools):  # offered only where some were called before
+        got.tools, got.choice = want.tools, want.choice
     if want.tools != got.tools:
         for name in sorted({*want.tools, *got.tools}):
             if want.tools.get(name) != got.tools.get(name):
@@ -87,7 +92,7 @@ def _differences(
         feature = "json_object" if want.form == "json" else "json_schema"
         if can[feature] == "express":
             found.append(f"the answer's form is {got.form} instead of {want.form}")
-    if target != "gemini" and got.stream != want.stream:
+    if target not in _IN_PATH and got.stream != want.stream:
         found.append(f"stream is {got.stream}")
     if want.effort and got.effort and {source, target} == {"chat", "responses"} and want.effort != got.effort:
         found.append(f"effort is {got.effort} instead of {want.effort}")

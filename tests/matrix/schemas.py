@@ -15,6 +15,8 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import best_match
 
+from tests import bedrock
+
 _TELLING = frozenset({"type", "role", "status", "finish_reason", "stop_reason", "finishReason", "object", "mode"})
 
 
@@ -48,6 +50,8 @@ class Book:
                 return self._closed("CreateResponse", values)
             case "messages":
                 return self.check("anthropic", "MessageCreateParams", values)
+            case "converse":
+                return bedrock.wrong(values)
             case _:
                 return self.check("gemini", "Request", values)
 

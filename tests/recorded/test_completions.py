@@ -5,22 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Lab
-from tests.recorded.cassettes import KEPT, TOLD, dumps, interactions
+from tests.conftest import PROVIDER_KEY, Lab, Rows
+from tests.recorded.cassettes import KEPT, TOLD, Tally, dumps, interactions, misdirected
 from tests.recorded.test_chat import check_stream, check_up, check_whole
 from tests.upstream import Script
 
 
-def test_recorded_completions(free_lab: Lab, shared: Path) -> None:
-    tried, wrong = 0, []
+def test_recorded_completions(rows: Rows, shared: Path) -> None:
+    tally = Tally("recorded completions")
     for place, (name, one) in enumerate(interactions(shared, "openai-completions", "completions")):
         for style in (0, 1, 2):
-            problem = _try(free_lab, one, (place + style) % 3, odd=style == 2)
-            tried += 1
-            if problem:
-                wrong.append(f"{name}: {problem}")
-    print(f"recorded completions: {tried} tried, {len(wrong)} wrong")
-    assert tried >= 36 and not wrong, "\n".join(wrong)
+            tally.note(name, one, _try(rows.lab(one["row"]), one, (place + style) % 3, odd=style == 2))
+    tally.check(least=36)
 
 
 def _try(lab: Lab, one: dict[str, Any], style: int, odd: bool) -> str | None:
@@ -31,7 +27,7 @@ def _try(lab: Lab, one: dict[str, Any], style: int, odd: bool) -> str | None:
     raw = "".join(payload).encode() if stream else payload
     pieces: list[Any] = [raw[at : at + 7] for at in range(0, len(raw), 7)] if odd else [raw]
     content_type = "text/event-stream" if stream else "application/json"
-    model = lab.model(Script(response["status"], {"content-type": content_type}, pieces, "chunked"))
+    model = lab.model(Script(response["status"], {"content-type": content_type}, pieces, "chunked"), one.get("model"))
     upstream_model = model.split("/", 1)[1]
     body = {"prompt": "A fixture: its request was not published.", **one["request"]["json"], "model": model}
     sent = dumps(body, style)
@@ -39,7 +35,7 @@ def _try(lab: Lab, one: dict[str, Any], style: int, odd: bool) -> str | None:
     asked = lab.provider.of(upstream_model)
     if not asked:
         return f"refused with {answer.status_code}: {answer.text[:300]}"
-    problem = "went elsewhere" if asked[0].path != "/v1/completions" else None
+    problem = misdirected(one, asked[0], PROVIDER_KEY)
     problem = problem or check_up(sent, asked[0].body, body, upstream_model, lab.name)
     if problem:
         return problem

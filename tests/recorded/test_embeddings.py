@@ -6,34 +6,33 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Lab
-from tests.recorded.cassettes import KEPT, TOLD, dumps, interactions
+from tests.conftest import PROVIDER_KEY, Lab, Rows
+from tests.recorded.cassettes import KEPT, TOLD, Tally, dumps, interactions, misdirected
 from tests.recorded.test_chat import renamed
 from tests.upstream import Script
 
 
-def test_recorded_embeddings(free_lab: Lab, shared: Path) -> None:
-    tried, wrong = 0, []
+def test_recorded_embeddings(rows: Rows, shared: Path) -> None:
+    tally = Tally("recorded embeddings")
     for place, (name, one) in enumerate(interactions(shared, "openai-embeddings", "embeddings")):
-        problem = _try(free_lab, one, place % 3)
-        tried += 1
-        if problem:
-            wrong.append(f"{name}: {problem}")
-    print(f"recorded embeddings: {tried} tried, {len(wrong)} wrong")
-    assert tried >= 25 and not wrong, "\n".join(wrong)
+        tally.note(name, one, _try(rows.lab(one["row"]), one, place % 3))
+    tally.check(least=25)
 
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     response = one["response"]
     payload: bytes = one["payload"]
-    model = lab.model(Script(response["status"], {"content-type": "application/json"}, [payload], "chunked"))
+    told = Script(response["status"], {"content-type": "application/json"}, [payload], "chunked")
+    model = lab.model(told, one.get("model"))
     upstream_model = model.split("/", 1)[1]
     sent = dumps({**one["request"]["json"], "model": model}, style)
     answer = lab.gateway.post("/v1/embeddings", sent.encode())
     asked = lab.provider.of(upstream_model)
     if not asked:
         return f"refused with {answer.status_code}: {answer.text[:300]}"
-    if asked[0].path != "/v1/embeddings" or asked[0].body.decode() != sent.replace(model, upstream_model, 1):
+    if problem := misdirected(one, asked[0], PROVIDER_KEY):
+        return problem
+    if asked[0].body.decode() != sent.replace(model, upstream_model, 1):
         return "the request's bytes changed"
     if response["status"] >= 400:
         want = {**KEPT, **TOLD}[response["status"]]

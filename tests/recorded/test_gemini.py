@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PROVIDER_KEY, Rows
 from tests.gateway import Gateway
 from tests.google import GeminiLab, gemini_lab
-from tests.recorded.cassettes import KEPT, TOLD, dumps, in_pieces, interactions, script
+from tests.recorded.cassettes import Tally, dumps, in_pieces, interactions, misdirected, script, told
 from tests.upstream import Script
 
 NAMES_OBJECTS = re.compile(r"gs://|fileSearchStores/|cachedContents/|generativelanguage\.googleapis\.com/v1beta/files/")
@@ -59,22 +60,23 @@ def as_sse(text: str) -> str:
     return "".join(f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in json.loads(text))
 
 
-def test_recorded_gemini_traffic(lab: GeminiLab, shared: Path) -> None:
-    tried, refused, wrong = 0, 0, []
+def test_recorded_gemini_traffic(rows: Rows, shared: Path) -> None:
+    tally, refused = Tally("recorded Gemini traffic"), 0
+    labs: dict[str, GeminiLab] = {}
     for place, (name, one) in enumerate(answers(shared)):
+        if one["row"] not in labs:
+            labs[one["row"]] = GeminiLab(rows.lab(one["row"]))
+        lab = labs[one["row"]]
         body = asked_for(one["request"].get("json") or {})
         if NAMES_OBJECTS.search(json.dumps(body)):
             answer = lab.post(lab.model(Script.json({})), "generateContent", body)
             assert answer.status_code == 404 and answer.json()["error"]["status"] == "NOT_FOUND", name
             refused += 1
             continue
-        problem = _try(lab, one, body, place % 3)
-        tried += 1
-        if problem:
-            wrong.append(f"{name}: {problem}")
-    print(f"recorded Gemini traffic: {tried} tried, {refused} name foreign objects, {len(wrong)} wrong")
-    assert tried > 240 and not wrong, "\n".join(wrong)
-    assert lab.gateway.books()["ok"]
+        tally.note(name, one, _try(lab, one, body, place % 3))
+    print(f"{refused} name foreign objects")
+    tally.check(least=240)
+    assert rows.gateway.books()["ok"]
 
 
 def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) -> str | None:
@@ -82,17 +84,20 @@ def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) 
     status, form = response["status"], one.get("stream")
     if status < 300 and form == "array":
         text = as_sse(text)
-    model = lab.model(script({**one, "kind": "whole", "payload": text.encode()}))
+    model = lab.model(script({**one, "kind": "whole", "payload": text.encode()}), like=one.get("model"))
+    upstream_model = model.removeprefix(f"{lab.name}/")
     sent = dumps(body, style)
     method = {"sse": "streamGenerateContent?alt=sse", "array": "streamGenerateContent"}.get(form, "generateContent")
     answer = lab.post(model, method, sent.encode())
     asked = lab.asked(model)
     if not asked:
         return f"refused with {answer.status_code}: {answer.text[:300]}"
-    want_path = f"/v1beta/models/{model.split('/')[1]}:{'streamGenerateContent?alt=sse' if form else 'generateContent'}"
-    if asked[0].path != want_path:
+    path = re.sub(r"/models/[^:]+:", f"/models/{upstream_model}:", one["request"]["path"])
+    if problem := misdirected({**one, "request": {**one["request"], "path": path}}, asked[0], PROVIDER_KEY):
+        return problem
+    if form and not asked[0].path.endswith("?alt=sse"):
         return f"asked at {asked[0].path}"
-    want = sent.replace(json.dumps(body.get("model")), json.dumps(model.split("/")[1])) if "model" in body else sent
+    want = sent.replace(json.dumps(body.get("model")), json.dumps(upstream_model)) if "model" in body else sent
     if asked[0].body.decode() != want:
         return "the request's bytes changed"
     return _came_back(answer, model, status, form, text)
@@ -101,10 +106,10 @@ def _try(lab: GeminiLab, one: dict[str, Any], body: dict[str, Any], style: int) 
 def _came_back(answer: Any, model: str, status: int, form: str | None, text: str) -> str | None:
     identity = answer.headers.get("x-generation-id", "")
     if status >= 400:
-        told = 503 if "API_KEY_INVALID" in text else {**KEPT, **TOLD}[status]
+        want = told(status, text)
         found = json.loads(answer.content)
         error = found[0]["error"] if form == "array" else found["error"]
-        good = answer.status_code == told == error["code"] and error["message"] and error["status"]
+        good = answer.status_code == want == error["code"] and error["message"] and error["status"]
         return None if good else f"{status} was told as {answer.status_code}: {error}"
     got = answer.content.decode()
     if form is None:

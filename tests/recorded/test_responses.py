@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab
-from tests.recorded.cassettes import KEPT, OWN, TOLD, dumps, in_pieces, interactions, script
+from tests.conftest import PROVIDER_KEY, Lab, Rows
+from tests.recorded.cassettes import OWN, Tally, dumps, in_pieces, interactions, misdirected, script, told
 from tests.upstream import Script
 
 ENDED = ("response.completed", "response.incomplete", "response.failed")
@@ -117,22 +117,18 @@ def check_stream(blocks: list[str], got: str, names: dict[str, Any]) -> str | No
     return None if got == want else "the stream changed"
 
 
-def test_recorded_responses_traffic(responses_lab: Lab, shared: Path) -> None:
-    tried, wrong = 0, []
+def test_recorded_responses_traffic(rows: Rows, shared: Path) -> None:
+    tally = Tally("recorded responses traffic")
     for place, (name, one) in enumerate(interactions(shared, "openai-responses", "responses")):
-        problem = _try(responses_lab, one, place % 3)
-        tried += 1
-        if problem:
-            wrong.append(f"{name}: {problem}")
-    print(f"recorded responses traffic: {tried} tried, {len(wrong)} wrong")
-    assert tried > 300 and not wrong, "\n".join(wrong)
-    assert responses_lab.gateway.books()["ok"]
+        tally.note(name, one, _try(rows.lab(one["row"]), one, place % 3))
+    tally.check(least=300)
+    assert rows.gateway.books()["ok"]
 
 
 def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     request, payload = one["request"].get("json") or {}, one["payload"]
     status, stream = one["response"]["status"], one["kind"] == "sse"
-    model = lab.model(script(one))
+    model = lab.model(script(one), one.get("model"))
     upstream_model = model.split("/", 1)[1]
     body = {**request, "model": model}
     if "prompt" not in body:
@@ -151,6 +147,8 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
         return None  # our own gate has seen it
     if not asked:
         return f"refused with {answer.status_code}: {answer.text[:300]}"
+    if problem := misdirected(one, asked[0], PROVIDER_KEY):
+        return problem
     want = sent.replace(json.dumps(model), json.dumps(upstream_model), 1)
     if previous:
         want = want.replace(json.dumps(previous), json.dumps(request["previous_response_id"]), 1)
@@ -161,7 +159,7 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
         return "the request changed"
     names = {"id": answer.headers.get("x-generation-id", ""), "model": model, "previous_response_id": previous}
     if status >= 400:
-        if answer.status_code != {**KEPT, **TOLD}[status]:
+        if answer.status_code != told(status, payload.decode()):
             return f"{status} was told as {answer.status_code}"
         return None if answer.json()["error"]["message"] else "an error without a message"
     if stream:

@@ -1,9 +1,8 @@
 """Anthropic Messages (https://platform.claude.com/docs/en/api/messages), the dialect `messages`.
 
-`request` weighs and edits what is asked, `parse` and `render` turn it into neutral words and back, `families` knows
-what differs between its models and `schemas` what it takes of JSON Schema; `parts` are the blocks of a message both
-ways; `reply` is what comes back whole, `stream` what is passed on in frames, `reader` and `writer` a stream from and to
-neutral words; `errors` what goes wrong, `can` what can be said.
+`request` weighs and edits what is asked, `parse` and `render` turn it into neutral words and back; `parts` are the
+blocks of a message both ways; `reply` is what comes back whole, `stream` what is passed on in frames, `reader` and
+`writer` a stream from and to neutral words; `errors` what goes wrong, `can` what can be said.
 """
 
 from ..base import OWN

@@ -1,6 +1,6 @@
 """What Messages can say of `neutral.features`, and its own field for each.
 
-What depends on the model is in `families`: newer models take no sampling parameters and no budgets. There, and while a
+What depends on the model is in its profile: newer models take no sampling parameters and no budgets. There, and while a
 model thinks, sampling parameters are left out; forced tools and an open tool loop without its thoughts leave thinking
 out, since the vendor refuses both together.
 """

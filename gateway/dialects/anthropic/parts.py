@@ -6,7 +6,6 @@ What a block says that no part can hold makes it Opaque: only this dialect can s
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
@@ -28,23 +27,11 @@ from ...neutral.parts import (
     Url,
 )
 from .. import seals, shapes
+from ..fitting import called
 from ..media import image_type, text_in
 from ..shapes import arguments, dumps, loads, objects
 
 NAME = "messages"
-
-_UNFIT = re.compile(r"[^A-Za-z0-9_-]|_(?=x[0-9a-f]+(?:_|[^A-Za-z0-9_-]))")
-_FITTED = re.compile(r"_x([0-9a-f]{1,5})_")
-
-
-def fitted(name: str) -> str:
-    """A tool's name in the letters that the vendor takes; `called` gives it back."""
-    return _UNFIT.sub(lambda found: f"_x{ord(found[0]):x}_", name)
-
-
-def called(name: str) -> str:
-    """The caller's own name of a tool."""
-    return _FITTED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def cache_of(block: Mapping[str, Any]) -> Cache | None:

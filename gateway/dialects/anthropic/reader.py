@@ -10,10 +10,11 @@ from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, R
 from ...neutral.parts import Citation, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from ...sse import Event as Frame
 from .. import shapes
+from ..fitting import called
 from ..passing import parsed
 from ..shapes import dumps, members
 from .errors import fault_in_reply
-from .parts import NAME, called, citation, citations, given, made_here, opaque, spanned
+from .parts import NAME, citation, citations, given, made_here, opaque, spanned
 from .reply import explanation, finish, usage
 
 

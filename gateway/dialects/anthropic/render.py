@@ -6,50 +6,30 @@ content; names and ids are put into the letters that the vendor takes; empty tex
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
-from ...neutral.request import (
-    ChatRequest,
-    CustomTool,
-    FunctionTool,
-    HostedTool,
-    Message,
-    Sampling,
-    Thinking,
-    Tool,
-    ToolChoice,
-)
+from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Sampling, Tool, ToolChoice
+from ..fitting import JSON_ONLY, Ids, fitted
+from ..schemas import closed
 from ..shapes import arguments, loads
-from .families import Family, family
-from .parts import NAME, cache_control, fitted, provable, render_media
-from .schemas import closed
+from ..thinking import borne
+from .parts import NAME, cache_control, provable, render_media
 
 _Json = dict[str, Any]
 
 MOST_OUTPUT, UNKNOWN_OUTPUT = 32_000, 8_192
 """The output limit where the client gave none: the vendor demands one. Of a model with a price, and of one without."""
 
-LEAST_BUDGET = 1_024
-BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
-"""Thinking tokens for an effort, for models that take budgets only; always kept below the output limit."""
-
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_JSON = "Answer with one JSON object and nothing else: no words around it and no code fence."
 _BEGIN = "."
 """Stands for the user's turn that a conversation must begin with."""
-
-_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def render(request: ChatRequest, leg: Leg) -> _Json:
     """A request for a provider. What CAN drops is left out."""
-    known = family(leg.model)
+    known = leg.profile
     extras = dict(request.extras.get(NAME, {}))
     conversation = _Conversation(known, cited=extras.pop("documents.citations", False) is True)
     for message in request.messages:
@@ -57,14 +37,14 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     limit = _limit(request.sampling.limit, leg)
     body: _Json = {"model": request.model, "max_tokens": limit, "messages": conversation.done()}
     if request.output.form == "json":
-        conversation.system.append({"type": "text", "text": _JSON})
+        conversation.system.append({"type": "text", "text": JSON_ONLY})
     if conversation.system:
         body["system"] = conversation.system
     body |= _tools(request, known, extras)
     choice = _choice(request.tool_choice, bool(body.get("tools")))
     if choice:
         body["tool_choice"] = choice
-    thinking, effort = _borne(request, known, limit)
+    thinking, effort = borne(request, known, limit, NAME)
     if thinking:
         body["thinking"] = thinking
     config = dict(extras.pop("output_config", {}))
@@ -90,8 +70,8 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
     """See `base.Dialect`: thinking and sampling parameters depend on the model, and on each other."""
-    known, sampling = family(leg.model), request.sampling
-    thinking, effort = _borne(request, known, _limit(sampling.limit, leg))
+    known, sampling = leg.profile, request.sampling
+    thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
     found = set() if thinking or effort is not None else {"thinking_budget", "thinking_adaptive", "effort"}
     found |= {"thinking_off"} if known.always else set()
     made = _sampling(sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
@@ -108,12 +88,12 @@ def _limit(asked: int | None, leg: Leg) -> int:
 class _Conversation:
     """Turns as they are merged."""
 
-    def __init__(self, known: Family, cited: bool) -> None:
+    def __init__(self, known: Profile, cited: bool) -> None:
         self.system: list[_Json] = []
         self.turns: list[tuple[str, list[_Json]]] = []
         self._known = known
         self._cited = cited
-        self._ids = _Ids()
+        self._ids = Ids()
 
     def add(self, message: Message) -> None:
         role = {"tool": "user", "function": "user", "developer": "system"}.get(message.role, message.role)
@@ -192,39 +172,7 @@ class _Conversation:
                 assert_never(part)
 
 
-class _Ids:
-    """Ids of calls as the vendor takes them: in its letters, and none twice. A result belongs to the earliest call of
-    its id that has none yet."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self._counts: dict[str, int] = {}
-        self._open: dict[str, deque[str]] = {}
-
-    def call(self, given: str) -> str:
-        made = fit = _fit(given)
-        count = self._counts.get(fit, 1)  # whoever sends one id many times is not searched for from the start
-        while made in self._used:
-            count += 1
-            made = f"{fit}_{count}"
-        self._counts[fit] = count
-        self._used.add(made)
-        self._open.setdefault(given, deque()).append(made)
-        return made
-
-    def result(self, given: str) -> str:
-        waiting = self._open.get(given)
-        return waiting.popleft() if waiting else _fit(given)
-
-
-def _fit(given: str) -> str:
-    if not given:
-        return "toolu_0"
-    made = _ID.sub("_", given)
-    return made if made == given else f"{made}_{zlib.crc32(given.encode('utf-8', 'replace')):08x}"
-
-
-def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json:
+def _tools(request: ChatRequest, known: Profile, extras: dict[str, Any]) -> _Json:
     """`tools` and `mcp_servers`: where only some may be called, only those are offered."""
     names = request.tool_choice.names
     only = frozenset(names if len(names) > 1 or request.tool_choice.mode == "auto" else ())
@@ -241,7 +189,7 @@ def _tools(request: ChatRequest, known: Family, extras: dict[str, Any]) -> _Json
     return {**({"tools": tools} if tools else {}), **({"mcp_servers": servers} if servers else {})}
 
 
-def _tool(tool: Tool, known: Family) -> _Json:
+def _tool(tool: Tool, known: Profile) -> _Json:
     match tool:
         case FunctionTool(name=name, description=told, schema=schema, strict=strict, cache=cache):
             made: _Json = {"name": fitted(name)}
@@ -275,72 +223,15 @@ def _choice(choice: ToolChoice, offered: bool) -> Mapping[str, Any]:
     return made if made != {"type": "auto"} else {}
 
 
-def _borne(request: ChatRequest, known: Family, limit: int) -> tuple[_Json, str | None]:
-    """`thinking` and `output_config.effort`, without thinking that the vendor refuses beside forced tools or in a tool
-    loop whose thoughts are not there."""
-    thinking, effort = _thinking(request.thinking, known, limit)
-    forced = request.tool_choice.mode == "required" and bool(request.tools)
-    match thinking:
-        case {"type": "enabled"} if forced or _thoughtless(request.messages):
-            return {}, effort
-        case {"type": "adaptive"} if forced:
-            return {}, effort
-        case _:
-            return thinking, effort
-
-
-def _thoughtless(messages: Iterable[Message]) -> bool:
-    """Whether a tool loop is open whose thoughts are not there: the vendor wants its own with a budget."""
-    looped, turn = False, list[Part]()
-    for message in reversed(tuple(messages)):
-        if message.role == "assistant":
-            turn = [*message.parts, *turn]
-        elif turn:
-            break
-        else:
-            looped = looped or any(isinstance(part, ToolResult) for part in message.parts)
-    said = [part for part in turn if not isinstance(part, Text) or part.text.strip()]
-    ours = isinstance(said[0], Reasoning) and said[0].seal is not None and said[0].seal.origin == NAME if said else True
-    return looped and not ours
-
-
-def _thinking(asked: Thinking, known: Family, limit: int) -> tuple[_Json, str | None]:
-    """`thinking` and `output_config.effort`."""
-    if asked.mode == "off" or asked.effort == "none":
-        return ({"type": "disabled"} if known.off else {}), None
-    effort = _EFFORTS.get(asked.effort or "")
-    if effort == "xhigh" and not known.xhigh:
-        effort = "high"
-    if asked.mode is None and effort is None:
-        return {}, None
-    made: _Json = {}
-    if known.adaptive and not (known.budgets and asked.budget is not None):
-        if effort is None and asked.budget is not None:
-            effort = _effort_of(asked.budget)
-        made = {"type": "adaptive"}
-    elif known.thinks and limit > LEAST_BUDGET:
-        budget = asked.budget if asked.budget is not None else BUDGETS.get(asked.effort or "", BUDGETS["medium"])
-        budget = max(LEAST_BUDGET, budget)
-        made = {"type": "enabled", "budget_tokens": budget if budget < limit else max(LEAST_BUDGET, limit // 2)}
-    if made and asked.show is not None:
-        made["display"] = "summarized" if asked.show else "omitted"
-    return made, effort if known.adaptive else None
-
-
-def _effort_of(budget: int) -> str:
-    return "low" if budget < BUDGETS["medium"] else "medium" if budget < BUDGETS["high"] else "high"
-
-
-def _sampling(sampling: Sampling, known: Family, *, thinks: bool) -> _Json:
+def _sampling(sampling: Sampling, known: Profile, *, thinks: bool) -> _Json:
     made: _Json = {}
     if sampling.stop:
         made["stop_sequences"] = list(sampling.stop)
-    if not known.samples or thinks:
-        return made
-    if sampling.temperature is not None and sampling.temperature <= 1:
+    gone = {*known.lacks, *(known.lacks_thinking if thinks else ())}
+    if sampling.temperature is not None and sampling.temperature <= known.hottest and "temperature" not in gone:
         made["temperature"] = sampling.temperature
-    if sampling.top_p is not None and not (known.one_of and "temperature" in made):
+    if sampling.top_p is not None and "top_p" not in gone and not (known.one_of and "temperature" in made):
         made["top_p"] = sampling.top_p
-    if sampling.top_k is not None:
+    if sampling.top_k is not None and "top_k" not in gone:
         made["top_k"] = sampling.top_k
     return made

@@ -6,13 +6,13 @@ of one turn stand together in one content, in the order of their calls.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, FunctionTool, HostedTool, Message, Output, Sampling, Thinking, ToolChoice
+from ..borne import lacking
 from ..shapes import loads
 from . import parts
 from .parts import NAME, own_id
@@ -22,13 +22,6 @@ _BUDGETS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576, "xhig
 (https://ai.google.dev/gemini-api/docs/openai#thinking)."""
 
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM"}  # all above are HIGH
-_BY_BUDGET = re.compile(r"gemini-2(?![0-9])")
-_BY_LEVEL = re.compile(r"gemini-(?:[3-9]|[1-9][0-9])")
-_ALWAYS = re.compile(r"gemini-2\.5-pro")
-_LEAST_BUDGET = 128
-"""The models that cannot but think, and how little some may: a budget of 0 is an error there
-(https://ai.google.dev/gemini-api/docs/thinking)."""
-
 _UNSIGNED = "skip_thought_signature_validator"
 """Stands for the signature of a call that no Gemini has made, or whose client has lost it: newer models refuse a turn
 whose first call has none (https://ai.google.dev/gemini-api/docs/thought-signatures)."""
@@ -37,7 +30,7 @@ whose first call has none (https://ai.google.dev/gemini-api/docs/thought-signatu
 def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """A request for a provider; the model and the way of answering go into the path."""
     turns = _Turns(request.messages)
-    if _BY_LEVEL.search(leg.model):
+    if leg.profile.signs:
         _sign(turns.contents)
     body: dict[str, Any] = {"contents": turns.contents}
     if turns.system:
@@ -49,7 +42,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     if calling and any(isinstance(tool, FunctionTool) for tool in request.tools):
         body["toolConfig"] = {"functionCallingConfig": calling}
     config = {
-        **_sampling(request.sampling), **_output(request.output), **_thinking(request.thinking, request.model),
+        **_sampling(request.sampling), **_output(request.output), **_thinking(request.thinking, leg.profile),
     }  # fmt: skip
     if config:
         body["generationConfig"] = config
@@ -66,8 +59,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
     """See `base.Dialect`."""
-    always = _ALWAYS.search(leg.model) or _BY_LEVEL.search(leg.model)
-    return frozenset({"thinking_off"}) if always else frozenset()
+    return lacking(request, leg.profile)
 
 
 def _sign(contents: Iterable[dict[str, Any]]) -> None:
@@ -224,20 +216,20 @@ def _described(output: Output) -> Mapping[str, Any]:
     return schema
 
 
-def _thinking(thinking: Thinking, model: str) -> dict[str, Any]:
+def _thinking(thinking: Thinking, known: Profile) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if thinking.mode == "off" or thinking.effort == "none":
-        if _BY_LEVEL.search(model):
+        if known.always and known.levels:
             config["thinkingLevel"] = "LOW"  # the least that all of them know
         else:
-            config["thinkingBudget"] = _LEAST_BUDGET if _ALWAYS.search(model) else 0
+            config["thinkingBudget"] = known.least_budget if known.always else 0
     elif thinking.mode == "on" and thinking.budget is not None:
         config["thinkingBudget"] = thinking.budget
     elif thinking.effort is not None:
-        if _BY_BUDGET.search(model):
-            config["thinkingBudget"] = _BUDGETS.get(thinking.effort, -1)
-        else:
+        if known.levels:
             config["thinkingLevel"] = _LEVELS.get(thinking.effort, "HIGH")
+        else:
+            config["thinkingBudget"] = _BUDGETS.get(thinking.effort, -1)
     elif thinking.mode is not None:
         config["thinkingBudget"] = -1
     if thinking.show is not None:

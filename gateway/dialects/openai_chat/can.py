@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...call import Leg
 from ...neutral.features import Verdict
 from ...neutral.request import ChatRequest
+from ..borne import lacking
 
 _ROWS: dict[str, tuple[Verdict, str]] = {
     "system": ("express", "messages"),
@@ -73,5 +74,5 @@ FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
 
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
-    """See `base.Dialect`: what its models lack is theirs to refuse."""
-    return frozenset()
+    """See `base.Dialect`."""
+    return lacking(request, leg.profile)

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Output, Thinking, Tool
+from ..borne import sampled
 from ..shapes import loads
 from . import thoughts
 from .parts import extra, render_call, render_media
@@ -26,24 +27,26 @@ _SEEN = "(What the tool made is attached to the next message.)"
 
 def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """The body for a leg."""
+    known, request = leg.profile, sampled(request, leg.profile)
     sampling = request.sampling
     fields: dict[str, Any] = {
         "model": request.model,
-        "messages": _messages(request.messages),
+        "messages": _messages(request.messages, known),
         **_tools(request),
         "response_format": _form(request.output),
         "verbosity": request.output.verbosity,
-        leg.profile.limit_name: sampling.limit,
+        known.limit_name: sampling.limit,
         "n": sampling.n if sampling.n > 1 else None,
         "stop": list(sampling.stop) or None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        "top_k": sampling.top_k if "top_k" in known.knows else None,
         "seed": sampling.seed,
         "presence_penalty": sampling.presence_penalty,
         "frequency_penalty": sampling.frequency_penalty,
         "logprobs": sampling.logprobs or None,
         "top_logprobs": sampling.top_logprobs if sampling.logprobs else None,
-        "reasoning_effort": _effort(request.thinking),
+        **_thinking(request.thinking, known),
         "user": request.end_user,
         "metadata": dict(request.metadata) if request.metadata else None,
         "service_tier": {"auto": None, "standard": "default"}.get(request.tier or "auto", request.tier),
@@ -52,6 +55,30 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     }
     kept = {name: value for name, value in fields.items() if value is not None}
     return {**request.extras.get(NAME, {}), **kept}
+
+
+def _thinking(thinking: Thinking, known: Profile) -> dict[str, Any]:
+    """How the provider is told to think, or not to."""
+    asked = _effort(thinking)
+    on = None if asked is None and thinking.mode is None else asked != "none"
+    effort = known.effort(asked) if asked is not None and known.thinks else None
+    match known.switch:
+        case "effort":
+            return {"reasoning_effort": effort}
+        case "thinking":
+            off = on is False and not known.always
+            switched = {"type": "disabled" if off else "enabled"} if on is not None else None
+            return {"thinking": switched, "reasoning_effort": None if off else effort}
+        case "enable_thinking":
+            return {"enable_thinking": on, "thinking_budget": thinking.budget if on else None}
+        case "reasoning":
+            told: dict[str, Any] = {"effort": effort} if effort is not None else {}
+            if on and thinking.budget is not None and thinking.effort is None:
+                told = {"max_tokens": thinking.budget}
+            elif on and not told:
+                told = {"enabled": True}
+            hidden = {"exclude": True} if thinking.show is False else {}
+            return {"reasoning": {**told, **hidden} or None}
 
 
 def _effort(thinking: Thinking) -> str | None:
@@ -131,7 +158,7 @@ def _grammar(form: str) -> dict[str, Any]:
     return found
 
 
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def _messages(messages: Iterable[Message], known: Profile) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     held: list[Part] = []  # media that the message of their tool, or of the model, cannot hold
     for message in messages:
@@ -147,13 +174,13 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
         elif held:
             rest = (*held, *rest)
         held = []
-        out += _message(message, rest, held)
+        out += _message(message, rest, held, known)
     if held:
         out.append({"role": "user", "content": _content(held)})
     return out
 
 
-def _message(message: Message, parts: tuple[Part, ...], held: list[Part]) -> Iterator[dict[str, Any]]:
+def _message(message: Message, parts: tuple[Part, ...], held: list[Part], known: Profile) -> Iterator[dict[str, Any]]:
     role = {"developer": "system", "tool": "user"}.get(message.role, message.role)  # its results stand apart already
     values: dict[str, Any] = {"role": role}
     if message.name is not None:
@@ -161,15 +188,15 @@ def _message(message: Message, parts: tuple[Part, ...], held: list[Part]) -> Ite
     if role != "assistant":
         yield {**values, "content": _content(parts)}
         return
-    _assist(values, parts)
+    _assist(values, parts, known)
     held += [part for part in parts if isinstance(part, Media)]
     if len(values) > 1 + (message.name is not None) or not parts:
         yield {"content": "" if "tool_calls" not in values and "refusal" not in values else None, **values}
 
 
-def _assist(values: dict[str, Any], parts: tuple[Part, ...]) -> None:
+def _assist(values: dict[str, Any], parts: tuple[Part, ...], known: Profile) -> None:
     """Fill an assistant's message. Thoughts of other makers, and calls that a provider has run, are left out."""
-    thinking = thoughts.render((part for part in parts if isinstance(part, Reasoning)), values)
+    thinking = thoughts.render((part for part in parts if isinstance(part, Reasoning)), values, known.thoughts)
     text = "".join(part.text for part in parts if isinstance(part, Text))
     opaque = [part for part in parts if isinstance(part, Opaque) and part.dialect == NAME]
     listed = [*thinking, *({"type": "text", "text": text},) * bool(text)]
@@ -187,6 +214,8 @@ def _assist(values: dict[str, Any], parts: tuple[Part, ...]) -> None:
     calls = [part for part in parts if isinstance(part, ToolCall) and part.ran_by is None]
     if calls:
         values["tool_calls"] = [_call(part) for part in calls]
+        if known.insists and known.thinks and known.thoughts:
+            values.setdefault(known.thoughts[0], "")
     for part in parts:
         if isinstance(part, Text) and part.seal is not None:
             values["extra_content"] = extra(part.seal)

@@ -82,6 +82,9 @@ def chosen(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     choices = values.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise Fault("malformed")
+    for choice in choices:
+        if choice.get("error"):
+            raise fault_in_reply(choice["error"])
     return choices
 
 
@@ -144,9 +147,11 @@ _REASONS: dict[str, Reason] = {
     "stop": "stop", "eos": "stop", "end_turn": "stop", "stop_sequence": "stop",
     "length": "length", "max_tokens": "length", "model_length": "length",
     "tool_calls": "tool_calls", "function_call": "tool_calls", "tool_use": "tool_calls",
-    "content_filter": "filtered", "error": "error",
+    "model_context_window_exceeded": "length", "content_filter": "filtered", "sensitive": "filtered",
+    "error": "error", "network_error": "error", "insufficient_system_resource": "error",
 }  # fmt: skip
-"""What OpenAI, Together (`eos`), Mistral (`model_length`) and others call the end."""
+"""What OpenAI, Together (`eos`), Mistral (`model_length`), Z.AI (`sensitive`, `network_error`,
+`model_context_window_exceeded`), DeepSeek (`insufficient_system_resource`) and others call the end."""
 
 
 def finish_word(finish: Finish) -> str:
@@ -185,8 +190,6 @@ def created(values: Mapping[str, Any]) -> int:
 
 def _parse_choice(choice: Mapping[str, Any], reply_id: str, place: int, beside: list[dict[str, Any]]) -> Choice:
     message = members(choice.get("message"))
-    if choice.get("error"):
-        raise fault_in_reply(choice["error"])
     sound = members(message.get("audio"))
     content = message.get("content") or sound.get("transcript")
     parts: list[Part] = [*thoughts.parse(message), *parse_content(content)]

@@ -94,7 +94,10 @@ class ChatFeed(Passing):
         self.meter.finish = ",".join(self._finished[index] for index in sorted(self._finished)) or None
 
     def _look(self, choice: dict[str, Any]) -> bool:
-        """Note what a parsed choice tells; False if it says nothing yet (a role, an empty text)."""
+        """Note what a parsed choice tells; False if it says nothing yet (a role, an empty text). Raises Fault for an
+        error in it (OpenRouter)."""
+        if choice.get("error"):
+            raise fault_in_reply(choice["error"])
         index = choice.get("index", 0)
         index = index if isinstance(index, int) else 0
         self._seen.add(index)

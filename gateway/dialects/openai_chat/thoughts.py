@@ -26,6 +26,7 @@ FIELDS = ("reasoning_content", "reasoning")
 THINKING = "thinking"
 """The name of a thought that is a part of `content`."""
 
+DETAILS = "reasoning_details"
 TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 _TOKENS = {TEXT: "signature", _SUMMARY: "signature", _ENCRYPTED: "data"}
 _BARE = frozenset({"type", "index", "signature", "data"})
@@ -170,18 +171,29 @@ def _is_name(value: str) -> bool:
     return value == THINKING or all(name in FIELDS for name in value.split("+"))
 
 
-def render(parts: Iterable[Reasoning], message: dict[str, Any]) -> Items:
-    """Give thoughts back to a Chat provider: into a message's fields, or as parts of its content."""
+def render(parts: Iterable[Reasoning], message: dict[str, Any], taken: tuple[str, ...] | None = None) -> Items:
+    """Give thoughts back to a Chat provider: into a message's fields, or as parts of its content.
+
+    taken: the names under which it takes them; None for those that they came under. One that came under another name
+    goes under the first, as text.
+    """
     content: Items = []
     for place, part in enumerate(parts):
         if part.seal is None or part.seal.origin != NAME:
             continue
-        value = part.seal.value
-        if value == THINKING:
-            content.append({"type": THINKING, THINKING: [{"type": "text", "text": part.text}]})
-        elif _is_name(value):
-            for name in value.split("+"):
+        for name in _names(part.seal.value, taken):
+            if name == THINKING:
+                content.append({"type": THINKING, THINKING: [{"type": "text", "text": part.text}]})
+            elif name == DETAILS:
+                message.setdefault(DETAILS, []).extend(details(part, place))
+            elif part.text:
                 message[name] = message.get(name, "") + part.text
-        else:
-            message.setdefault("reasoning_details", []).extend(details(part, place))
     return content
+
+
+def _names(value: str, taken: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Where a thought with this seal goes."""
+    came = tuple(value.split("+")) if _is_name(value) else (DETAILS,)
+    if taken is None:
+        return came
+    return tuple(name for name in came if name in taken) or taken[:1]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from ...call import Leg
+from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Thinking, Tool
+from ..borne import sampled
 from ..openai_chat.render import effort_of
 from ..shapes import loads
 from .items import NAME, annotation, render_media, sealed
@@ -20,6 +21,7 @@ from .parse import ENCRYPTED, LOGPROBS
 
 def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """A request from neutral words, `request.model` being the leg's."""
+    request = sampled(request, leg.profile)
     extras = dict(request.extras.get(NAME, {}))
     messages = list(request.messages)
     values: dict[str, Any] = {"model": request.model}
@@ -31,7 +33,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     if request.tools:
         values["tools"] = [_tool(tool) for tool in request.tools]
     values |= _tool_choice(request)
-    values |= _answer(request)
+    values |= _answer(request, leg.profile)
     values |= _tuning(request)
     if request.stream:
         values["stream"] = True
@@ -176,7 +178,7 @@ def _named(tools: Iterable[Tool], names: Iterable[str]) -> list[dict[str, Any]]:
     return [{"type": "custom" if name in custom else "function", "name": name} for name in names]
 
 
-def _answer(request: ChatRequest) -> dict[str, Any]:
+def _answer(request: ChatRequest, known: Profile) -> dict[str, Any]:
     output, text = request.output, dict[str, Any]()
     if output.form == "json":
         text["format"] = {"type": "json_object"}
@@ -191,14 +193,17 @@ def _answer(request: ChatRequest) -> dict[str, Any]:
     if output.verbosity is not None:
         text["verbosity"] = output.verbosity
     values: dict[str, Any] = {"text": text} if text else {}
-    thinking = _thinking(request.thinking)
+    thinking = _thinking(request.thinking, known)
     return {**values, "reasoning": thinking} if thinking else values
 
 
-def _thinking(thinking: Thinking) -> dict[str, Any]:
+def _thinking(thinking: Thinking, known: Profile) -> dict[str, Any]:
+    if not known.thinks:
+        return {}
     effort = "none" if thinking.mode == "off" else thinking.effort
     if effort is None and thinking.mode == "on" and thinking.budget is not None:
         effort = effort_of(thinking.budget)
+    effort = known.effort(effort) if effort is not None else None
     values: dict[str, Any] = {} if effort is None else {"effort": effort}
     return {**values, "summary": "auto"} if thinking.show else values
 

@@ -18,7 +18,7 @@ from models import tally, writer
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
 from ...dialects.base import Dialect, Words
-from ...dialects.bridge import NAMED
+from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
 from ...modalities.embeddings import NAMED as EMBEDDINGS
 from ...neutral.events import unfold
@@ -102,7 +102,7 @@ def knows(model: str) -> bool:
 
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
-    words, model = EMBEDDINGS.get(outbound.dialect) or NAMED[outbound.dialect], outbound.model
+    words, model = EMBEDDINGS.get(outbound.dialect) or DIALECTS[outbound.dialect], outbound.model
     if not knows(model):
         return _error(words, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
@@ -115,7 +115,7 @@ def send(outbound: Outbound) -> Wire:
         return _embeddings(outbound, words, kind, number, values)
     if kind == "embed":
         return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
-    return _chat(outbound, NAMED[outbound.dialect], kind, number, values)
+    return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
 def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: Mapping[str, Any]) -> Wire:

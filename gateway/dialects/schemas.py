@@ -1,8 +1,8 @@
-"""JSON schemas as structured output takes them.
+"""JSON schemas as structured output takes them, of Claude's vendor and of Bedrock.
 
-The vendor wants every object closed and knows no bounds (https://platform.claude.com/docs/en/build-with-claude/
-structured-outputs). Closing an object that was left open only makes the answer narrower; bounds are told in the
-description, where the model reads them.
+Both want every object closed and know no bounds (https://platform.claude.com/docs/en/build-with-claude/
+structured-outputs, https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html). Closing an object
+that was left open only makes the answer narrower; bounds are told in the description, where the model reads them.
 """
 
 from __future__ import annotations
