@@ -3,6 +3,7 @@ business in front."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from tests.sdk.test_anthropic_python import message
 from tests.upstream import Asked, Script, upstream
 
 MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+NOVA = "eu.amazon.nova-lite-v1:0"
 BODY: dict[str, Any] = {"max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
 USAGE = {"input_tokens": 9, "output_tokens": 3}
 START = {
@@ -55,7 +57,7 @@ def cloud(sqlite_gateway: Gateway) -> Iterator[Lab]:
         provider.answer = answer
         sqlite_gateway.cli(
             "channels", "add", "--provider", "bedrock", "--name", "cloud", "--namespace", "cloud", "--base-url",
-            provider.url, "--key", f"{IDENTITY}:{SECRET}", "--models", MODEL,
+            provider.url, "--key", f"{IDENTITY}:{SECRET}", "--models", f"{MODEL},{NOVA}",
         )  # fmt: skip
         sqlite_gateway.cli("prices", "set", "cloud/*", "--input-mtok", "3", "--output-mtok", "15")
         sqlite_gateway.settle_in()
@@ -109,6 +111,26 @@ def test_an_exception_in_place_of_a_stream_and_inside_of_one(cloud: Lab, client:
         for _ in stream.text_stream:
             pass
     assert "slow" not in str(caught.value), "what is said of our account is ours"
+
+
+def test_a_model_of_others_on_bedrock_by_converse(cloud: Lab) -> None:
+    events = [
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Grüße"}}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 9, "outputTokens": 3, "totalTokens": 12}}),
+    ]
+    cloud.provider.scripts["stream"] = script(
+        *(frame(json.dumps(values).encode(), event_type=name, message_type="event") for name, values in events)
+    )
+    answer = cloud.gateway.chat(f"cloud/{NOVA}", stream=True, stream_options={"include_usage": True})
+    assert (
+        answer.status_code == 200 and "Grüße" in answer.content.decode() and b'"completion_tokens":3' in answer.content
+    )
+    asked = cloud.provider.last()
+    assert asked.path == "/model/eu.amazon.nova-lite-v1%3A0/converse-stream" and "model" not in asked.json
+    assert asked.headers["accept"] == "application/vnd.amazon.eventstream"
 
 
 def test_gemini_on_vertex_with_a_token_of_its_account(sqlite_gateway: Gateway) -> None:
