@@ -405,7 +405,14 @@ ROWS = (
     Row(
         what="Claude",
         model="claude",
-        facts={"rests": True, "strict": False, "budgets": False, "thinks": False, "hottest": 1},
+        facts={
+            "rests": True,
+            "strict": False,
+            "budgets": False,
+            "thinks": False,
+            "hottest": 1,
+            "lacks_thinking": ("temperature", "top_p", "top_k"),
+        },
         source=_THINKING,
     ),
     # Gemini.
