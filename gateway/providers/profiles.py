@@ -96,6 +96,13 @@ ROWS = (
         source="https://console.groq.com/docs/openai",
     ),
     Row(
+        what="Cerebras",
+        providers=("cerebras",),
+        dialects=(CHAT,),
+        facts={"unknown": ("frequency_penalty", "presence_penalty", "logit_bias"), "developer": False},
+        source="https://inference-docs.cerebras.ai/resources/openai",
+    ),
+    Row(
         what="DeepSeek",
         providers=("deepseek",),
         dialects=(CHAT,),
