@@ -179,7 +179,7 @@ def scripted(gateway: Gateway, kind: str, *, free: bool) -> Iterator[tuple[Upstr
         name = f"lab-{uuid.uuid4().hex[:8]}"
         gateway.cli(
             "channels", "add", "--provider", kind, "--name", name, "--namespace", name, "--base-url",
-            provider.url + _base_path(kind), "--key", PROVIDER_KEY, *(["--free"] if free else []),
+            provider.url + _base_path(kind), "--key", "-", *(["--free"] if free else []), stdin=_key(kind, provider),
         )  # fmt: skip
         if not free:
             gateway.cli("prices", "set", f"{name}/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
@@ -193,4 +193,14 @@ def _base_path(kind: str) -> str:
     if kind in ("anthropic-compatible", "gemini-compatible"):  # whose base URLs have no version
         return ""
     known = KINDS[kind].base_url
-    return "/v1" if known is None else urlsplit(re.sub(r"^\{\w+\}", "https://host", known)).path
+    blank = re.compile(r"\{[^}]*\}")
+    return "/v1" if known is None else urlsplit(blank.sub("x", re.sub(r"^\{\w+\}", "https://x", known))).path
+
+
+def _key(kind: str, provider: Upstream) -> str:
+    """A key that a kind of channel takes."""
+    if kind != "vertex":
+        return PROVIDER_KEY
+    from tests.providers.test_vertex import Cloud, account
+
+    return account(Cloud(provider))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conftest import Lab, scripted
+from tests.conftest import PROVIDER_KEY, Lab, scripted
 from tests.gateway import Gateway
 from tests.upstream import Asked, Script
 
@@ -22,6 +22,8 @@ class GeminiLab:
         self.provider.answer = self._answer
 
     def _answer(self, asked: Asked) -> Script:
+        if asked.path == "/token":  # which Vertex AI's service accounts ask for
+            return Script.json({"access_token": PROVIDER_KEY, "expires_in": 3600, "token_type": "Bearer"})
         found = _MODEL.match(asked.path)
         if found is None:
             return Script.json({"models": []})

@@ -104,6 +104,13 @@ ROWS = (
         source="https://console.groq.com/docs/openai",
     ),
     Row(
+        what="Cerebras",
+        providers=("cerebras",),
+        dialects=(CHAT,),
+        facts={"unknown": ("frequency_penalty", "presence_penalty", "logit_bias"), "developer": False},
+        source="https://inference-docs.cerebras.ai/resources/openai",
+    ),
+    Row(
         what="DeepSeek",
         providers=("deepseek",),
         dialects=(CHAT,),
@@ -413,7 +420,14 @@ ROWS = (
     Row(
         what="Claude",
         model="claude",
-        facts={"rests": True, "strict": False, "budgets": False, "thinks": False, "hottest": 1},
+        facts={
+            "rests": True,
+            "strict": False,
+            "budgets": False,
+            "thinks": False,
+            "hottest": 1,
+            "lacks_thinking": ("temperature", "top_p", "top_k"),
+        },
         source=_THINKING,
     ),
     # Gemini.

@@ -107,13 +107,18 @@ _OTHER_PATHS = {
 """Paths that a vendor took where it was recorded and that its row does not use: of those the bodies are compared."""
 
 
+_PLACE = re.compile(r"^/v1[a-z0-9]*/projects/[^/]+/locations/[^/]+")
+"""What stands before a path at Vertex AI: the account's own."""
+
+
 def misdirected(one: dict[str, Any], asked: Asked, secret: str) -> str | None:
     """Whether a request went elsewhere than the recorded one did, or with its key in another header."""
     request = one["request"]
     if one["origin"] != "recorded" or one["row"] in GENERIC_ROWS:
         return None
     other = _OTHER_PATHS.get(one["row"])
-    if asked.path.partition("?")[0] != request["path"] and not (other and other.match(request["path"])):
+    there, then = (_PLACE.sub("", path) for path in (asked.path.partition("?")[0], request["path"]))
+    if there != then and not (other and other.match(then)):
         return f"asked at {asked.path} instead of {request['path']}"
     lacking = [name for name in request.get("auth_seen") or () if secret not in asked.headers.get(name, "")]
     return f"no key in {lacking[0]}" if lacking else None
