@@ -124,7 +124,10 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
     factor = 1 + percent / 100
 
     def rates(usd: Mapping[str, str]) -> Rates:
-        return {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
+        found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
+        if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
+            found.setdefault("audio_in", found["input"])
+        return found
 
     def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
         return tuple((tokens, {**rates(tier.usd), **rates(usd)}) for tokens, usd in tier.above)
