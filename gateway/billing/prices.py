@@ -253,9 +253,12 @@ _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only",
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
     if price is None:
+        name = leg.public or ask.model
+        unheard = leg.channel.provider in book.current().providers  # a vendor all of whose models should be known
+        said = "is not known here and has no price" if unheard else "has no price"
         return GatewayError(
-            400,
-            f"The model {ask.model!r} has no price, so it cannot be called. The operator can set one:"
+            404 if unheard else 400,
+            f"The model {name[:200]!r} {said}, so it cannot be called. The operator can set one:"
             f" python -m gateway prices set {leg.name} --input-mtok USD --output-mtok USD",
             param="model",
         )
