@@ -160,5 +160,5 @@ def test_two_keys_make_five_hundred_models(tmp_path: Path, shared: Path) -> None
         assert gemini["displayName"] == "Gemini 2.5 Pro" and "generateContent" in gemini["supportedGenerationMethods"]
         unpriced = live.chat("openai/gpt-99-unheard-of")
         assert (
-            unpriced.status_code == 400 and "prices set openai/gpt-99-unheard-of" in unpriced.json()["error"]["message"]
+            unpriced.status_code == 404 and "prices set openai/gpt-99-unheard-of" in unpriced.json()["error"]["message"]
         )
