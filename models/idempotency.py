@@ -14,7 +14,7 @@ from .base import BigIntegerField, BlobField, CharField, Row, is_postgres, rows,
 KEPT_MS = 86_400_000
 """How long a key stands for its call, from when that came."""
 
-BATCH = 16
+BATCH = 8
 """Most rows forgotten in one write: each may be a megabyte, and the event loop waits meanwhile."""
 
 
