@@ -52,7 +52,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
     legs = tried(prices.attach(found, call.ask, call.dialect))
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
-    limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
+    limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names))
     if limited is not None:
         raise limits.refuse(limited.use)
     if call.ask.stream:
