@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from models.base import session
+from models.base import DatabaseError, session
 from models.window import Rule, Use, look, now
 
 from ..call import Caller
@@ -64,12 +64,15 @@ def refuse(use: Use) -> GatewayError:
 
 
 def standing(caller: Caller) -> tuple[Use, ...]:
-    """Where the caller's rules stand, for a response that took nothing."""
+    """Where the caller's rules stand, for a response that took nothing; () while the database does not say."""
     wanted = rules(caller, 0)
     if not wanted:
         return ()
-    with session():
-        return tuple(one.use for one in look(wanted, now()))
+    try:
+        with session():
+            return tuple(one.use for one in look(wanted, now()))
+    except DatabaseError:
+        return ()
 
 
 def headers(uses: tuple[Use, ...], ceiling: int, running: int) -> list[tuple[str, str]]:
