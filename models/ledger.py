@@ -7,7 +7,7 @@ import json
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from . import budget, pin, receipt, window
+from . import budget, idempotency, pin, receipt, window
 from .base import BigIntegerField, CharField, Row, TextField, is_postgres, rows, run
 
 
@@ -118,18 +118,24 @@ def place(
     room: int,
     tokens: int,
     rules: tuple[window.Rule, ...],
+    claim: tuple[str, str] | None = None,
     zone: tzinfo | None = None,
-) -> Held | Short | Limited:
+) -> Held | Short | Limited | idempotency.Found:
     """Hold `want`, or all that is free if that is at least `floor`, if every rule admits the call.
 
     One conditional statement decides, so that parallel calls cannot overspend. at: when the call came, Unix ms; windows
-    and budgets go by their own clock, read here, where calls stand in line. zone: whose calendar the key's budget goes
+    and budgets go by their own clock, read here, where calls stand in line. claim: (id, fingerprint) of an idempotency
+    key; if it stands for another call, nothing is held and that is returned. zone: whose calendar the key's budget goes
     by, if it has one.
     """
     now, of_key = at, None
+    if (rules or claim or zone) and is_postgres():  # elsewhere the write lock keeps others out between look and take
+        rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
+    if claim is not None:
+        first = idempotency.find(account_id, claim[0], at)
+        if first is not None and first.call_id != hold_id:
+            return first
     if rules or zone:
-        if is_postgres():  # elsewhere the write lock already keeps others out between look and take
-            rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
         now = window.now()
     looks = window.look(rules, now)
     uses = tuple(one.use for one in looks)
@@ -164,6 +170,8 @@ def place(
             return short
         run("UPDATE hold SET amount_nanos = ? WHERE id = ?", amount, hold_id)
     window.take(looks)
+    if claim is not None:
+        idempotency.take(account_id, *claim, hold_id, at)
     roomy = amount == want and (
         room <= want or min(purse.free for purse in _purses(account_id, key_id, of_key, amount)) >= room - want
     )
@@ -236,9 +244,17 @@ def _close(hold_id: str, used_tokens: int) -> tuple[int, int | None] | None:
 
 
 def settle(
-    values: dict[str, Any], day: str, tokens_in: int, tokens_out: int, pins: list[tuple[str, str, str | None, str]]
+    values: dict[str, Any],
+    day: str,
+    tokens_in: int,
+    tokens_out: int,
+    pins: list[tuple[str, str, str | None, str]],
+    outcome: tuple[str, bytes] | None = None,
 ) -> None:
-    """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold."""
+    """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold.
+
+    outcome: (id of its idempotency key, what is kept under it).
+    """
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
@@ -254,6 +270,8 @@ def settle(
     receipt.count(account_id, day, key_id, values["model"], tokens_in, tokens_out, cost)
     for kind, known, upstream_id, channel_id in pins:
         pin.put(account_id, kind, known, upstream_id, channel_id, at)
+    if outcome is not None:
+        idempotency.keep(account_id, outcome[0], values["id"], outcome[1])
 
 
 def _enter(account_id: str, kind: str, amount: int, ref: str, note: str | None, at: int) -> bool:

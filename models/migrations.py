@@ -133,11 +133,19 @@ DELETE FROM rate_window WHERE rule = 'parallel';
 ALTER TABLE rate_window DROP COLUMN serial
 """
 
+_IDEMPOTENCY = """
+CREATE TABLE idempotency (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, call_id VARCHAR(255) NOT NULL,
+    fingerprint VARCHAR(255) NOT NULL, at BIGINT NOT NULL, sealed {blob});
+CREATE INDEX idempotency_at ON idempotency (at)
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
     Migration("0004_limits", _LIMITS, _NO_LIMITS),
+    Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
 )
 
 

@@ -193,6 +193,7 @@ def hold(hold_id: str, at: int, amount: int, floor: int | None = None) -> Any:
             amount,
             5,
             (),
+            None,
             UTC,
         )
 
@@ -266,7 +267,7 @@ def test_a_hold_that_is_placed_twice_counts_once(key: str) -> None:
     """Whoever loses the connection during a commit writes again."""
     rules = (Rule("acc_1", "rpm", 1, 1, MS), Rule("acc_1", "parallel", 1, 1, 0))
     for _ in range(2):
-        done = write(ledger.place, "twice", "acc_1", "key_1", "wk", 1, 10, 10, 10, 5, rules, UTC)
+        done = write(ledger.place, "twice", "acc_1", "key_1", "wk", 1, 10, 10, 10, 5, rules, None, UTC)
         assert isinstance(done, ledger.Held) and done.amount == 10
     with session():
         assert [row[0] for row in rows("SELECT used FROM rate_window")] == [1, 1]
@@ -284,8 +285,8 @@ def test_books_find_what_is_wrong_with_budgets_and_places(key: str) -> None:
     rules = (Rule("acc_1", "parallel", 5, 1, 0),)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(window, "now", lambda: MONDAY)
-        write(ledger.place, "a", "acc_1", "key_1", "wk", MONDAY, 10, 10, 10, 5, rules, UTC)
-        write(ledger.place, "b", "acc_1", "key_1", "wk", MONDAY, 10, 10, 10, 5, rules, UTC)
+        write(ledger.place, "a", "acc_1", "key_1", "wk", MONDAY, 10, 10, 10, 5, rules, None, UTC)
+        write(ledger.place, "b", "acc_1", "key_1", "wk", MONDAY, 10, 10, 10, 5, rules, None, UTC)
     settle("a", 7, at=MONDAY + 120_000)
     assert books.check(10**9)[1] == []
     for damage, mark in (

@@ -11,6 +11,7 @@ from models.budget import Budget
 from models.change import Change
 from models.channel import Channel
 from models.discovery import Discovery
+from models.idempotency import Idempotency
 from models.key import Key
 from models.ledger import Hold, Ledger
 from models.margin import Margin
@@ -25,10 +26,10 @@ from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Budget, Change, Channel, Daily, Discovery, Hold, Key, Ledger, Margin, Pin, Plan, PlanLimit, Price, Pricebook,
-    Receipt, Route, Tally, Window, Worker,
+    Account, Budget, Change, Channel, Daily, Discovery, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan, PlanLimit,
+    Price, Pricebook, Receipt, Route, Tally, Window, Worker,
 )  # fmt: skip
-OWNED = (Budget, Daily, Hold, Key, Ledger, Pin, Receipt, Tally)
+OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Pin, Receipt, Tally)
 
 
 def shape() -> dict[str, object]:
