@@ -57,7 +57,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
     legs = tried(prices.attach(found, call.ask, call.dialect))
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
-    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
+    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names))
     if isinstance(refused, Found):
         return idempotency.replay(call, refused)
     if refused is not None:
