@@ -369,6 +369,8 @@ def _large() -> list[Case]:
         Case("a comment without end", Script.sse(b": ", *[part] * 100), True, WRONG),
         Case("lines without an end of the frame", Script.sse(*[(b"data: " + b"a" * 1_000 + b"\n") * 1_000] * 40), True, WRONG),
         Case("spaces without end", Script.sse(*[b" " * MB] * 100), True, WRONG),
+        Case("2 MB in chunks of a byte, whole", raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"".join(
+            b"1\r\n%c\r\n" % byte for byte in head + b"a" * 2 * MB + b'"}') + b"0\r\n\r\n"), False, (200,)),
         Case("a frame of 10 MB", Script.sse(data(chunk("hello" + "a" * 10 * MB)) + LAST + DONE), True, (200,)),
         Case("20,000 frames in one piece", Script.sse(FIRST * 20_000 + LAST + DONE), True, (200,)),
     ]  # fmt: skip
