@@ -288,6 +288,19 @@ class Attempt:
     ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a call claims whose caller named it by an Idempotency-Key (`access.idempotency`).
+
+    id: what that name is stored as · fingerprint: of the request, by a secret of the caller's · secret: seals the
+    outcome.
+    """
+
+    id: str
+    fingerprint: str
+    secret: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -297,7 +310,7 @@ class Call:
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
-    the caller's limits stand · served: the public name of the leg that is being tried.
+    the caller's limits stand · served: the public name of the leg that is being tried · claim: to be made once only.
     """
 
     id: str
@@ -321,6 +334,7 @@ class Call:
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
     served: str = ""
+    claim: Claim | None = None
 
     @property
     def model(self) -> str:

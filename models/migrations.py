@@ -108,10 +108,18 @@ CREATE TABLE pricebook (id INTEGER NOT NULL PRIMARY KEY, digest VARCHAR(255) NOT
 CREATE TABLE discovery (channel_id VARCHAR(255) NOT NULL PRIMARY KEY, names TEXT NOT NULL, due_at BIGINT NOT NULL)
 """
 
+_IDEMPOTENCY = """
+CREATE TABLE idempotency (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, call_id VARCHAR(255) NOT NULL,
+    fingerprint VARCHAR(255) NOT NULL, at BIGINT NOT NULL, sealed {blob});
+CREATE INDEX idempotency_at ON idempotency (at)
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
+    Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
 )
 
 

@@ -21,7 +21,7 @@ from models.base import DatabaseError
 from schemas.base import WireSchema, Wrong, check
 
 from .. import config, ids
-from ..access import keys, limits
+from ..access import idempotency, keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
 from ..dialects.base import Words
@@ -90,8 +90,11 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     started, created = monotonic(), now_ms()
     if request.headers.get("x-gateway-dry-run") == "1":
         raise GatewayError(400, "Dry runs are not offered yet. Leave x-gateway-dry-run out to make the call.")
+    sent = read_body()
+    once = request.headers.get(idempotency.HEADER)
+    claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
     try:
-        body = guard(read_body())
+        body = guard(sent)
     except BadJson as error:
         raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     try:
@@ -125,6 +128,7 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         headers=passed_headers(),
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
+        claim=claim,
     )
     g.call = call
     return call
