@@ -14,19 +14,35 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.socket import wait_read
 from gunicorn import glogging, util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import errors as http
+from gunicorn.http import get_parser
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import ids
+from . import config, ids
+from .clock import monotonic
 from .dialects import openai_chat
 from .errors import GatewayError
 
 _log = logging.getLogger("gateway.server")
 
+_LINGER_S, _LINGER_BYTES = 2.0, 4 << 20
+"""How long, and how much, is still read of a client that was refused, so that it can read why: a socket that is closed
+with bytes unread takes its last answer with it."""
+
+_UNREAD_BYTES = 1 << 16
+"""Most of a body that nobody wanted which is read to get to the next request."""
+
+
+class _Late(Exception):
+    """A request's head began, and did not end in time."""
+
+
 _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+    (_Late, 408, "The head of the request did not arrive in time. Send it again, in one piece."),
     (http.LimitRequestLine, 414, "The request line is too long. Put parameters into the body."),
     (http.LimitRequestHeaders, 431, "The headers are too long. Send fewer or shorter ones."),
     (http.ExpectationFailed, 417, "Only `Expect: 100-continue` can be met. Leave the header out."),
@@ -52,16 +68,38 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().run()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """The requests of one connection, one after another. Between them it may be silent for as long as gunicorn's
+        `keepalive`; a head that has begun must end within the time in which a body's bytes must come."""
+        client.setblocking(1)
         handle = client.fileno()
         self._idle[handle] = client
+        parser = get_parser(self.cfg, client, addr)
+        refused = False
         try:
-            super().handle(listener, client, addr)
+            while _comes(parser, client, self.cfg.keepalive):
+                with gevent.Timeout(config.current().body_s, _Late()):
+                    req = next(parser)
+                self.handle_request(listener.getsockname(), req, client, addr)
+                refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
+                if refused:
+                    break
+        except (StopIteration, http.NoMoreData):
+            refused = bool(getattr(getattr(parser.mesg, "body", None), "failed", False))
+        except OSError:
+            pass  # the client has left, or takes nothing
+        except Exception as error:
+            self.handle_error(None, client, addr, error)
+            refused = True
         finally:
             self._idle.pop(handle, None)
+            if refused:
+                _linger(client)
+            util.close(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         handle = sock.fileno()
         self._idle.pop(handle, None)
+        sock.settimeout(config.current().whole_s)  # for an answer that nobody takes
         try:
             return super().handle_request(listener_name, req, sock, addr)
         finally:
@@ -96,6 +134,28 @@ class Worker(GeventWorker):  # type: ignore[misc]
             util.write_nonblock(client, head.encode() + body)
         except OSError:
             pass  # it has left
+
+
+def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
+    """Wait for the first byte of a request; False if none comes. What was sent with the last one is here already."""
+    if not parser.unreader.buf.tell():
+        try:
+            wait_read(client.fileno(), keepalive_s)
+        except TimeoutError:
+            return False
+    return True
+
+
+def _linger(client: Any) -> None:
+    """Say that nothing more comes, and wait a little until the client has said the same."""
+    try:
+        client.shutdown(1)
+        with gevent.Timeout(_LINGER_S, False):
+            left = _LINGER_BYTES
+            while left > 0 and (data := client.recv(_UNREAD_BYTES)):
+                left -= len(data)
+    except OSError:
+        pass  # it has left
 
 
 class Log(glogging.Logger):  # type: ignore[misc]

@@ -14,7 +14,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +30,12 @@ from urllib3.util import make_headers
 
 READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16
+"""Most bytes of headers, and of anything else that comes at once and is no body."""
+
+BREATH_S = 0.01
+"""How long reading what has come already may hold the event loop. Receiving waits only where nothing is there, so who
+sends faster than it can be read would keep all others waiting, and their timeouts too."""
+
 MOST_IDLE = 256
 """Connections kept alive to one origin."""
 
@@ -67,6 +73,8 @@ class Answer:
         self._bounded = False  # a length or chunks say where the body ends
         self._keep_alive = False
         self._header_bytes = 0
+        self._busy, self._since = 0.0, monotonic()  # time without a wait, up to when
+        self._unsaid = 0  # bytes since the last ones of the body: the parser tells of a header once it is whole
         self._names: list[tuple[str, str]] = []
 
     # what the parser calls
@@ -84,15 +92,14 @@ class Answer:
         self.status = status
         for name, value in self._names:
             self.headers[name] = value
-        self._bounded = (
-            "content-length" in self.headers
-            or "chunked" in self.headers.get("transfer-encoding", "").lower()
-            or status in (204, 304)
-        )
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise Broken("the coding of the transfer is not known here")
+        self._bounded = "content-length" in self.headers or "transfer-encoding" in self.headers or status in (204, 304)
         self._keep_alive = self._bounded and self._parser.should_keep_alive()
         self._headed = True
 
     def on_body(self, data: bytes) -> None:
+        self._unsaid = 0
         self._pieces.append(data)
 
     def on_message_complete(self) -> None:
@@ -125,9 +132,19 @@ class Answer:
         sock = self._connection.sock
         if sock is None:
             raise Broken("the connection is closed")
+        if self._busy > BREATH_S:
+            self._busy = 0.0
+            sleep(1e-6)  # gevent's, where the process serves; before reading, as a timeout may end it
+        began = monotonic()
         data = sock.recv(READ)
+        now = monotonic()
+        self._busy = 0.0 if now - began > BREATH_S / 10 else self._busy + now - self._since
+        self._since = now
         if data:
             self.touched = True
+            self._unsaid += len(data)
+            if self._unsaid > MOST_HEADER_BYTES + READ:
+                raise Broken("the headers are too long")
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserError as error:
