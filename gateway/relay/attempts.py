@@ -72,6 +72,8 @@ def _next(legs: Sequence[Leg], past: Sequence[Failed]) -> tuple[Leg, float] | No
     if new and (new[0].public not in served or bulletin.admits(new[0])):
         bulletin.count(new[0])
         return new[0], 0.0
+    if len(_failed_on(past)) > 1:  # it is the body
+        return None
     for leg, fault in past:
         pause_s = _pause(leg, fault, len(past))
         if pause_s is not None and bulletin.may_repeat(leg):
@@ -169,13 +171,18 @@ class noted:
 
     def _blame(self, fault: Fault) -> None:
         """A body that two channels answer with an error of theirs blames neither."""
-        others = [
-            leg for leg, other in self._past if other.cause == "server" and leg.channel.id != self._leg.channel.id
-        ]
-        if fault.cause != "server" or not others:
+        failed = _failed_on(self._past) if fault.cause == "server" else set()
+        if not failed - {self._leg.channel.id}:
             bulletin.failed(self._leg, self._trial, fault)
-        for leg in others if fault.cause == "server" else ():
-            bulletin.forgiven(leg)
+        elif len(failed) == 1:
+            for leg, other in self._past:
+                if other.cause == "server":
+                    bulletin.forgiven(leg)
+
+
+def _failed_on(past: Sequence[Failed]) -> set[str]:
+    """The channels that answered a body with an error of theirs."""
+    return {leg.channel.id for leg, fault in past if fault.cause == "server"}
 
 
 _TOLD_S = 60.0
