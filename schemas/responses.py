@@ -28,6 +28,7 @@ from .base import (
     where,
     whole,
 )
+from .steering import steering
 
 _ELSEWHERE = ("prompt", "previous_response_id", "conversation")
 """Members that bring input of their own."""
@@ -122,7 +123,7 @@ class _Asked(WireSchema):
     metadata = obj()
     store = flag()
     models = names()
-    provider = obj()
+    provider = steering()
     computer_id = text()
     max_steps = whole(1, 1_000)
     text = obj()
