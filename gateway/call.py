@@ -107,7 +107,8 @@ class Ask:
     batch: inputs that are read apart, each in a context window of its own · only: the caller's fields that no other
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
-    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches.
+    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
+    seal: tells the last thought that only the account which made it can open.
     """
 
     model: str
@@ -127,6 +128,7 @@ class Ask:
     weight: Weight = Weight()
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
+    seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
