@@ -315,6 +315,19 @@ class Attempt:
     ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a call claims whose caller named it by an Idempotency-Key (`access.idempotency`).
+
+    id: what that name is stored as · fingerprint: of the request, by a secret of the caller's · secret: seals the
+    outcome.
+    """
+
+    id: str
+    fingerprint: str
+    secret: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -325,7 +338,7 @@ class Call:
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
     the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
-    wants · dry: it is only told what would be done.
+    wants · dry: it is only told what would be done · claim: to be made once only.
     """
 
     id: str
@@ -351,6 +364,7 @@ class Call:
     served: str = ""
     steer: Steer = Steer()
     dry: bool = False
+    claim: Claim | None = None
 
     @property
     def model(self) -> str:
