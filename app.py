@@ -11,7 +11,7 @@ from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
-from gateway.routing import channels, discovery
+from gateway.routing import bulletin, channels, discovery
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
@@ -29,6 +29,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     base.connect(settings.database_url, serving=serving)
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
+    bulletin.open(settings)
     with base.session():
         change.poll()
     app = Flask("gateway", static_folder=None)
@@ -54,6 +55,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
 
     return (
         rounds.Round("change poll", 0.3, poll),
+        rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),
         rounds.Round("discovery", 5, discovery.tick),

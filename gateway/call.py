@@ -119,7 +119,8 @@ class Ask:
     batch: inputs that are read apart, each in a context window of its own · only: the caller's fields that no other
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
-    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches.
+    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
+    seal: tells the last thought that only the account which made it can open.
     """
 
     model: str
@@ -139,6 +140,26 @@ class Ask:
     weight: Weight = Weight()
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
+    seal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """How the caller wants a call to be routed. Names are of channels, of kinds of providers or of namespaces.
+
+    order: who is tried first, in this order · only: nobody else · ignore: never these · sort: by price, latency or
+    throughput instead of by priority and weight · max_price: the most in dollars, for a million tokens of `prompt` and
+    `completion`, for a `request` · require_parameters: nobody who would lose something · allow_fallbacks: else nobody
+    but those in `order`, or the first one.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sort: str | None = None
+    max_price: Mapping[str, Decimal] = field(default_factory=dict)
+    require_parameters: bool = False
+    allow_fallbacks: bool = True
 
 
 Rates = Mapping[str, Decimal]
@@ -233,6 +254,9 @@ class Profile:
     knows, least first; None where nothing is known, () where it knows none · adaptive: as it sees fit, guided by an
     effort · budgets: within a budget of tokens, of least_budget or more · levels: by level, so that an effort needs no
     budget.
+
+    Its time, in seconds, where it takes more than most, whoever asks: first_byte_s, idle_s: of a stream · whole_s: to
+    the last byte.
     """
 
     accent: Accent = Accent()
@@ -257,6 +281,9 @@ class Profile:
     budgets: bool = True
     least_budget: int = 0
     levels: bool = True
+    first_byte_s: float = 0
+    idle_s: float = 0
+    whole_s: float = 0
 
     def effort(self, asked: str) -> str | None:
         """The effort for one that was asked for: the highest that it knows up to that, else its least; None where it
@@ -323,7 +350,8 @@ class Call:
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
-    the caller's limits stand · served: the public name of the leg that is being tried · claim: to be made once only.
+    the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
+    wants · dry: it is only told what would be done · claim: to be made once only.
     """
 
     id: str
@@ -348,6 +376,8 @@ class Call:
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
     served: str = ""
+    steer: Steer = Steer()
+    dry: bool = False
     claim: Claim | None = None
 
     @property
@@ -363,7 +393,8 @@ class Call:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
-    too · account_id: for the sandbox's memory only · method: GET and DELETE have no body."""
+    too · account_id: for the sandbox's memory only · method: GET and DELETE have no body · slow_s: how long the head of
+    its answer may take, where that is more than the settings say."""
 
     channel: Channel
     dialect: str
@@ -374,6 +405,7 @@ class Outbound:
     stream: bool
     account_id: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
+    slow_s: float = 0
 
 
 class Wire(Protocol):
@@ -398,7 +430,7 @@ class Fault(Exception):
     cause: `request` the body is the caller's to mend · `account` our account there · `limited` its rate limit ·
     `unreachable` it never got the request · `timeout` · `server` 5xx · `malformed` an answer that means nothing.
     status: the provider's · message, param, code: its own words, kept only for `request` (Law 9) · ours: they are the
-    gateway's, and param is the caller's own field.
+    gateway's, and param is the caller's own field · silent: the connection ended before a byte of an answer.
     """
 
     def __init__(
@@ -412,6 +444,7 @@ class Fault(Exception):
         retry_after: float | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         ours: bool = False,
+        silent: bool = False,
     ) -> None:
         super().__init__(f"{cause} {status or ''}".strip())
         self.cause = cause
@@ -422,6 +455,7 @@ class Fault(Exception):
         self.retry_after = retry_after
         self.headers = headers
         self.ours = ours
+        self.silent = silent
 
 
 class ClientGone(BaseException):

@@ -246,13 +246,7 @@ ROWS = (
         "30",
         "Reading a request: its head whole; of its body without a byte, twice that for each started MB.",
     ),
-    Row(
-        "rest_max_s",
-        _SECONDS,
-        _seconds,
-        "60",
-        "Longest rest of a failing channel before it is probed again. No effect yet.",
-    ),
+    Row("rest_max_s", _SECONDS, _seconds, "60", "Longest rest of a failing channel before it is tried again."),
     Row(
         "fetch_allow",
         "networks such as 10.0.0.0/8, separated by commas",

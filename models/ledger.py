@@ -222,6 +222,13 @@ def _purses(account_id: str, key_id: str, of_key: budget.Standing | None, taken:
     return tuple(purses)
 
 
+def stand(account_id: str, key_id: str, zone: tzinfo | None) -> Short:
+    """What a hold could take now, of whom. Moves nothing."""
+    now = window.now()
+    of_key = budget.look(key_id, zone, now) if zone is not None else None
+    return Short(_purses(account_id, key_id, of_key), now)
+
+
 def release(hold_id: str, used_tokens: int = 0) -> int | None:
     """Close a hold and give its amount back to the purses; the amount, or None if it is closed already."""
     closed = _close(hold_id, used_tokens)

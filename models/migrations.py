@@ -133,6 +133,12 @@ DELETE FROM rate_window WHERE rule = 'parallel';
 ALTER TABLE rate_window DROP COLUMN serial
 """
 
+_HEALTH = """
+CREATE TABLE health (
+    channel VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, cause VARCHAR(255) NOT NULL, until BIGINT NOT NULL,
+    ejections INTEGER NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (channel, model))
+"""
+
 _IDEMPOTENCY = """
 CREATE TABLE idempotency (
     id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, call_id VARCHAR(255) NOT NULL,
@@ -145,6 +151,7 @@ MIGRATIONS = (
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
     Migration("0004_limits", _LIMITS, _NO_LIMITS),
+    Migration("0005_health", _HEALTH, "DROP TABLE health"),
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
 )
 

@@ -32,6 +32,7 @@ from ..relay.load import load
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
+from . import _steering
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
@@ -94,10 +95,9 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     field.
     """
     started, created = monotonic(), now_ms()
-    if request.headers.get("x-gateway-dry-run") == "1":
-        raise GatewayError(400, "Dry runs are not offered yet. Leave x-gateway-dry-run out to make the call.")
     sent = read_body()
-    once = request.headers.get(idempotency.HEADER)
+    dry = request.headers.get("x-gateway-dry-run") == "1"
+    once = None if dry else request.headers.get(idempotency.HEADER)
     claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
     try:
         body = guard(sent)
@@ -110,11 +110,12 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
     strict = request.headers.get("x-gateway-strict") == "1"
-    losses = [name for name in dialect.OWN if name != "models" and body.values.get(name) is not None]  # not heeded yet
+    losses = [name for name in dialect.OWN if name not in _HEEDED and body.values.get(name) is not None]
     if losses and strict:
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
         )
+    route = request.headers.get(_steering.HEADER)
     ask = dialect.ask({**body.values, **said} if said else body.values)
     others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
     ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
@@ -133,10 +134,16 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         names=names,
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
+        steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
+        dry=dry,
         claim=claim,
     )
     g.call = call
     return call
+
+
+_HEEDED = ("models", "provider", "computer_id")
+"""The gateway's own members that mean something here."""
 
 
 def permit(model: str, param: str = "model") -> tuple[str, str]:

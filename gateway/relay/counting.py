@@ -15,7 +15,8 @@ from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
 from . import media
-from .attempts import CLIENT_GONE, MOST_ATTEMPTS, raise_for_status, read, verdict
+from .attempts import CLIENT_GONE, Failed, raise_for_status, read, verdict
+from .orders import MOST_ATTEMPTS, healthy_first
 from .watch import ClientWatch
 
 _MOST_BODY = 1 << 16
@@ -37,7 +38,7 @@ def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
     Raises GatewayError."""
     if call.ask.urls:
         media.screen(call)
-    legs = plan.legs(call)
+    legs = healthy_first(plan.legs(call), set())
     try:
         for leg in [leg for leg in legs if _counts(call, leg)][:MOST_ATTEMPTS]:
             try:
@@ -45,7 +46,7 @@ def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
                     return _reply(_ask(call, leg, way))
             except Fault as fault:
                 if _told(fault):
-                    raise verdict([fault], [leg], call.dialect) from None
+                    raise verdict([Failed(leg, fault)], call.dialect) from None
     except ClientGone:
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
     finally:

@@ -21,12 +21,13 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..money import usd
 from ..providers import headers, pool
-from ..routing import plan
-from . import media, streams
+from ..routing import pace, plan
+from . import dry, media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
     SETTLE_S,
+    Failed,
     attempts,
     call_headers,
     noted,
@@ -35,10 +36,10 @@ from .attempts import (
     read,
     sensible,
     told,
-    tried,
     verdict,
 )
 from .load import load
+from .orders import tried
 from .watch import ClientWatch
 
 MOST_BODY = 64 << 20
@@ -55,8 +56,11 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     found = plan.legs(call)
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
-    legs = tried(prices.attach(found, call.ask, call.dialect))
+    legs = tried(call, prices.attach(found, call.ask, call.dialect))
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    if call.dry:
+        watch.close()
+        return dry.told(call, legs, ceiling)
     refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names))
     if isinstance(refused, Found):
         return idempotency.replay(call, refused)
@@ -72,13 +76,14 @@ def run(call: Call, watch: ClientWatch) -> Reply:
 
 
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
-    faults: list[Fault] = []
+    past: list[Failed] = []
     settings = config.current()
     try:
-        for leg, left_s in attempts(call, legs, faults):
+        for leg, left_s in attempts(call, legs, past, watch):
             meter = Meter()
+            whole_s = min(max(settings.whole_s, leg.profile.whole_s), left_s)
             try:
-                with noted(call, leg), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
+                with noted(call, leg, past), watch, gevent.Timeout(whole_s, Fault("timeout")):
                     wire = pool.send(outbound(call, leg))
                     try:
                         raw = _read_success(wire, leg)
@@ -86,8 +91,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
                             body = words.whole(call, leg, raw, meter)
                     finally:
                         wire.close()
-            except Fault as fault:
-                faults.append(fault)
+            except Fault:
                 continue
             return _settled(call, leg, meter, body, wire)
     except ClientGone:
@@ -96,8 +100,8 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     except BaseException:
         ledger.release(call)
         raise
-    error = verdict(faults, legs, call.dialect)
-    close_without_charge(call, error.status, told(call, faults, error)).wait(ERROR_WAIT_S)
+    error = verdict(past, call.dialect)
+    close_without_charge(call, error.status, told(call, past, error)).wait(ERROR_WAIT_S)
     raise error
 
 
@@ -123,6 +127,8 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         ledger.release(call)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
+    took_s = call.attempts[-1].ms / 1000
+    pace.note(leg, False, took_s, settlement.tokens_out, took_s)
     journal.write(
         call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
         cost=settlement.cost,

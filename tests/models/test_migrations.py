@@ -11,6 +11,7 @@ from models.budget import Budget
 from models.change import Change
 from models.channel import Channel
 from models.discovery import Discovery
+from models.health import Health
 from models.idempotency import Idempotency
 from models.key import Key
 from models.ledger import Hold, Ledger
@@ -26,8 +27,8 @@ from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Budget, Change, Channel, Daily, Discovery, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan, PlanLimit,
-    Price, Pricebook, Receipt, Route, Tally, Window, Worker,
+    Account, Budget, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan,
+    PlanLimit, Price, Pricebook, Receipt, Route, Tally, Window, Worker,
 )  # fmt: skip
 OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Pin, Receipt, Tally)
 
