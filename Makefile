@@ -1,6 +1,6 @@
 # The verbs. `make` alone explains them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs pricebook clean
+.PHONY: help serve test check docs pricebook peers clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -15,6 +15,7 @@ help:
 	@echo "make check   lint, types and the floors of the house"
 	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
 	@echo "make pricebook  make gateway/book/models.jsonl from published prices; ARGS=--check prints what would change"
+	@echo "make peers   install llama.cpp's server and LiteLLM's proxy, which some tests call as providers; it takes minutes"
 	@echo "make clean   remove the virtual environment and all caches; your data stay"
 
 serve: .venv/serve
@@ -34,6 +35,9 @@ docs: .venv/serve
 	from gateway.providers import profiles; \
 	[open(f'docs/{page}.md', 'w').write(''.join(table.as_markdown() for table in tables)) for page, tables in \
 	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
+
+peers: .venv/test
+	$(BIN)/python -m tests.peers
 
 pricebook: .cache/pricebook/made
 	.cache/pricebook/bin/python -m pricebook $(ARGS)

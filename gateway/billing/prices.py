@@ -21,6 +21,7 @@ from models.base import session
 from .. import book
 from ..call import Ask, Hosted, Leg, Price, Rates
 from ..dialects import bridge, openai_responses
+from ..dialects.gemini.parts import NAME as GEMINI
 from ..errors import GatewayError
 from ..money import NANOS
 from ..neutral.reply import Usage
@@ -266,9 +267,10 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
                 param=hosted.param,
             )
     if _tier(ask.tier) and _tier(ask.tier) not in price.tiers:
+        field = "serviceTier" if dialect == GEMINI else "service_tier"
         return GatewayError(
-            400, f"The service tier {str(ask.tier)[:40]!r} has no price for {ask.model!r}. Leave service_tier out.",
-            param="service_tier",
+            400, f"The service tier {str(ask.tier)[:40]!r} has no price for {ask.model!r}. Leave {field} out.",
+            param=field,
         )  # fmt: skip
     for wanted, bucket, option, param in (
         (ask.audio_in, "audio_in", "--audio-in-mtok", "messages"),

@@ -14,7 +14,7 @@ from ..clock import monotonic, now_ms
 from ..dialects import bridge
 from ..modalities import words
 from ..providers import pool, profiles
-from ..providers.registry import KINDS
+from ..providers.registry import KINDS, spoken
 from ..relay.attempts import outbound, raise_for_status, read, sensible
 from ..routing import discovery
 from ..splice import guard
@@ -46,6 +46,11 @@ def problem(channel: Channel, secret_env: str | None) -> Problem | None:
             status, _, body = pool.probe(channel, words.UPSTREAM[channel.dialects[0]].path("none", False), b"{}")
             refused = status in (400, 422)
     except Fault as fault:
+        if fault.cause == "account":
+            told = fault.message.rstrip(".") or "the provider refuses it"
+            return Problem(
+                f"Its key cannot be used: {told}.", "Give it the right one: channels remove, then channels add."
+            )
         detail = fault.message or {"timeout": "it does not answer in time"}.get(fault.cause, "it speaks no HTTP")
         return Problem(
             f"Its provider at {channel.base_url} cannot be reached: {detail}.",
@@ -148,7 +153,8 @@ def _cheapest(channel: Channel, dialect: str) -> list[str]:
         offer = model.at(channel.provider)
         if offer is None or model.mode not in modes or offer.retires or model.retires:
             continue
-        listed = offer.names if channel.models is None else [name for name in offer.names if name in channel.models]
+        names = offer.names if channel.models is None else [name for name in offer.names if name in channel.models]
+        listed = [name for name in names if dialect in spoken(channel, name)]
         rates = prices.from_book(model, offer).rates
         if rates:
             known += [(sum(rates.values()), name) for name in listed[:1]]
@@ -165,16 +171,16 @@ def _trial(channel: Channel, dialect: str, model: str, *, streamed: bool) -> Tri
     asked = {**_ASKED[dialect], **({leg.profile.limit_name: _MOST_OUTPUT} if dialect == "chat" else {})}
     said = {} if dialect == "gemini" else {"model": model, **({"stream": True} if streamed else {})}
     body = guard(json.dumps({**asked, **said}).encode())
-    spoken = words.NAMED[dialect]
+    surface = words.NAMED[dialect]
     began = monotonic()
     call = Call(
-        id=ids.new(spoken.id_prefix),
+        id=ids.new(surface.id_prefix),
         request_id="",
         caller=_OPERATOR,
         surface=dialect,
         dialect=dialect,
         body=body,
-        ask=spoken.ask({**body.values, "model": model, "stream": streamed}),
+        ask=surface.ask({**body.values, "model": model, "stream": streamed}),
         created_ms=now_ms(),
         started=began,
         headers={},

@@ -278,7 +278,7 @@ def _list_margins() -> None:
 
 
 @price_list.command("update")
-@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @verb
 def prices_update(file: Path | None, dry_run: bool) -> None:

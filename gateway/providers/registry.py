@@ -63,7 +63,7 @@ class Provider:
 _OPENAI: Speaks = (
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
-    (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro", (RESPONSES,)),
+    (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
     (r"-audio|-search-", (CHAT,)),
     (r"^(ft:)?(gpt-|chatgpt-|o\d)", (CHAT, RESPONSES)),
 )

@@ -23,9 +23,9 @@ def serves(channel: Channel, model: str) -> bool:
     """Whether a channel takes this upstream name."""
     if channel.provider == "sandbox":
         return sandbox.knows(model)
-    if channel.models is None:
-        return NAME.fullmatch(model) is not None
-    return model in channel.models
+    if channel.models is not None:
+        return model in channel.models
+    return NAME.fullmatch(model) is not None or book.current().offer(channel.provider, model) is not None
 
 
 def canonical(snapshot: Snapshot, model: str) -> str:

@@ -17,7 +17,7 @@ from tests.gateway import ROOT, free_port
 
 PACKAGES = {
     "llama": ("llama-cpp-python[server]", "gguf"),
-    "litellm": ("litellm[proxy]==1.110.2",),
+    "litellm": ("litellm[proxy]==1.108.7",),
 }  # fmt: skip
 """Name → what is installed for it."""
 
@@ -40,7 +40,7 @@ def llama(at: Path) -> Iterator[str]:
     """llama.cpp's server with a tiny model; its base URL. It knows one model, by any name."""
     python = _program("llama", "python")
     subprocess.run([python, str(Path(__file__).with_name("tiny.py")), str(at / "tiny.gguf")], check=True)
-    command = [python, "-m", "llama_cpp.server", "--model", str(at / "tiny.gguf"), "--n_ctx", "2048"]
+    command = [python, "-m", "llama_cpp.server", "--model", "tiny.gguf", "--n_ctx", "2048"]
     with _running(command, at, "/v1/models") as url:
         yield f"{url}/v1"
 

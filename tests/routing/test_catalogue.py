@@ -108,6 +108,7 @@ def test_a_namespace_pins_the_provider_and_knows_all_spellings() -> None:
 
 def test_names_that_only_the_book_can_say() -> None:
     assert legs(ALL, "cloudflare/tiny") == {"cloudflare": "@cf/tiny"}
+    assert legs(ALL, "cloudflare/@cf/tiny") == {"cloudflare": "@cf/tiny"}
     assert legs(ALL, "cloudflare/@cf/../tiny") == {} == legs(ALL, "lab/@x")
 
 
