@@ -10,6 +10,7 @@ from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
+from gateway.relay.load import LOOK_S, load
 from gateway.routing import channels, discovery
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
@@ -53,6 +54,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
 
     return (
         rounds.Round("change poll", 0.3, poll),
+        rounds.Round("load", LOOK_S, load.look),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("discovery", 5, discovery.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),

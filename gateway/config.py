@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from dotenv.parser import parse_stream
 
 CONNECTIONS = 5_000
-"""Connections that one worker takes at once; what callers without limits are told as theirs."""
+"""Connections that one worker takes at once."""
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "kb": 1 << 10, "mib": 1 << 20, "mb": 1 << 20, "gib": 1 << 30, "gb": 1 << 30}
 

@@ -7,6 +7,7 @@ prompt or a key, so nothing of it is logged.
 from __future__ import annotations
 
 import logging
+import re
 import signal
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
@@ -14,25 +15,66 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.server import StreamServer
+from gevent.socket import wait_read
 from gunicorn import glogging, util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import errors as http
+from gunicorn.http import get_parser
+from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import ids
-from .dialects import openai_chat
+from . import config, ids
+from .clock import monotonic
+from .dialects import anthropic, gemini, openai_chat
 from .errors import GatewayError
+from .relay.load import load, refusal
 
 _log = logging.getLogger("gateway.server")
 
+_LINGER_S, _LINGER_BYTES = 2.0, 4 << 20
+"""How long, and how much, is still read of a client that was refused, so that it can read why: a socket that is closed
+with bytes unread takes its last answer with it."""
+
+_UNREAD_BYTES = 1 << 16
+"""Most of a body that nobody wanted which is read to get to the next request."""
+
+
+_LENGTH = re.compile(rb"\ncontent-length: *(\d{1,8}) *(?:\r|$)")
+
+_SPOKEN = ((b"/v1/messages", anthropic), (b"/v1beta/", gemini))
+"""Beginnings of paths whose errors are not OpenAI's."""
+
+
+class _Late(Exception):
+    """A request's head began, and did not end in time."""
+
+
 _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+    (_Late, 408, "The head of the request did not arrive in time. Send it again, in one piece."),
     (http.LimitRequestLine, 414, "The request line is too long. Put parameters into the body."),
     (http.LimitRequestHeaders, 431, "The headers are too long. Send fewer or shorter ones."),
     (http.ExpectationFailed, 417, "Only `Expect: 100-continue` can be met. Leave the header out."),
     (http.UnsupportedTransferCoding, 501, "Only the transfer coding `chunked` is taken. Use it, or Content-Length."),
     (http.ParseException, 400, "This is no HTTP request that can be read. Check its first line, headers and length."),
 )
+
+
+class _Listener(StreamServer):  # type: ignore[misc]
+    """A listener that takes a few connections at each turn of the loop, so that idle workers get their share, and many
+    when the worker is full, so that they are refused soon. gunicorn would set it to one."""
+
+    @property
+    def max_accept(self) -> int:
+        return 100 if load.full else 8
+
+    @max_accept.setter
+    def max_accept(self, _: int) -> None:
+        """As gunicorn does, in vain."""
+
+
+ggevent.StreamServer = _Listener
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -52,18 +94,43 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().run()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """The requests of one connection, one after another. Between them it may be silent for as long as gunicorn's
+        `keepalive`; a head that has begun must end within the time in which a body's bytes must come."""
+        client.setblocking(1)
         handle = client.fileno()
         self._idle[handle] = client
+        parser = get_parser(self.cfg, client, addr)
+        refused = False
         try:
-            super().handle(listener, client, addr)
+            while _comes(parser, client, self.cfg.keepalive):
+                if load.full and _refused(parser, client):
+                    continue
+                with gevent.Timeout(config.current().body_s, _Late()):
+                    req = next(parser)
+                self.handle_request(listener.getsockname(), req, client, addr)
+                refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
+                if refused:
+                    break
+        except (StopIteration, http.NoMoreData):
+            refused = bool(getattr(getattr(parser.mesg, "body", None), "failed", False))
+        except OSError:
+            pass  # the client has left, or takes nothing
+        except Exception as error:
+            self.handle_error(None, client, addr, error)
+            refused = True
         finally:
             self._idle.pop(handle, None)
+            if refused:
+                _linger(client)
+            util.close(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         handle = sock.fileno()
         self._idle.pop(handle, None)
+        sock.settimeout(config.current().whole_s)  # for an answer that nobody takes
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            with load:
+                return super().handle_request(listener_name, req, sock, addr)
         finally:
             self._idle[handle] = sock
 
@@ -96,6 +163,58 @@ class Worker(GeventWorker):  # type: ignore[misc]
             util.write_nonblock(client, head.encode() + body)
         except OSError:
             pass  # it has left
+
+
+def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
+    """Wait for the first byte of a request; False if none comes. What was sent with the last one is here already."""
+    if not parser.unreader.buf.tell():
+        try:
+            wait_read(client.fileno(), keepalive_s)
+        except TimeoutError:
+            return False
+    return True
+
+
+def _refused(parser: Any, client: Any) -> bool:
+    """Refuse a call of a full worker before it is even parsed: that costs a fiftieth of a call, and parsing it a sixth.
+
+    Only what has come whole and could not be read in two ways; all else is read, and refused at the door.
+    """
+    if parser.unreader.buf.tell():
+        return False
+    data: bytes = client.recv(_UNREAD_BYTES)
+    head, end, body = data.partition(b"\r\n\r\n")
+    lowered = head.lower()
+    length = _LENGTH.findall(lowered)
+    if (
+        not (end and head.startswith(b"POST /v1") and head.find(b" HTTP/1.1\r\n") == head.find(b"\r\n") - 9)
+        or len(length) != 1 or lowered.count(b"content-length") != 1 or int(length[0]) != len(body)
+        or any(word in lowered for word in (b"transfer-encoding", b"\nconnection:", b"\nexpect:", b"\nupgrade:"))
+    ):  # fmt: skip
+        parser.unreader.unread(data)
+        return False
+    error = refusal()
+    words = next((words for path, words in _SPOKEN if head.startswith(path, 5)), openai_chat)
+    request_id = ids.new("req_")
+    said = words.error(error, request_id)
+    client.sendall(
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
+        b"Access-Control-Allow-Origin: *\r\nRetry-After: %d\r\nx-should-retry: true\r\nx-request-id: %s\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (error.retry_after or 1, request_id.encode(), len(said), said)
+    )
+    return True
+
+
+def _linger(client: Any) -> None:
+    """Say that nothing more comes, and wait a little until the client has said the same."""
+    try:
+        client.shutdown(1)
+        with gevent.Timeout(_LINGER_S, False):
+            left = _LINGER_BYTES
+            while left > 0 and (data := client.recv(_UNREAD_BYTES)):
+                left -= len(data)
+    except OSError:
+        pass  # it has left
 
 
 class Log(glogging.Logger):  # type: ignore[misc]

@@ -28,7 +28,7 @@ from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
-from ..relay.load import load
+from ..relay.load import MOST, load, refusal
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
@@ -55,12 +55,15 @@ def install(app: Flask) -> None:
 
 
 def admit() -> Response | None:
-    """Who calls? Public routes and unknown paths need not say; everybody else must. Raises GatewayError 401."""
+    """Is there room, and who calls? Public routes and unknown paths need no key and are answered by a full worker too;
+    everybody else is not. Raises GatewayError 503 before anything of a body was read, 401."""
     g.request_id = ids.new("req_")
     if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
+    if load.over:
+        raise refusal()
     g.caller = keys.identify(_key())
     return None
 
@@ -305,6 +308,6 @@ def dress(response: Response) -> Response:
     if caller is not None:
         call: Any = g.get("call")
         uses = call.rates if call is not None and call.rates else limits.standing(caller)
-        for name, value in limits.headers(uses, config.CONNECTIONS, load.running):
+        for name, value in limits.headers(uses, MOST, load.running):
             headers[name] = value
     return response

@@ -36,7 +36,6 @@ from .attempts import (
     tried,
     verdict,
 )
-from .load import load
 from .watch import ClientWatch
 
 MOST_BODY = 64 << 20
@@ -57,11 +56,10 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         raise limits.refuse(limited.use)
     if call.ask.stream:
         return streams.start(call, legs, watch)
-    with load:
-        try:
-            return _whole(call, legs, watch)
-        finally:
-            watch.close()
+    try:
+        return _whole(call, legs, watch)
+    finally:
+        watch.close()
 
 
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:

@@ -35,7 +35,6 @@ from .attempts import (
     sensible,
     verdict,
 )  # fmt: skip
-from .load import load
 from .watch import ClientWatch
 
 PING_S = 5.0
@@ -69,13 +68,7 @@ class Body(Iterator[bytes]):
 
     def __init__(self, stream: Stream) -> None:
         self._pieces = stream.pieces()
-        load.__enter__()
-        self._open = True
-        try:
-            self._first: bytes | None = next(self._pieces, b"")
-        except BaseException:
-            self.close()
-            raise
+        self._first: bytes | None = next(self._pieces, b"")
 
     def __next__(self) -> bytes:
         if self._first is not None:
@@ -85,9 +78,6 @@ class Body(Iterator[bytes]):
 
     def close(self) -> None:
         self._pieces.close()
-        if self._open:
-            self._open = False
-            load.__exit__()
 
 
 class Stream:
