@@ -17,6 +17,9 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 _ROLE = re.compile(r"[a-z_]{1,32}")
 
+MOST_TOKENS = 2**31 - 1
+"""Largest output limit: more than any model can say, and a number that every provider can read."""
+
 MOST_NAMES = 32
 MOST_TOOLS = 2_048
 """Tools in one request."""

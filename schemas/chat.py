@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import (
+    MOST_TOKENS,
     MOST_TOOLS,
     OBJECT,
     ROLE,
@@ -94,8 +95,8 @@ class ChatSchema(WireSchema):
     messages = messages(_wrong_message, _MESSAGE)
     stream = flag()
     stream_options = obj()
-    max_tokens = whole(1)
-    max_completion_tokens = whole(1)
+    max_tokens = whole(1, MOST_TOKENS)
+    max_completion_tokens = whole(1, MOST_TOKENS)
     n = whole(1, 128)
     temperature = number(0, 2)
     top_p = number(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Json, WireSchema, flag, names, number, obj, stops, text, texts_or_tokens, whole
+from .base import MOST_TOKENS, Json, WireSchema, flag, names, number, obj, stops, text, texts_or_tokens, whole
 
 
 class CompletionsSchema(WireSchema):
@@ -12,7 +12,7 @@ class CompletionsSchema(WireSchema):
     prompt = texts_or_tokens()
     stream = flag()
     stream_options = obj()
-    max_tokens = whole(0)
+    max_tokens = whole(0, MOST_TOKENS)
     n = whole(1, 128)
     best_of = whole(0, 128)
     suffix = text()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from .base import MOST_TOOLS, ROLE, Check, Found, Like, WireSchema, every, ranged, role, typed
+from .base import MOST_TOKENS, MOST_TOOLS, ROLE, Check, Found, Like, WireSchema, every, ranged, role, typed
 
 _UNDERSCORE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
@@ -152,7 +152,7 @@ def _tools(value: Any) -> Found:
 
 
 _config = _object(
-    maxOutputTokens=_whole(1),
+    maxOutputTokens=_whole(1, MOST_TOKENS),
     candidateCount=_whole(1, 128),
     temperature=_number(0, 2),
     topP=_number(0, 1),

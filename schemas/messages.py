@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import (
+    MOST_TOKENS,
     OBJECT,
     ROLE,
     TEXT,
@@ -83,7 +84,7 @@ class CountSchema(WireSchema):
     model = text(required=True)
     messages = messages(_wrong_message, _MESSAGE)
     system = Json(str, list, words="a string or an array of blocks", inside=_wrong_content, like=_BLOCKS)
-    max_tokens = whole(0)
+    max_tokens = whole(0, MOST_TOKENS)
     stream = flag()
     stop_sequences = texts()
     temperature = Json(int, float, words="a number")
@@ -112,4 +113,4 @@ class CountSchema(WireSchema):
 class MessagesSchema(CountSchema):
     """The same, and the output limit, which this dialect demands; 0 fills the prompt cache and answers nothing."""
 
-    max_tokens = whole(0, required=True)
+    max_tokens = whole(0, MOST_TOKENS, required=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, validates_schema
 
 from .base import (
+    MOST_TOKENS,
     ROLE,
     TEXT,
     Found,
@@ -111,7 +112,7 @@ class _Asked(WireSchema):
     service_tier = text()
     stream = flag()
     stream_options = obj()
-    max_output_tokens = whole(1)
+    max_output_tokens = whole(1, MOST_TOKENS)
     max_tool_calls = Json(int, words="an integer")
     temperature = number(0, 2)
     top_p = number(0, 1)

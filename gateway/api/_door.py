@@ -72,8 +72,9 @@ def _key() -> str | None:
     """The key of a request: of `Authorization: Bearer`, `x-api-key` and `x-goog-api-key` the first that is there; on
     Gemini's paths `?key=` too."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    token = token.strip(" \t")
+    if scheme.lower() == "bearer" and token:
+        return token
     named = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
     return named or (request.args.get("key") if _googles() else None)
 

@@ -25,6 +25,7 @@ class ClientWatch:
         self._sock: Any = getattr(sock, "_sock", None)
         self._waiting: Any = None
         self._io: Any = None
+        self._patience: float | None = None  # what the client had before it was hurried
 
     def __enter__(self) -> None:
         if self.gone:
@@ -40,6 +41,7 @@ class ClientWatch:
     def hurry(self, seconds: float) -> None:
         """Give up on a client that takes nothing for so long: writing to it then fails, as if it had left."""
         if self._client is not None:
+            self._patience = self._client.gettimeout()
             self._client.settimeout(seconds)
 
     def _readable(self) -> None:
@@ -60,5 +62,5 @@ class ClientWatch:
             self._io.stop()
             self._io.close()
             self._io = self._sock = None
-        if self._client is not None:
-            self._client.settimeout(None)
+        if self._patience is not None:
+            self._client.settimeout(self._patience)
