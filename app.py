@@ -11,7 +11,7 @@ from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
 from gateway.relay.load import LOOK_S, load
-from gateway.routing import channels, discovery
+from gateway.routing import bulletin, channels, discovery
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
@@ -29,6 +29,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     base.connect(settings.database_url, serving=serving)
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
+    bulletin.open(settings)
     with base.session():
         change.poll()
     app = Flask("gateway", static_folder=None)
@@ -55,6 +56,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
     return (
         rounds.Round("change poll", 0.3, poll),
         rounds.Round("load", LOOK_S, load.look),
+        rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("discovery", 5, discovery.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),

@@ -370,7 +370,7 @@ class Fault(Exception):
     cause: `request` the body is the caller's to mend · `account` our account there · `limited` its rate limit ·
     `unreachable` it never got the request · `timeout` · `server` 5xx · `malformed` an answer that means nothing.
     status: the provider's · message, param, code: its own words, kept only for `request` (Law 9) · ours: they are the
-    gateway's, and param is the caller's own field.
+    gateway's, and param is the caller's own field · silent: the connection ended before a byte of an answer.
     """
 
     def __init__(
@@ -384,6 +384,7 @@ class Fault(Exception):
         retry_after: float | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         ours: bool = False,
+        silent: bool = False,
     ) -> None:
         super().__init__(f"{cause} {status or ''}".strip())
         self.cause = cause
@@ -394,6 +395,7 @@ class Fault(Exception):
         self.retry_after = retry_after
         self.headers = headers
         self.ours = ours
+        self.silent = silent
 
 
 class ClientGone(BaseException):

@@ -108,10 +108,17 @@ CREATE TABLE pricebook (id INTEGER NOT NULL PRIMARY KEY, digest VARCHAR(255) NOT
 CREATE TABLE discovery (channel_id VARCHAR(255) NOT NULL PRIMARY KEY, names TEXT NOT NULL, due_at BIGINT NOT NULL)
 """
 
+_HEALTH = """
+CREATE TABLE health (
+    channel VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, cause VARCHAR(255) NOT NULL, until BIGINT NOT NULL,
+    ejections INTEGER NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (channel, model))
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
+    Migration("0005_health", _HEALTH, "DROP TABLE health"),
 )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 import models.channel
+import models.health
 import models.price
 import models.route
 from models import change
@@ -181,6 +182,7 @@ def _key(given: str | None) -> tuple[str | None, str | None]:
 def _row(name: str) -> dict[str, Any]:
     with session():
         found = models.channel.find(name)
+        resting = models.health.of(found.id) if found is not None else []
     if found is None:
         raise Failure(f"There is no channel {name!r}. See: python -m gateway channels list")
     return {
@@ -189,7 +191,7 @@ def _row(name: str) -> dict[str, Any]:
         "key": "stored" if found.secret else f"env:{found.secret_env}" if found.secret_env else None,
         "models": json.loads(found.models), "dialects": json.loads(found.dialects) if found.dialects else None,
         "priority": found.priority, "weight": found.weight, "free": found.free, "enabled": found.enabled,
-        "source": found.source,
+        "source": found.source, "resting": [f"{row.model or '*'}: {row.cause}" for row in resting],
     }  # fmt: skip
 
 
@@ -200,7 +202,7 @@ def channels_list() -> None:
     house()
     with session():
         names = [channel.name for channel in models.channel.everyone()]
-    columns = ("name", "provider", "namespace", "models", "base_url", "key", "free", "enabled", "source")
+    columns = ("name", "provider", "namespace", "models", "base_url", "key", "free", "enabled", "source", "resting")
     table([_row(name) for name in names], columns, "No channels.")
 
 

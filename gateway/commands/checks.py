@@ -17,6 +17,7 @@ import click
 
 import models.account
 import models.channel
+import models.health
 import models.route
 from models import base, change, migrations
 from models.base import session
@@ -86,6 +87,7 @@ def _look(url: str | None) -> Iterator[Finding]:
             open_rooms(settings)
             yield from _channels()
             yield from _models()
+            yield from _resting()
         yield from _money()
     if url:
         yield from _running(url)
@@ -238,6 +240,28 @@ def _models() -> Iterator[Finding]:
                 f"No model of {channel.namespace}/… has a price, so channel {channel.name} is refused.",
                 f"python -m gateway prices set '{channel.namespace}/*' --input-mtok USD --output-mtok USD",
             )
+
+
+def _resting() -> Iterator[Finding]:
+    with session():
+        names = {row.id: row.name for row in models.channel.everyone() if row.enabled}
+        rows = models.health.everyone()
+    for row in rows:
+        name = names.get(row.channel)
+        if name is None:
+            continue
+        what = f"Channel {name}: {row.model or 'every model'} was last found {_FOUND[row.cause]}."
+        if row.cause == "account":
+            yield Finding("warning", what, f"Mend the key or the account there: python -m gateway channels test {name}")
+        else:
+            yield Finding("note", what, "Calls go to other channels first, and one at a time finds out if it is back.")
+
+
+_FOUND = {
+    "account": "to refuse our account", "limited": "at its rate limit", "timeout": "not to answer in time",
+    "server": "to fail", "malformed": "to answer what makes no sense", "unreachable": "to be out of reach",
+}  # fmt: skip
+"""Why a leg rests, in words."""
 
 
 def _money() -> Iterator[Finding]:

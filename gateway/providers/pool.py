@@ -204,4 +204,4 @@ def _fault(error: Exception, channel: Channel) -> Fault:
         return Fault("unreachable", message="TLS or the proxy failed")
     if any(isinstance(kind, TimeoutError) for kind in kinds):
         return Fault("timeout")
-    return Fault("malformed")
+    return Fault("malformed", silent=True)

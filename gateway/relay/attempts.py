@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import random
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import gevent
 
@@ -14,7 +16,9 @@ from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
 from ..clock import monotonic
 from ..errors import GatewayError
 from ..modalities import words
+from ..routing import bulletin
 from . import media
+from .watch import ClientWatch
 
 _log = logging.getLogger("gateway.relay")
 MOST_ATTEMPTS = 3
@@ -29,26 +33,99 @@ CLIENT_GONE = 499
 """Status on the receipt of a call whose client left; nobody is there to read it (nginx's number)."""
 
 
-def attempts(call: Call, legs: Sequence[Leg], faults: list[Fault]) -> Iterator[tuple[Leg, float]]:
-    """The legs to try, each with the seconds that are left for it, as long as the faults so far allow another."""
+class Failed(NamedTuple):
+    """One attempt that came to nothing."""
+
+    leg: Leg
+    fault: Fault
+
+
+def attempts(call: Call, legs: Sequence[Leg], past: list[Failed], watch: ClientWatch) -> Iterator[tuple[Leg, float]]:
+    """The legs to try, each with the seconds that are left for it, as long as what failed so far allows another.
+
+    The one retry loop: a leg that is healthy comes first, the last of a model is tried whatever its state. What is
+    tried again, or rests, is within its channel's budget, and a leg is tried again after a pause only.
+    """
     deadline = call.started + config.current().deadline_s
-    for leg in legs:
+    while len(past) < MOST_ATTEMPTS:
+        found = _next(legs, past)
+        if found is None:
+            return
+        leg, pause_s = found
+        if pause_s:
+            with watch:
+                gevent.sleep(min(pause_s, max(0.0, deadline - monotonic())))
         left_s = deadline - monotonic()
-        if (faults and faults[-1].cause == "request" and not _lacks_model(faults[-1])) or left_s <= 0:
+        if left_s <= 0:
             return
         call.served = leg.public
         yield leg, left_s
 
 
+def _next(legs: Sequence[Leg], past: Sequence[Failed]) -> tuple[Leg, float] | None:
+    """The leg to try, and how long to wait before; None where there is none."""
+    if past and past[-1].fault.cause == "request" and not _lacks_model(past[-1].fault):
+        return None
+    known = {_place(leg) for leg, _ in past}
+    served = {leg.public for leg, _ in past}
+    new = _healthy_first([leg for leg in legs if _place(leg) not in known], served)
+    if new and (new[0].public not in served or bulletin.admits(new[0])):
+        bulletin.count(new[0])
+        return new[0], 0.0
+    for leg, fault in past:
+        pause_s = _pause(leg, fault, len(past))
+        if pause_s is not None and bulletin.may_repeat(leg):
+            return leg, pause_s
+    return next(((leg, 0.0) for leg in new if bulletin.may_repeat(leg)), None)
+
+
+def _place(leg: Leg) -> tuple[str, str]:
+    return leg.channel.id, leg.model
+
+
+PAUSE_S = 0.1
+"""Before a leg is tried again; twice as long before the next time, and up to half as much more by chance."""
+
+SHORT_S = 2.0
+"""So long a wait until a rate limit ends is waited out."""
+
+
+def _pause(leg: Leg, fault: Fault, times: int) -> float | None:
+    """How long to wait before a leg is tried again; None where that is of no use, or where it may have done its work:
+    a timeout tells nothing of that."""
+    jitter = 1 + random.random() / 2
+    if fault.cause == "limited":
+        wait_s = fault.retry_after
+        return max(wait_s, PAUSE_S) * jitter if wait_s is not None and wait_s <= SHORT_S else None
+    again = fault.cause in ("unreachable", "server") or fault.silent
+    return PAUSE_S * 2 ** (times - 1) * jitter if again and bulletin.admits(leg) else None
+
+
 def tried(legs: Sequence[Leg]) -> Sequence[Leg]:
-    """The legs that one call tries at most, of all that it could. Where it names models to fall back to, the last
-    attempt is kept for one of them."""
+    """The legs that one call tries at most, of all that it could: those that rest come last, but for one of each
+    model. Where it names models to fall back to, the last attempt is kept for one of them."""
+    legs = _healthy_first(legs, set())
     first, others = legs[:MOST_ATTEMPTS], legs[MOST_ATTEMPTS:]
     if all(leg.public == legs[0].public for leg in first):
         other = next((leg for leg in others if leg.public != legs[0].public), None)
         if other is not None:
             return (*first[:-1], other)
     return first
+
+
+def _healthy_first(legs: Sequence[Leg], served: Set[str]) -> Sequence[Leg]:
+    """The legs in their order, those that rest last, but for the first of a model that nothing else serves. served:
+    models of which some leg was tried."""
+    healthy = [bulletin.admits(leg) for leg in legs]
+    if all(healthy):
+        return legs
+    well = served | {leg.public for leg, admitted in zip(legs, healthy, strict=True) if admitted}
+    first: list[Leg] = []
+    last: list[Leg] = []
+    for leg, admitted in zip(legs, healthy, strict=True):
+        (first if admitted or leg.public not in well else last).append(leg)
+        well |= {leg.public}
+    return (*first, *last)
 
 
 _NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported"})
@@ -60,24 +137,45 @@ def _lacks_model(fault: Fault) -> bool:
 
 
 class noted:
-    """Writes one attempt onto the call: its channel, how it ended and how long it took."""
+    """Writes one attempt onto the call: its channel, how it ended and how long it took; and tells its leg's health."""
 
-    def __init__(self, call: Call, leg: Leg) -> None:
-        self._call = call
+    def __init__(self, call: Call, leg: Leg, past: list[Failed]) -> None:
+        self._call, self._leg, self._past = call, leg, past
         self._attempt = Attempt(leg.channel.name, 200, 0)
         self._began = monotonic()
+        self._trial = bulletin.begin(leg)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> noted:
         self._call.attempts.append(self._attempt)
+        return self
+
+    def answered(self) -> None:
+        """It begins to answer."""
+        bulletin.answered(self._leg, self._trial)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._attempt.ms = int((monotonic() - self._began) * 1000)
         if isinstance(error, Fault):
             self._attempt.status = error.status or error.cause
+            self._blame(error)
+            self._past.append(Failed(self._leg, error))
             if error.cause == "account":
                 _tell_operator(self._attempt.channel, error.status)
         elif error is not None:
             self._attempt.status = "abandoned"
+        else:
+            bulletin.succeeded(self._leg, self._trial)
+        bulletin.end(self._trial)
+
+    def _blame(self, fault: Fault) -> None:
+        """A body that two channels answer with an error of theirs blames neither."""
+        others = [
+            leg for leg, other in self._past if other.cause == "server" and leg.channel.id != self._leg.channel.id
+        ]
+        if fault.cause != "server" or not others:
+            bulletin.failed(self._leg, self._trial, fault)
+        for leg in others if fault.cause == "server" else ():
+            bulletin.forgiven(leg)
 
 
 _TOLD_S = 60.0
@@ -101,11 +199,11 @@ def sensible() -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        _log.error("a provider's answer was read wrong: %s at %s", type(error).__name__, _place(error))
+        _log.error("a provider's answer was read wrong: %s at %s", type(error).__name__, _where(error))
         raise Fault("malformed") from error
 
 
-def _place(error: BaseException) -> str:
+def _where(error: BaseException) -> str:
     """Where an exception was raised: file and line, and nothing of what was being read."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
@@ -171,14 +269,15 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
-def verdict(faults: Sequence[Fault], legs: Sequence[Leg], dialect: str) -> GatewayError:
+def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
     """What a caller of this dialect is told when no leg has answered (Law 9)."""
-    if not faults:
+    if not past:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
-    last = faults[-1]
-    secrets = [leg.channel.secret for leg in legs]
+    faults = [one.fault for one in past]
+    leg, last = past[-1]
+    secrets = [one.leg.channel.secret for one in past]
     if last.cause == "request":
-        spoke_alike = last.ours or legs[len(faults) - 1].dialect == dialect  # else its field names are not the caller's
+        spoke_alike = last.ours or leg.dialect == dialect  # else its field names are not the caller's
         return GatewayError(
             last.status or 400,
             journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",

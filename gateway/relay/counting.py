@@ -15,7 +15,7 @@ from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
 from . import media
-from .attempts import CLIENT_GONE, MOST_ATTEMPTS, raise_for_status, read, verdict
+from .attempts import CLIENT_GONE, MOST_ATTEMPTS, Failed, raise_for_status, read, verdict
 from .watch import ClientWatch
 
 _MOST_BODY = 1 << 16
@@ -45,7 +45,7 @@ def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
                     return _reply(_ask(call, leg, way))
             except Fault as fault:
                 if _told(fault):
-                    raise verdict([fault], [leg], call.dialect) from None
+                    raise verdict([Failed(leg, fault)], call.dialect) from None
     except ClientGone:
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
     finally:

@@ -26,6 +26,7 @@ from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
     SETTLE_S,
+    Failed,
     attempts,
     call_headers,
     noted,
@@ -63,13 +64,13 @@ def run(call: Call, watch: ClientWatch) -> Reply:
 
 
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
-    faults: list[Fault] = []
+    past: list[Failed] = []
     settings = config.current()
     try:
-        for leg, left_s in attempts(call, legs, faults):
+        for leg, left_s in attempts(call, legs, past, watch):
             meter = Meter()
             try:
-                with noted(call, leg), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
+                with noted(call, leg, past), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
                     wire = pool.send(outbound(call, leg))
                     try:
                         raw = _read_success(wire, leg)
@@ -77,8 +78,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
                             body = words.whole(call, leg, raw, meter)
                     finally:
                         wire.close()
-            except Fault as fault:
-                faults.append(fault)
+            except Fault:
                 continue
             return _settled(call, leg, meter, body, wire)
     except ClientGone:
@@ -87,7 +87,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     except BaseException:
         ledger.release(call)
         raise
-    error = verdict(faults, legs, call.dialect)
+    error = verdict(past, call.dialect)
     close_without_charge(call, error.status).wait(ERROR_WAIT_S)
     raise error
 

@@ -16,7 +16,7 @@ from ..errors import GatewayError
 from ..providers import pool
 from ..routing import channels
 from ..routing.pins import find
-from .attempts import raise_for_status, read, sensible, verdict
+from .attempts import Failed, raise_for_status, read, sensible, verdict
 from .exchange import MOST_BODY
 from .watch import ClientWatch
 
@@ -59,7 +59,7 @@ def ask(
             return shown(_answer(request, leg, watch))
     except Fault as fault:
         fault.message = fault.message.replace(kept.upstream_id, kept.id)
-        raise verdict([fault], [leg], dialect) from fault
+        raise verdict([Failed(leg, fault)], dialect) from fault
     except ClientGone:
         return b""
     finally:

@@ -27,6 +27,7 @@ from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
     SETTLE_S,
+    Failed,
     attempts,
     call_headers,
     noted,
@@ -87,6 +88,7 @@ class Stream:
         self.leg: Leg | None = None
         self._call, self._dialect, self._legs, self._watch = call, NAMED[call.dialect], legs, watch
         self._feed: Feed | None = None
+        self._attempted: noted
         self._settled: Ticket | None = None
         self._sent_at = monotonic()
         self._last = b""  # the frames that were sent last
@@ -109,18 +111,17 @@ class Stream:
             self._watch.close()
 
     def _tries(self) -> Iterator[bytes]:
-        faults: list[Fault] = []
-        for leg, left_s in attempts(self._call, self._legs, faults):
+        past: list[Failed] = []
+        for leg, left_s in attempts(self._call, self._legs, past, self._watch):
             self.leg = leg
             try:
-                with noted(self._call, leg):
+                with noted(self._call, leg, past) as self._attempted:
                     yield from self._attempt(leg, monotonic() + left_s)
                 return
-            except Fault as fault:
-                faults.append(fault)
+            except Fault:
                 if self._bound:
                     break
-        error = verdict(faults, self._legs, self._call.dialect)
+        error = verdict(past, self._call.dialect)
         self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
@@ -224,6 +225,7 @@ class Stream:
         self._last = frames
         if not self._bound:
             self._bound = True
+            self._attempted.answered()
             self._first_event_ms = int((monotonic() - self._call.started) * 1000)
         return self._sent(frames)
 
