@@ -13,7 +13,7 @@ from models import receipt, writer
 from models.base import DatabaseError, session
 from models.window import Rule
 
-from .. import ids
+from .. import crash, ids
 from ..call import Ask, Call, Leg, Meter, Price, Reference
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
@@ -193,6 +193,7 @@ def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
 def settle(settlement: Settlement) -> writer.Ticket:
     """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written;
     should it be impossible to write, the hold at least comes back."""
+    crash.here("before_settle")
     values = settlement.values
     return writer.submit(
         book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,

@@ -12,7 +12,7 @@ import gevent
 
 from models.writer import Ticket
 
-from .. import config, journal
+from .. import config, crash, journal
 from ..access import limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
@@ -55,6 +55,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
     if limited is not None:
         raise limits.refuse(limited.use)
+    crash.here("after_hold")
     if call.ask.stream:
         return streams.start(call, legs, watch)
     try:
@@ -72,6 +73,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
             try:
                 with noted(call, leg, past), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
                     wire = pool.send(outbound(call, leg))
+                    crash.here("after_dispatch")
                     try:
                         raw = _read_success(wire, leg)
                         with sensible():
@@ -106,10 +108,12 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         ledger.release(call)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
+    crash.here("after_settle")
     journal.write(
         call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
         cost=settlement.cost,
     )  # fmt: skip
+    crash.here("before_last_byte")
     return Reply(
         status=200,
         content_type="application/json",

@@ -14,7 +14,7 @@ import gevent
 
 from models.writer import Ticket
 
-from .. import config, journal
+from .. import config, crash, journal
 from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
@@ -214,10 +214,12 @@ class Stream:
                 yield self._dialect.error_frame(error, self._call.request_id, self._last)
                 return
             yield self._sent(self._dialect.PING)
+        crash.here("after_settle")
         if not ticket.written():
             error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
             yield self._dialect.error_frame(error, self._call.request_id, self._last)
         elif feed.tail:
+            crash.here("before_last_byte")
             yield self._sent(feed.tail)
 
     def _frames(self, feed: Feed) -> bytes:
@@ -266,6 +268,8 @@ class Stream:
 def _send(call: Call, leg: Leg) -> Wire | Exception:
     """What a leg answers, or why it does not: an exception that ends a greenlet would be printed, not raised."""
     try:
-        return pool.send(outbound(call, leg))
+        wire = pool.send(outbound(call, leg))
+        crash.here("after_dispatch")
+        return wire
     except Exception as error:
         return error

@@ -15,13 +15,27 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.faults.load import BROKEN, COMPLETE, LOST, Outcome
 from tests.gateway import Gateway
 
 WAIT_S = 60.0
 """Longest wait for the holds of the dead: they come back some fifteen seconds after a death."""
+
+
+class Receipt(NamedTuple):
+    """One receipt, the key that it was written for, and how often it was charged."""
+
+    id: str
+    model: str
+    cost: int
+    status: int
+    partial: bool
+    overrun: bool
+    reported: bool
+    key: str
+    charges: int
 
 
 def check(gateway: Gateway, outcomes: Iterable[Outcome], wait_s: float = WAIT_S) -> list[str]:
@@ -46,64 +60,63 @@ def holds_back(gateway: Gateway, wait_s: float = WAIT_S) -> list[str]:
 def truncated(gateway: Gateway, outcomes: Iterable[Outcome]) -> int:
     """Calls that were charged in full and not seen to their end: killed between settlement and last byte."""
     outcomes = list(outcomes)
-    receipts = _receipts(gateway, {outcome.key for outcome in outcomes})
-    whole = {identity for identity, receipt in receipts.items() if receipt["cost"] and not receipt["partial"]}
+    written = receipts(gateway, {outcome.key for outcome in outcomes})
+    whole = {receipt.id for receipt in written.values() if receipt.cost and not receipt.partial}
     return len(whole - {outcome.id for outcome in outcomes if outcome.came_to == COMPLETE})
 
 
 def _calls(gateway: Gateway, outcomes: list[Outcome]) -> list[str]:
     wrong = []
     prices = _prices(gateway, {outcome.model for outcome in outcomes})
-    receipts = _receipts(gateway, {outcome.key for outcome in outcomes})
+    written = receipts(gateway, {outcome.key for outcome in outcomes})
     twice = [identity for identity, n in Counter(o.id for o in outcomes if o.id).items() if n > 1]
     wrong += [f"I3 {identity}: two calls were told the same id" for identity in twice]
-    unseen = dict(receipts)
+    unseen = dict(written)
     for outcome in outcomes:
         receipt = unseen.pop(outcome.id, None) if outcome.id else None
         if outcome.came_to == COMPLETE:
             wrong += _complete(outcome, receipt, prices)
-        elif receipt is not None and receipt["overrun"]:
+        elif receipt is not None and receipt.overrun:
             wrong.append(f"I4 {outcome.id}: {outcome.came_to}, and charged more than was held for it")
-        elif receipt is not None and receipt["cost"] and outcome.came_to != BROKEN:
-            wrong.append(f"I4 {outcome.id}: refused with {outcome.status}, and charged {receipt['cost']}")
+        elif receipt is not None and receipt.cost and outcome.came_to != BROKEN:
+            wrong.append(f"I4 {outcome.id}: refused with {outcome.status}, and charged {receipt.cost}")
     # the whole answers among these never told their id: killed between settlement and first byte
     nameless = sum(1 for outcome in outcomes if outcome.id is None and outcome.came_to in (BROKEN, LOST))
-    charged = [identity for identity, receipt in unseen.items() if receipt["cost"]]
+    charged = [identity for identity, receipt in unseen.items() if receipt.cost]
     if len(charged) > nameless:
         wrong.append(f"I6 {len(charged)} receipts with a charge of calls that nobody made, such as {charged[0]}")
     return wrong
 
 
-def _complete(outcome: Outcome, receipt: dict[str, Any] | None, prices: dict[str, tuple[int, int]]) -> list[str]:
+def _complete(outcome: Outcome, receipt: Receipt | None, prices: dict[str, tuple[int, int]]) -> list[str]:
     if outcome.id is None:
         return [f"I3 {outcome.nonce}: an answer without x-generation-id"]
     if receipt is None:
         return [f"I3 {outcome.id}: seen whole, and no receipt of it"]
     wrong = []
-    if receipt["charges"] != (1 if receipt["cost"] else 0):
-        wrong.append(f"I3 {outcome.id}: charged {receipt['charges']} times")
-    if receipt["partial"] or receipt["status"] != 200:
-        wrong.append(f"I3 {outcome.id}: seen whole, but its receipt says {receipt['status']}, partial")
+    if receipt.charges != (1 if receipt.cost else 0):
+        wrong.append(f"I3 {outcome.id}: charged {receipt.charges} times")
+    if receipt.partial or receipt.status != 200:
+        wrong.append(f"I3 {outcome.id}: seen whole, but its receipt says {receipt.status}, partial")
     usage, price = outcome.usage, prices.get(outcome.model)
     if usage is not None and price is not None:
         right = usage["prompt_tokens"] * price[0] + usage["completion_tokens"] * price[1]
-        if receipt["reported"] and right != receipt["cost"]:
-            wrong.append(f"I3 {outcome.id}: charged {receipt['cost']} where {right} is right")
+        if receipt.reported and right != receipt.cost:
+            wrong.append(f"I3 {outcome.id}: charged {receipt.cost} where {right} is right")
     return wrong
 
 
-def _receipts(gateway: Gateway, keys: set[str]) -> dict[str, dict[str, Any]]:
+def receipts(gateway: Gateway, keys: set[str]) -> dict[str, Receipt]:
     """The receipts of all that these keys called, by id."""
-    hashes = {hashlib.sha256(key.encode()).hexdigest() for key in keys}
+    by_hash = {hashlib.sha256(key.encode()).hexdigest(): key for key in keys}
     found = query(
         gateway,
-        "SELECT r.id, r.cost_nanos, r.status, r.partial, r.overrun, r.reported, k.hash,"
+        "SELECT r.id, r.model, r.cost_nanos, r.status, r.partial, r.overrun, r.reported, k.hash,"
         " (SELECT count(*) FROM ledger l WHERE l.kind = 'charge' AND l.ref = r.id)"
         " FROM receipt r JOIN api_key k ON k.id = r.key_id",
     )
-    names = ("id", "cost", "status", "partial", "overrun", "reported", "hash", "charges")
-    rows = [dict(zip(names, row, strict=True)) for row in found]
-    return {row["id"]: row for row in rows if row["hash"] in hashes}
+    rows = [Receipt(*row[:7], by_hash[row[7]], row[8]) for row in found if row[7] in by_hash]
+    return {row.id: row for row in rows}
 
 
 def _prices(gateway: Gateway, models: set[str]) -> dict[str, tuple[int, int]]:
