@@ -26,7 +26,7 @@ _LONG_S = 0.1
 _PATIENCE_S = 0.3
 """Time of two or more long turns in a row that makes the first bound."""
 
-_LEAST = 32
+_LEAST = 64
 """Calls that are always taken: so few make no loop slow, so if it is, the machine is busy with something else."""
 
 

@@ -1,7 +1,7 @@
 """A provider that fails on demand while it carries load: one asyncio process, told what to do on a port of its own.
 
 It speaks Chat, whole and streamed, and always reports the same usage, so that each charge is known beforehand. `Provider`
-starts it and talks to it; `python -m tests.faults.provider` is the process.
+starts it and talks to it; `python -m tests.faults.fake` is the process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Provider:
         self.port, self._control = free_port(), free_port()
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
         self._tell = requests.Session()
-        words = [sys.executable, "-m", "tests.faults.provider", str(self.port), str(self._control), str(seed)]
+        words = [sys.executable, "-m", "tests.faults.fake", str(self.port), str(self._control), str(seed)]
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         self.process.stdout.readline()  # it says when it listens

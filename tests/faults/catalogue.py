@@ -1,0 +1,40 @@
+"""The catalogue: every fault that is tried, in the order of its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults import providers
+from tests.faults.lab import Found
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. alone: it needs a gateway of its own, and `run` takes the seed and who is told of progress; else `run`
+    takes the lab that such faults share."""
+
+    number: int
+    name: str
+    what: str
+    run: Callable[..., Found]
+    alone: bool = False
+
+
+CATALOGUE: tuple[Fault, ...] = (
+    Fault(1, "refused", "the provider's port is closed", providers.refused),
+    Fault(2, "dns", "the provider's name is unknown", providers.no_name),
+    Fault(3, "black-hole", "connecting to the provider gets no answer", providers.black_hole),
+    Fault(4, "reset", "the provider resets, or ends, before its headers", providers.reset_before),
+    Fault(5, "broken-mid", "the provider resets, or ends, in the middle of an answer", providers.broken_mid),
+    Fault(6, "slow-first-byte", "the first byte comes after the limit", providers.slow_first),
+    Fault(7, "silent", "trickles, hangs, and a stopped provider", providers.silent),
+    Fault(8, "limited", "429 for seconds, for a day, from all", providers.limited),
+    Fault(9, "failing", "500, 503 and 529 for a while", providers.failing),
+    Fault(10, "flapping", "half of the answers are errors", providers.flapping),
+    Fault(11, "our-account", "the provider refuses our key", providers.our_account),
+    Fault(12, "nonsense", "answers that are none, gzip bombs, 300 MB", providers.nonsense),
+    Fault(12, "lies", "usage that cannot be", providers.lies),
+    Fault(13, "all-down", "all providers are down", providers.none_left),
+)
