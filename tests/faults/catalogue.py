@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from tests.faults import providers
+from tests.faults import databases, processes, providers
 from tests.faults.lab import Found
 
 
@@ -37,4 +36,18 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault(12, "nonsense", "answers that are none, gzip bombs, 300 MB", providers.nonsense),
     Fault(12, "lies", "usage that cannot be", providers.lies),
     Fault(13, "all-down", "all providers are down", providers.none_left),
+    Fault(14, "killed-workers", "a worker is killed every 2 s for 60 s", processes.killed_workers, alone=True),
+    Fault(15, "killed-all", "all processes are killed, and started again", processes.killed_master, alone=True),
+    Fault(16, "sigterm", "SIGTERM while streams run", processes.drained, alone=True),
+    Fault(17, "sighup", "SIGHUP under load, three times", processes.reloaded, alone=True),
+    Fault(18, "sigstop", "a worker is stopped for 10 s", processes.stopped_worker, alone=True),
+    Fault(19, "clients-leave", "200 clients leave in the middle of a stream", processes.leaving_clients),
+    Fault(20, "locked", "SQLite's write lock is held for 10 s", databases.locked, alone=True),
+    Fault(21, "full-disk", "there is no room for another page", databases.full_disk, alone=True),
+    Fault(22, "postgres-gone", "Postgres ends its backends, and restarts", databases.postgres_gone, alone=True),
+    Fault(23, "postgres-slow", "a table that all calls write is locked for 5 s", databases.postgres_slow, alone=True),
+    Fault(24, "descriptors", "128 descriptors a worker, 200 clients", processes.no_descriptors, alone=True),
+    Fault(25, "memory", "a worker gets no further memory", processes.no_memory, alone=True),
+    Fault(26, "clock", "the clock leaps by an hour, forth and back", processes.clock_steps, alone=True),
+    Fault(31, "overload", "two and five times as many calls as can be carried", processes.overload, alone=True),
 )
