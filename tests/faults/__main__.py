@@ -106,6 +106,8 @@ def _headline(results: dict[str, Found], seed: int) -> dict[str, Any]:
     if calls:
         found["availability under single-provider fault"] = f"{100 * good / calls:.3f} % ({good} of {calls})"
     found["money errors"] = f"{money} of {sum(one.checked for one in tried)} calls held against the books"
+    if hostile := results.get("bad-inputs"):
+        found["bad inputs"] = f"{hostile.tried} tried, {len(hostile.wrong)} wrong"
     for title, names, figure in HEADLINES:
         values = [
             one.figures[figure]

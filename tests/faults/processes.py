@@ -21,6 +21,7 @@ from tests.faults import checker
 from tests.faults.lab import COST, Found, Lab, good, lab, p99, until, worst_stall_ms
 from tests.faults.load import BROKEN, COMPLETE, REFUSED, Outcome
 from tests.faults.pressure import press
+from tests.gateway import Gateway
 
 Say = Callable[[str], None]
 _CLIENTS = 64
@@ -355,6 +356,16 @@ def overload(seed: int, say: Say) -> Found:
         found.wrong += checker.holds_back(here.gateway) + [str(line) for line in here.gateway.books()["wrong"]]
         found.checked = found.tried
         return found
+
+
+def bad_inputs(seed: int, say: Say) -> Found:
+    """The table of hostile requests."""
+    from tests.live import test_hostile_input
+
+    with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder)) as gateway:
+        tried, wrong = test_hostile_input.run(gateway)
+        wrong += [] if gateway.books()["ok"] else [str(line) for line in gateway.books()["wrong"]]
+        return Found(tried, wrong)
 
 
 def _cpu(here: Lab) -> float:

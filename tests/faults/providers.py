@@ -17,17 +17,17 @@ _MB = 1 << 20
 
 
 def one_fails(
-    lab: Lab, kind: str, *, seconds: float = 3, opens: bool = True, breaks: bool = False, **more: Any
+    lab: Lab, kind: str, *, lasts: float = 3, before_s: float = 2, opens: bool = True, breaks: bool = False, **more: Any
 ) -> Found:
     """Load, a fault of the first provider meanwhile, and its end. opens: a breaker must open and recover · breaks:
     answers may break after they began, and then with an error told."""
     lab.fresh()
-    before = lab.load(2)
+    before = lab.load(before_s)
     since = lab.mark()
     lab.a.fault(kind, **more)
     load = lab.start()
-    opened = until(lambda: lab.logged(f"channel a, model {lab.upstream} rests", since), 25 if opens else seconds)
-    time.sleep(seconds)
+    opened = until(lambda: lab.logged(f"channel a, model {lab.upstream} rests", since), 25 if opens else lasts)
+    time.sleep(lasts)
     lab.a.heal()
     recovered = None
     if opened is not None:
@@ -105,7 +105,7 @@ def broken_mid(lab: Lab) -> Found:
 
 
 def slow_first(lab: Lab) -> Found:
-    return one_fails(lab, "slow", seconds=8)
+    return one_fails(lab, "slow", lasts=8, seconds=30)
 
 
 def silent(lab: Lab) -> Found:
@@ -165,7 +165,7 @@ def failing(lab: Lab) -> Found:
 
 
 def flapping(lab: Lab) -> Found:
-    found = one_fails(lab, "error", status=503, share=0.5, seconds=6, opens=False)
+    found = one_fails(lab, "error", status=503, share=0.5, lasts=6, opens=False)
     if found.figures["amplification"] > 1.2:
         found.wrong.append(f"{found.figures['amplification']} calls upstream for each call")
     return found
