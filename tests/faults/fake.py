@@ -130,7 +130,7 @@ class _State:
             told = {**told, "kind": "ok"}
         self.writing += 1
         try:
-            return await _Answer(writer, told, b'"stream":true' in body.replace(b" ", b"")).play()
+            return await _Answer(reader, writer, told, b'"stream":true' in body.replace(b" ", b"")).play()
         except ConnectionError:
             self.left += 1
             raise
@@ -154,8 +154,10 @@ class _Answer:
     one waits · status, headers and body of an error · usage that is reported instead of the true one · size of a huge
     one."""
 
-    def __init__(self, writer: asyncio.StreamWriter, told: dict[str, Any], stream: bool) -> None:
-        self.writer, self.told, self.stream = writer, told, stream
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: dict[str, Any], stream: bool
+    ) -> None:
+        self.reader, self.writer, self.told, self.stream = reader, writer, told, stream
         self.frames = int(told.get("frames", TOKENS_OUT))
         self.gap = float(told.get("gap", 0))
         self.usage = told.get("usage") or {
@@ -196,7 +198,7 @@ class _Answer:
             elif place % 16 == 15:
                 await self.writer.drain()
                 await asyncio.sleep(0)
-            if self.writer.is_closing():
+            if self._left():
                 raise ConnectionResetError
         if frames == self.frames:
             self._frame([{"index": 0, "delta": {}, "finish_reason": "stop"}])
@@ -258,13 +260,16 @@ class _Answer:
     async def _trickle(self) -> bool:
         """A byte a second, of a stream's comment or of a whole answer."""
         self.writer.write(_head(200, 1 << 20, "text/event-stream" if self.stream else "application/json"))
-        while not self.writer.is_closing():
+        while not self._left():
             self.writer.write(b" " if not self.stream else b":")
             await asyncio.sleep(1)
         raise ConnectionResetError
 
+    def _left(self) -> bool:
+        return self.reader.at_eof() or self.writer.is_closing()
+
     async def _gone(self) -> None:
-        while not self.writer.is_closing():
+        while not self._left():
             await asyncio.sleep(0.1)
         raise ConnectionResetError
 

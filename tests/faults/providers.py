@@ -131,19 +131,19 @@ def limited(lab: Lab) -> Found:
     found = Found()
     for after in ("2", "86400"):
         lab.fresh()
-        lab.load(1)
         before = lab.a.seen()["asked"]
         lab.a.fault("error", status=429, headers={"retry-after": after})
         outcomes = lab.load(5)
-        one = lab.judge(outcomes)
-        one.availability = (len(good(outcomes)), len(outcomes))
-        one.figures = {"asked at rest": lab.a.seen()["asked"] - before}
+        asked = lab.a.seen()["asked"] - before
         since = lab.mark()
         lab.a.heal()
         load = lab.start(4)
-        if until(lambda since=since: lab.logged(f"model {lab.upstream} serves again", since), 15) is None:
+        again = until(lambda since=since: lab.logged(f"model {lab.upstream} serves again", since), 15)
+        one = lab.judge([*outcomes, *load.stop()])
+        if again is None:
             one.wrong.append(f"429 with Retry-After {after}: never asked again")
-        load.stop()
+        one.availability = (len(good(outcomes)), len(outcomes))
+        one.figures = {"asked at rest": asked}
         found += one
     lab.fresh()
     for provider in (lab.a, lab.b):
