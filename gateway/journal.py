@@ -20,6 +20,7 @@ from .money import usd
 _calls = logging.getLogger("gateway.calls")
 _SECRETS = re.compile(
     r"\b(?:sk|gsk|xai|hf|r8|nvapi|pplx)[-_][A-Za-z0-9_\-*.]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
+    r"|\b(?:org|proj|acct)[-_][A-Za-z0-9]{12,}"  # ours at the provider, as OpenAI and Stripe write them
     r"|(?i:(?<=bearer ))[A-Za-z0-9._\-]{8,}|(?<=[?&]key=)[^&\s\"']+"
 )
 

@@ -163,7 +163,9 @@ def guard(raw: bytes) -> Scan:
     return found
 
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that does not end runs to the end
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string; one that does not end runs to the end. Possessive, as each escape would else be remembered."""
+
 _NO_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 

@@ -150,4 +150,7 @@ def envelope(values: Mapping[str, Any]) -> bytes:
 
 def kept_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What a client may see of an error's headers, beside `retry-after`."""
-    return tuple((name, headers[name]) for name in ("retry-after-ms", "x-should-retry") if name in headers)
+    return tuple((name, headers[name]) for name, form in _KEPT.items() if form.fullmatch(headers.get(name, "")))
+
+
+_KEPT = {"retry-after-ms": re.compile(r"[0-9]{1,9}"), "x-should-retry": re.compile("true|false")}

@@ -8,6 +8,9 @@ from __future__ import annotations
 from ..call import Fault, Meter
 from ..sse import MAX_FRAME, Overlong, Splitter
 
+_MOST_BLANK = 1 << 16
+"""Most blank bytes before an answer begins."""
+
 
 class Intake:
     """What all feeds share, see `base.Feed`. A feed says what one frame means (`frame`), what an answer in one piece
@@ -55,6 +58,8 @@ class Intake:
             start = chunk.lstrip()[:1]
             self._head = None if start else chunk
             if not start:
+                if len(chunk) > _MOST_BLANK:
+                    self.fault = Fault("malformed")
                 return
             if start in self.WHOLE:
                 self._whole = []

@@ -30,6 +30,8 @@ from urllib3.util import make_headers
 
 READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16
+"""Most bytes of headers, and of anything else that comes at once and is no body."""
+
 MOST_IDLE = 256
 """Connections kept alive to one origin."""
 
@@ -67,6 +69,7 @@ class Answer:
         self._bounded = False  # a length or chunks say where the body ends
         self._keep_alive = False
         self._header_bytes = 0
+        self._unsaid = 0  # bytes since the last ones of the body: the parser tells of a header once it is whole
         self._names: list[tuple[str, str]] = []
 
     # what the parser calls
@@ -84,15 +87,14 @@ class Answer:
         self.status = status
         for name, value in self._names:
             self.headers[name] = value
-        self._bounded = (
-            "content-length" in self.headers
-            or "chunked" in self.headers.get("transfer-encoding", "").lower()
-            or status in (204, 304)
-        )
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise Broken("the coding of the transfer is not known here")
+        self._bounded = "content-length" in self.headers or "transfer-encoding" in self.headers or status in (204, 304)
         self._keep_alive = self._bounded and self._parser.should_keep_alive()
         self._headed = True
 
     def on_body(self, data: bytes) -> None:
+        self._unsaid = 0
         self._pieces.append(data)
 
     def on_message_complete(self) -> None:
@@ -128,6 +130,9 @@ class Answer:
         data = sock.recv(READ)
         if data:
             self.touched = True
+            self._unsaid += len(data)
+            if self._unsaid > MOST_HEADER_BYTES + READ:
+                raise Broken("the headers are too long")
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserError as error:
