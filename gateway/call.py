@@ -129,6 +129,25 @@ class Ask:
     urls: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """How the caller wants a call to be routed. Names are of channels, of kinds of providers or of namespaces.
+
+    order: who is tried first, in this order · only: nobody else · ignore: never these · sort: by price, latency or
+    throughput instead of by priority and weight · max_price: the most in dollars, for a million tokens of `prompt` and
+    `completion`, for a `request` · require_parameters: nobody who would lose something · allow_fallbacks: else nobody
+    but those in `order`, or the first one.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sort: str | None = None
+    max_price: Mapping[str, Decimal] = field(default_factory=dict)
+    require_parameters: bool = False
+    allow_fallbacks: bool = True
+
+
 Rates = Mapping[str, Decimal]
 """Nano-dollars by class."""
 
@@ -221,6 +240,9 @@ class Profile:
     knows, least first; None where nothing is known, () where it knows none · adaptive: as it sees fit, guided by an
     effort · budgets: within a budget of tokens, of least_budget or more · levels: by level, so that an effort needs no
     budget.
+
+    Its time, in seconds, where it takes more than most, whoever asks: first_byte_s, idle_s: of a stream · whole_s: to
+    the last byte.
     """
 
     accent: Accent = Accent()
@@ -245,6 +267,9 @@ class Profile:
     budgets: bool = True
     least_budget: int = 0
     levels: bool = True
+    first_byte_s: float = 0
+    idle_s: float = 0
+    whole_s: float = 0
 
     def effort(self, asked: str) -> str | None:
         """The effort for one that was asked for: the highest that it knows up to that, else its least; None where it
@@ -297,7 +322,8 @@ class Call:
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
-    the caller's limits stand · served: the public name of the leg that is being tried.
+    the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
+    wants · dry: it is only told what would be done.
     """
 
     id: str
@@ -321,6 +347,8 @@ class Call:
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
     served: str = ""
+    steer: Steer = Steer()
+    dry: bool = False
 
     @property
     def model(self) -> str:
@@ -335,7 +363,8 @@ class Call:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
-    too · account_id: for the sandbox's memory only · method: GET and DELETE have no body."""
+    too · account_id: for the sandbox's memory only · method: GET and DELETE have no body · slow_s: how long the head of
+    its answer may take, where that is more than the settings say."""
 
     channel: Channel
     dialect: str
@@ -346,6 +375,7 @@ class Outbound:
     stream: bool
     account_id: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
+    slow_s: float = 0
 
 
 class Wire(Protocol):

@@ -167,6 +167,11 @@ def _free(account_id: str, key_id: str) -> Short:
     return min(purses, key=lambda purse: purse.free)
 
 
+def purse(account_id: str, key_id: str) -> Short:
+    """What a hold could take now, and of whom."""
+    return _free(account_id, key_id)
+
+
 def release(hold_id: str, used_tokens: int = 0) -> int | None:
     """Close a hold and give its amount back to the purses; the amount, or None if it is closed already."""
     found = rows("SELECT account_id, key_id, amount_nanos, tokens, windows FROM hold WHERE id = ?", hold_id)

@@ -30,6 +30,7 @@ from .base import (
     where,
     whole,
 )
+from .steering import steering
 
 
 def _wrong_message(message: Any) -> Found:
@@ -120,6 +121,6 @@ class ChatSchema(WireSchema):
     service_tier = text()
     store = flag()
     models = names()
-    provider = obj()
+    provider = steering()
     computer_id = text()
     max_steps = whole(1, 1_000)

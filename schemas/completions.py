@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import MOST_TOKENS, Json, WireSchema, flag, names, number, obj, stops, text, texts_or_tokens, whole
+from .steering import steering
 
 
 class CompletionsSchema(WireSchema):
@@ -27,4 +28,4 @@ class CompletionsSchema(WireSchema):
     seed = Json(int, words="an integer")
     user = text()
     models = names()
-    provider = obj()
+    provider = steering()

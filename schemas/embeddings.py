@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Found, Json, WireSchema, an_object, every, names, obj, text, texts_or_tokens, whole
+from .base import Found, Json, WireSchema, an_object, every, names, text, texts_or_tokens, whole
 from .gemini import CONTENT
+from .steering import steering
 
 MOST_DIMENSIONS = 65_536
 
@@ -20,7 +21,7 @@ class EmbeddingsSchema(WireSchema):
     encoding_format = text()
     user = text()
     models = names()
-    provider = obj()
+    provider = steering()
 
 
 class EmbedContentSchema(WireSchema):

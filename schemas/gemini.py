@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from . import steering
 from .base import MOST_TOKENS, MOST_TOOLS, ROLE, Check, Found, Like, WireSchema, every, ranged, role, typed
 
 _UNDERSCORE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
@@ -183,7 +184,7 @@ _members: dict[str, Shape] = {
     "model": _text,
     "store": _flag,
     "models": _array(_text, words="an array of model names"),
-    "provider": _any_object,
+    "provider": Shape(steering.wrong, {**steering.LIKE, "type": "object"}),
     "computerId": _text,
     "maxSteps": _whole(1, 1_000),
 }

@@ -26,6 +26,7 @@ from .base import (
     where,
     whole,
 )
+from .steering import steering
 
 
 def _wrong_message(message: Any) -> Found:
@@ -105,7 +106,7 @@ class CountSchema(WireSchema):
     speed = text()
     inference_geo = text()
     models = names()
-    provider = obj()
+    provider = steering()
     computer_id = text()
     max_steps = whole(1, 1_000)
 

@@ -144,9 +144,13 @@ REPLIES: dict[str, Like] = {
         finish_reason=_MAYBE_TEXT, status=_WHOLE, attempts=_OBJECTS,
         tokens={"type": "object", "additionalProperties": _COUNT}, units=OBJECT,
         usage_source={"enum": ["reported", "estimated"]}, partial=_FLAG, overrun=_FLAG, price_version=_MAYBE_TEXT,
-        cost_usd=_USD, cost={"type": "object", "additionalProperties": _USD}, latency_ms=_COUNT,
+        cost_usd=_USD, cost={"type": "object", "additionalProperties": _USD}, cache_saving_usd=_USD, latency_ms=_COUNT,
         first_event_ms=_MAYBE_COUNT, losses=_TEXTS,
     )})},
+    "DryRun": _reply(
+        "object", "model", "legs", "ceiling", "limits", "balance_usd", "would", object={"const": "dry_run"}, model=TEXT,
+        legs=_OBJECTS, ceiling=OBJECT, limits=_OBJECTS, balance_usd=_USD, would=TEXT,
+    ),
     "Event": {"description": "Each event of a stream; comments between them say nothing.", **_reply(
         "data", event=TEXT, data=TEXT,
     )},

@@ -29,6 +29,7 @@ from .base import (
     where,
     whole,
 )
+from .steering import steering
 
 _ELSEWHERE = ("prompt", "previous_response_id", "conversation")
 """Members that bring input of their own."""
@@ -123,7 +124,7 @@ class _Asked(WireSchema):
     metadata = obj()
     store = flag()
     models = names()
-    provider = obj()
+    provider = steering()
     computer_id = text()
     max_steps = whole(1, 1_000)
     text = obj()

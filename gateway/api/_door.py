@@ -32,6 +32,7 @@ from ..relay.load import MOST, load, refusal
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
+from . import _steering
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
@@ -90,8 +91,6 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     field.
     """
     started, created = monotonic(), now_ms()
-    if request.headers.get("x-gateway-dry-run") == "1":
-        raise GatewayError(400, "Dry runs are not offered yet. Leave x-gateway-dry-run out to make the call.")
     try:
         body = guard(read_body())
     except BadJson as error:
@@ -103,11 +102,12 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
     strict = request.headers.get("x-gateway-strict") == "1"
-    losses = [name for name in dialect.OWN if name != "models" and body.values.get(name) is not None]  # not heeded yet
+    losses = [name for name in dialect.OWN if name not in _HEEDED and body.values.get(name) is not None]
     if losses and strict:
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
         )
+    route = request.headers.get(_steering.HEADER)
     ask = dialect.ask({**body.values, **said} if said else body.values)
     others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
     ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
@@ -127,9 +127,15 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         headers=passed_headers(),
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
+        steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
+        dry=request.headers.get("x-gateway-dry-run") == "1",
     )
     g.call = call
     return call
+
+
+_HEEDED = ("models", "provider", "computer_id")
+"""The gateway's own members that mean something here."""
 
 
 def permit(model: str, param: str = "model") -> None:

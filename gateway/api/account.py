@@ -74,6 +74,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "price_version": row["price_version"],
         "cost_usd": _money(row["cost_nanos"]),
         "cost": {name: _money(nanos) for name, nanos in detail["cost"].items()},
+        "cache_saving_usd": _money(detail.get("saved", 0)),
         "latency_ms": row["latency_ms"],
         "first_event_ms": row["first_event_ms"],
         "losses": detail["losses"],

@@ -57,12 +57,12 @@ def _call(
     reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None, **query: Values
 ) -> Operation:
     """A call that is held, sent and settled."""
-    return Operation((reply,), _CHARGED, body, stream, True, query, {**_STRICT, **(header or {})})
+    return Operation((reply,), _CHARGED, body, stream, True, query, {**_STRICT, **_STEERED, **(header or {})})
 
 
 def _count(reply: str, body: str) -> Operation:
     """Tokens counted, at no charge."""
-    return Operation((reply,), _ASKED, body, header=_STRICT)
+    return Operation((reply,), _ASKED, body, header={**_STRICT, "x-gateway-route": _STEERED["x-gateway-route"]})
 
 
 def _kept(reply: str, **query: Values) -> Operation:
@@ -76,6 +76,15 @@ _STRICT: Mapping[str, Values] = {
         "description": "`1` refuses what a provider could not be told, instead of dropping it.",
     }
 }
+_STEERED: Mapping[str, Values] = {
+    "x-gateway-route": {
+        **_TEXT,
+        "description": "The members of `provider` as text, as in `order=openai,azure; sort=price; allow_fallbacks=no`.",
+    },
+    "x-gateway-dry-run": {
+        **_TEXT, "enum": ["0", "1"], "description": "`1` tells what the call would do, without making it.",
+    },
+}  # fmt: skip
 _VERSION: Mapping[str, Values] = {"anthropic-version": {**_TEXT, "description": "As Anthropic's clients send it."}}
 _ALT: Values = {**_TEXT, "description": "`sse` for events; else they come as a JSON array."}
 _GENERATION: Mapping[str, Values] = {"id": {**_TEXT, "minLength": 1, "required": True}}
@@ -233,11 +242,13 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     summary, _, description = (view.__doc__ or "").partition("\n")
     envelopes = _envelopes(family, path)
     reply = operation.reply if len(envelopes) > 1 else operation.reply[-1:]
-    whole: Values = {"schema": _either(reply)}
+    whole = _either(reply)
     streamed = operation.stream and family == "gemini"
     if streamed:
-        whole = {"schema": {"type": "array", "items": _either(reply)}}
-    content = {"application/json": whole}
+        whole = {"type": "array", "items": whole}
+    if operation.charged:
+        whole = {"anyOf": [whole, _either(("DryRun",))]}
+    content = {"application/json": {"schema": whole}}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))

@@ -60,6 +60,14 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
     return None
 
 
+def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
+    """Why a hold would not stand now; None where it would. Nothing is held."""
+    with session():
+        free = book.purse(call.caller.account_id, call.caller.key_id)
+    least = ceiling.want if call.below else ceiling.floor
+    return _short(call, free, ceiling) if free.free < least else None
+
+
 def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
     whose = f"The account {call.caller.account!r}" if short.purse == "account" else "This API key's limit"
     waiting = (
@@ -101,17 +109,19 @@ def reckon(
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
     said = meter.out_bytes or meter.units or (reported and used.output and (meter.final or not partial))
-    total, parts = 0, dict[str, int]()
+    total, parts, saved = 0, dict[str, int](), 0
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     else:
         used = _clamped(used, price, call.ask) if reported else used
         total, parts = prices.cost(price, used, call.ask)
+        saved = prices.saved(price, used, call.ask)
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
         "tokens": used.counts(),
         "units": {**meter.units, **used.tools} if leg is not None else {},
         "cost": parts,
+        "saved": saved,
         "losses": call.lost(leg),
     }
     values = {

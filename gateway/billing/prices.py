@@ -360,6 +360,33 @@ def _times(price: Price, used: Usage, ask: Ask) -> Iterable[tuple[str, int]]:
             yield kind, times
 
 
+def told(price: Price, ask: Ask) -> dict[str, Decimal]:
+    """Dollars for a million tokens of `prompt` and `completion`, and for a `request`, as they hold for a call."""
+    rates = in_force(price, bound_input(price, ask), ask.tier)
+    fee = price.fees.get("request", Decimal(0)) / NANOS
+    return {"prompt": rate(rates, "input") / 1_000, "completion": rate(rates, "output") / 1_000, "request": fee}
+
+
+_USUAL_OUTPUT = 1_000
+
+
+def expected(price: Price, ask: Ask) -> Decimal:
+    """Nano-dollars that a call may well cost, to compare legs by: its input as guessed, and its output limit or a
+    thousand tokens."""
+    rates = in_force(price, ask.weight.guess(), ask.tier)
+    output = min(_USUAL_OUTPUT if ask.limit is None else ask.limit, price.max_output) * ask.n
+    fee = price.fees.get("request", Decimal(0))
+    return rate(rates, "input") * ask.weight.guess() + rate(rates, "output") * output + fee
+
+
+def saved(price: Price, used: Usage, ask: Ask) -> int:
+    """Nano-dollars that a provider's cache has saved: what was read from it would have cost so much more as input."""
+    counts = used.counts()
+    rates = in_force(price, sum(counts.get(bucket, 0) for bucket in _INPUTS), used.tier or ask.tier)
+    cached = ("cached_read", "cached_audio")
+    return int(sum((rate(rates, PARENT[one]) - rate(rates, one)) * counts.get(one, 0) for one in cached))
+
+
 class Ceiling(NamedTuple):
     """The most that a call can cost, over all its legs.
 

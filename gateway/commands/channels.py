@@ -25,7 +25,7 @@ from .. import clock, ids
 from ..config import Settings
 from ..providers import pool
 from ..providers.registry import DIALECTS, KINDS, PROVIDERS, Missing, Provider, filled
-from ..relay.attempts import MOST_ATTEMPTS
+from ..relay.orders import MOST_ATTEMPTS
 from ..routing import catalogue
 from ..routing import channels as live
 from ..vault import NoSecret, Vault, installation_secret

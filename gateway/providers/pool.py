@@ -71,7 +71,7 @@ class HttpWire:
 def send(outbound: Outbound) -> Wire:
     """Send a request; its answer as soon as status and headers are there. Raises Fault."""
     assert _adapter is not None and _settings is not None
-    first_s = _settings.first_byte_s if outbound.stream else _settings.whole_s
+    first_s = max(_settings.first_byte_s if outbound.stream else _settings.whole_s, outbound.slow_s)
     try:
         with gevent.Timeout(_settings.connect_s + first_s, TimeoutError("no answer in time")):
             if outbound.channel.provider == "sandbox":

@@ -66,7 +66,28 @@ _GROK = "https://docs.x.ai/docs/guides/reasoning"
 _MISTRAL = "https://docs.mistral.ai/capabilities/reasoning"
 _KIMI = "https://platform.kimi.ai/docs/api/models-overview"
 
+_SLOW = {"first_byte_s": 900, "idle_s": 900, "whole_s": 1_800}
+
 ROWS = (
+    # Who may be silent for minutes while it thinks or searches.
+    Row(
+        what="o1-pro, o3-pro",
+        model=r"(?:^|[/.])o[13]-pro",
+        facts=_SLOW,
+        source="https://platform.openai.com/docs/models/o3-pro",
+    ),
+    Row(
+        what="GPT-5 pro",
+        model=r"gpt-5(?:\.\d+)?-pro",
+        facts=_SLOW,
+        source="https://platform.openai.com/docs/models/gpt-5-pro",
+    ),
+    Row(
+        what="deep research",
+        model="deep-research",
+        facts=_SLOW,
+        source="https://platform.openai.com/docs/guides/deep-research",
+    ),
     # Bedrock hands on to Claude what Converse has no words for; what it would hand to others is not known here.
     Row(
         what="Converse but for Claude",
@@ -471,6 +492,7 @@ _TOLD = {
     "limit_name": "output limit as {}", "switch": "is told to think by {}", "thoughts": "takes thoughts back as {}",
     "adds": "is always sent {}", "knows": "takes {}", "lacks": "lacks {}", "lacks_thinking": "lacks while thinking {}",
     "hottest": "temperature up to {}", "efforts": "efforts: {}", "least_budget": "no smaller budget than {}",
+    "first_byte_s": "first byte within {} s", "idle_s": "silent for up to {} s", "whole_s": "whole within {} s",
 }  # fmt: skip
 """Each fact in words; {} is its value."""
 

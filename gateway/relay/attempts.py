@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import traceback
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..routing import bulletin
 from . import media
+from .orders import MOST_ATTEMPTS, healthy_first
 from .watch import ClientWatch
 
 _log = logging.getLogger("gateway.relay")
-MOST_ATTEMPTS = 3
 _MOST_ERROR_BODY = 1 << 16
 SETTLE_S = 60.0
 """How long an answer waits for its settlement when the database takes no writes."""
@@ -68,10 +68,12 @@ def _next(legs: Sequence[Leg], past: Sequence[Failed]) -> tuple[Leg, float] | No
         return None
     known = {_place(leg) for leg, _ in past}
     served = {leg.public for leg, _ in past}
-    new = _healthy_first([leg for leg in legs if _place(leg) not in known], served)
+    new = healthy_first([leg for leg in legs if _place(leg) not in known], served)
     if new and (new[0].public not in served or bulletin.admits(new[0])):
         bulletin.count(new[0])
         return new[0], 0.0
+    if len(_failed_on(past)) > 1:  # it is the body
+        return None
     for leg, fault in past:
         pause_s = _pause(leg, fault, len(past))
         if pause_s is not None and bulletin.may_repeat(leg):
@@ -101,33 +103,6 @@ def _pause(leg: Leg, fault: Fault, times: int) -> float | None:
     return PAUSE_S * 2 ** (times - 1) * jitter if again and bulletin.admits(leg) else None
 
 
-def tried(legs: Sequence[Leg]) -> Sequence[Leg]:
-    """The legs that one call tries at most, of all that it could: those that rest come last, but for one of each
-    model. Where it names models to fall back to, the last attempt is kept for one of them."""
-    legs = _healthy_first(legs, set())
-    first, others = legs[:MOST_ATTEMPTS], legs[MOST_ATTEMPTS:]
-    if all(leg.public == legs[0].public for leg in first):
-        other = next((leg for leg in others if leg.public != legs[0].public), None)
-        if other is not None:
-            return (*first[:-1], other)
-    return first
-
-
-def _healthy_first(legs: Sequence[Leg], served: Set[str]) -> Sequence[Leg]:
-    """The legs in their order, those that rest last, but for the first of a model that nothing else serves. served:
-    models of which some leg was tried."""
-    healthy = [bulletin.admits(leg) for leg in legs]
-    if all(healthy):
-        return legs
-    well = served | {leg.public for leg, admitted in zip(legs, healthy, strict=True) if admitted}
-    first: list[Leg] = []
-    last: list[Leg] = []
-    for leg, admitted in zip(legs, healthy, strict=True):
-        (first if admitted or leg.public not in well else last).append(leg)
-        well |= {leg.public}
-    return (*first, *last)
-
-
 _NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported"})
 
 
@@ -142,7 +117,7 @@ class noted:
     def __init__(self, call: Call, leg: Leg, past: list[Failed]) -> None:
         self._call, self._leg, self._past = call, leg, past
         self._attempt = Attempt(leg.channel.name, 200, 0)
-        self._began = monotonic()
+        self.began = monotonic()
         self._trial = bulletin.begin(leg)
 
     def __enter__(self) -> noted:
@@ -154,7 +129,7 @@ class noted:
         bulletin.answered(self._leg, self._trial)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._attempt.ms = int((monotonic() - self._began) * 1000)
+        self._attempt.ms = int((monotonic() - self.began) * 1000)
         if isinstance(error, Fault):
             self._attempt.status = error.status or error.cause
             self._blame(error)
@@ -169,13 +144,18 @@ class noted:
 
     def _blame(self, fault: Fault) -> None:
         """A body that two channels answer with an error of theirs blames neither."""
-        others = [
-            leg for leg, other in self._past if other.cause == "server" and leg.channel.id != self._leg.channel.id
-        ]
-        if fault.cause != "server" or not others:
+        failed = _failed_on(self._past) if fault.cause == "server" else set()
+        if not failed - {self._leg.channel.id}:
             bulletin.failed(self._leg, self._trial, fault)
-        for leg in others if fault.cause == "server" else ():
-            bulletin.forgiven(leg)
+        elif len(failed) == 1:
+            for leg, other in self._past:
+                if other.cause == "server":
+                    bulletin.forgiven(leg)
+
+
+def _failed_on(past: Sequence[Failed]) -> set[str]:
+    """The channels that answered a body with an error of theirs."""
+    return {leg.channel.id for leg, fault in past if fault.cause == "server"}
 
 
 _TOLD_S = 60.0
@@ -222,6 +202,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,
+        slow_s=leg.profile.first_byte_s if call.ask.stream else leg.profile.whole_s,
     )
 
 

@@ -15,7 +15,8 @@ from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
 from . import media
-from .attempts import CLIENT_GONE, MOST_ATTEMPTS, Failed, raise_for_status, read, verdict
+from .attempts import CLIENT_GONE, Failed, raise_for_status, read, verdict
+from .orders import MOST_ATTEMPTS
 from .watch import ClientWatch
 
 _MOST_BODY = 1 << 16

@@ -20,8 +20,8 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..money import usd
 from ..providers import headers, pool
-from ..routing import plan
-from . import media, streams
+from ..routing import pace, plan
+from . import dry, media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -34,9 +34,9 @@ from .attempts import (
     raise_for_status,
     read,
     sensible,
-    tried,
     verdict,
 )
+from .orders import tried
 from .watch import ClientWatch
 
 MOST_BODY = 64 << 20
@@ -50,8 +50,11 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     found = plan.legs(call)
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
-    legs = tried(prices.attach(found, call.ask, call.dialect))
+    legs = tried(call, prices.attach(found, call.ask, call.dialect))
     ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    if call.dry:
+        watch.close()
+        return dry.told(call, legs, ceiling)
     limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
     if limited is not None:
         raise limits.refuse(limited.use)
@@ -70,8 +73,9 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     try:
         for leg, left_s in attempts(call, legs, past, watch):
             meter = Meter()
+            whole_s = min(max(settings.whole_s, leg.profile.whole_s), left_s)
             try:
-                with noted(call, leg, past), watch, gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
+                with noted(call, leg, past), watch, gevent.Timeout(whole_s, Fault("timeout")):
                     wire = pool.send(outbound(call, leg))
                     crash.here("after_dispatch")
                     try:
@@ -109,6 +113,8 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
     crash.here("after_settle")
+    took_s = call.attempts[-1].ms / 1000
+    pace.note(leg, False, took_s, settlement.tokens_out, took_s)
     journal.write(
         call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
         cost=settlement.cost,

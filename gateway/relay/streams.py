@@ -23,6 +23,7 @@ from ..dialects.base import Feed
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers import pool
+from ..routing import pace
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -94,7 +95,9 @@ class Stream:
         self._last = b""  # the frames that were sent last
         self._begun = False  # something was sent: the status is 200 for good
         self._bound = False  # a real frame was sent: failover has ended
+        self._first_at: float | None = None
         self._first_event_ms: int | None = None
+        self._tokens_out = 0
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The bytes for the client, as they come."""
@@ -134,7 +137,7 @@ class Stream:
         try:
             raise_for_status(wire, leg)
             self._feed = feed = bridge.feed(self._call, leg)
-            yield from self._pass_on(wire, feed, began, deadline)
+            yield from self._pass_on(wire, leg, feed, began, deadline)
             yield from self._finish(feed)
             with gevent.Timeout(_DRAIN_S, False), contextlib.suppress(Fault):
                 while wire.read():  # to the end of the body, so that the connection can be used again
@@ -165,9 +168,10 @@ class Stream:
             raise
         raise result if result is not None else Fault("malformed")
 
-    def _pass_on(self, wire: Wire, feed: Feed, began: float, deadline: float) -> Iterator[bytes]:
+    def _pass_on(self, wire: Wire, leg: Leg, feed: Feed, began: float, deadline: float) -> Iterator[bytes]:
         settings = config.current()
-        read_by = began + settings.first_byte_s
+        read_by = began + max(settings.first_byte_s, leg.profile.first_byte_s)
+        idle_s = max(settings.idle_s, leg.profile.idle_s)
         held_since: float | None = None
         breath = began
         while feed.tail is None:
@@ -190,7 +194,7 @@ class Stream:
             if now - breath > BREATH_S:
                 gevent.sleep(0)  # a provider and a client that are always ready would keep all others waiting
                 breath = now
-            read_by = now + settings.idle_s
+            read_by = now + idle_s
             with sensible():
                 feed.push(chunk) if chunk else feed.end()
             if feed.out and (feed.bound or self._bound):
@@ -207,6 +211,7 @@ class Stream:
             yield self._frames(feed)
         self._bound = True  # the terminal frame itself may be all that was said
         ticket = self._settle(200, partial=False)
+        self._note_pace()
         waiting_since = monotonic()
         while not ticket.wait(PING_S):
             if monotonic() - waiting_since > SETTLE_S:
@@ -222,13 +227,19 @@ class Stream:
             crash.here("before_last_byte")
             yield self._sent(feed.tail)
 
+    def _note_pace(self) -> None:
+        if self.leg is not None and self._first_at is not None:
+            began, now = self._attempted.began, monotonic()
+            pace.note(self.leg, True, self._first_at - began, self._tokens_out, now - self._first_at)
+
     def _frames(self, feed: Feed) -> bytes:
         frames, feed.out = b"".join(feed.out), []
         self._last = frames
         if not self._bound:
             self._bound = True
             self._attempted.answered()
-            self._first_event_ms = int((monotonic() - self._call.started) * 1000)
+            self._first_at = monotonic()
+            self._first_event_ms = int((self._first_at - self._call.started) * 1000)
         return self._sent(frames)
 
     def _comments(self, feed: Feed) -> bytes:
@@ -254,6 +265,7 @@ class Stream:
             self._call, leg, meter, status=status, partial=partial, first_event_ms=self._first_event_ms
         )
         self._settled = ledger.settle(settlement)
+        self._tokens_out = settlement.tokens_out
         journal.write(
             self._call,
             status=status,

@@ -51,6 +51,11 @@ def admits(leg: Leg) -> bool:
     return _health.admits(leg.channel.id, leg.model)
 
 
+def cause(leg: Leg) -> str:
+    """Why a leg rests; "" where it does not."""
+    return _health.cause(leg.channel.id, leg.model)
+
+
 def begin(leg: Leg) -> Trial:
     """A call goes to a leg; what `end` and the others want to know."""
     return _health.begin(leg.channel.id, leg.model)

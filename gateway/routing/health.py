@@ -110,6 +110,11 @@ class Health:
         state = self._states.get(key)
         return state is None or not state.cause or (key not in self._probed and self._clock() >= state.until)
 
+    def cause(self, channel: str, model: str) -> str:
+        """Why a leg rests, or would be tried by one call only; "" where it is well."""
+        states = (self._states.get((channel, model)), self._states.get((channel, "")))
+        return next((state.cause for state in states if state is not None and state.cause), "")
+
     def begin(self, channel: str, model: str) -> Trial:
         """A call goes there."""
         trial = Trial(channel, model, self._clock())

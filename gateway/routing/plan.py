@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from .. import book
@@ -13,11 +13,9 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..providers import profiles
 from ..providers.registry import KINDS, spoken
-from . import catalogue, channels
+from . import affinity, catalogue, channels, steering
 from .pins import bound_to
-
-Way = tuple[str, Channel, str]
-"""A public name, a channel that serves it, and what its provider calls it."""
+from .steering import Way
 
 
 def legs(call: Call) -> list[Leg]:
@@ -27,9 +25,16 @@ def legs(call: Call) -> list[Leg]:
     where none has what `call.below` asks for.
     """
     snapshot = channels.current()
-    found = [way for name in (call.model, *call.ask.fallbacks) for way in _ordered(snapshot, name)]
-    if not found:
+    draw = affinity.lots(call)
+    served = [_ordered(snapshot, name, draw) for name in (call.model, *call.ask.fallbacks)]
+    if not any(served):
         raise GatewayError(404, _nobody(call.model), param="model")
+    found = [way for ways in served for way in steering.chosen(call.steer, ways)]
+    if not found:
+        names = ", ".join(dict.fromkeys(channel.name for ways in served for _, channel, _ in ways))
+        raise GatewayError(
+            400, f"Nobody whom provider allows serves {call.model[:200]!r}. These do: {names}.", param="provider"
+        )
     maker = bound_to(call)
     if maker is not None:
         found = [way for way in found if way[1].id == maker]
@@ -61,6 +66,7 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     the caller means are left out (Law 2); raises GatewayError 400 if none is left."""
     legs: list[Leg] = []
     problem: bridge.Refused | None = None
+    lost: tuple[str, ...] = ()
     for public, channel, upstream in found:
         dialects = spoken(channel, upstream)
         if call.below and (call.dialect not in dialects or channel.provider == "sandbox"):
@@ -69,10 +75,21 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
             profile = profiles.of(channel.provider, upstream, dialect)
             leg = Leg(channel=channel, model=upstream, dialect=dialect, public=public, profile=profile)
             try:
-                legs.append(replace(leg, losses=words.screen(call, leg)))
+                losses = words.screen(call, leg)
+                if losses and call.steer.require_parameters:
+                    lost = lost or losses
+                    continue
+                legs.append(replace(leg, losses=losses))
                 break
             except bridge.Refused as refused:
                 problem = problem or refused
+    if not legs and lost:
+        raise GatewayError(
+            400,
+            f"Nobody takes all that is asked of {call.model[:200]!r}: {', '.join(lost)}. Leave that out, or do not set"
+            " provider.require_parameters.",
+            param="provider.require_parameters",
+        )
     if not legs and problem is None and not call.below:
         raise GatewayError(
             400,
@@ -86,10 +103,10 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     return legs
 
 
-def _ordered(snapshot: channels.Snapshot, model: str) -> list[Way]:
+def _ordered(snapshot: channels.Snapshot, model: str, draw: Callable[[Channel], float]) -> list[Way]:
     """The ways to serve a name: a route's in its own order; else low priority numbers first, inside one the model's own
     namespace before hosts of others' models, and there drawn by weight without replacement. Providers that have ended
-    it come last."""
+    it come last. draw: from 0 to 1."""
     found = [(model, channel, upstream) for channel, upstream in catalogue.legs(snapshot, model)]
     if len(found) < 2 or model in snapshot.routes:
         return found
@@ -100,7 +117,7 @@ def _ordered(snapshot: channels.Snapshot, model: str) -> list[Way]:
         _, channel, upstream = way
         offered = book.current().offer(channel.provider, upstream)
         ends = offered[1].retires or offered[0].retires if offered is not None else None
-        drawn = -(random.random() ** (1 / max(channel.weight, 1e-9)))
+        drawn = -(draw(channel) ** (1 / max(channel.weight, 1e-9)))
         return ends is not None and ends < today, channel.priority, channel.namespace != author, drawn
 
     return sorted(found, key=rank)

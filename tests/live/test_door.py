@@ -241,9 +241,9 @@ def test_the_gateways_own_members_stay_here(lab: Lab) -> None:
         "choices": [{"index": 0, "message": {"content": "x"}}],
     }
     model = lab.model(Script.json({**reply, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}))
-    answer = lab.gateway.chat(model, provider={"only": ["x"]}, models=["a", "b"])
-    assert not {"provider", "models"} & lab.provider.last().json.keys()
-    assert answer.headers["x-gateway-losses"] == "provider=drop"
+    answer = lab.gateway.chat(model, provider={"only": [lab.name]}, models=["a", "b"], max_steps=3)
+    assert not {"provider", "models", "max_steps"} & lab.provider.last().json.keys()
+    assert answer.headers["x-gateway-losses"] == "max_steps=drop"
 
 
 def test_headers_travel_by_the_allow_list(lab: Lab) -> None:
