@@ -99,11 +99,20 @@ def _complete(outcome: Outcome, receipt: Receipt | None, prices: dict[str, tuple
     if receipt.partial or receipt.status != 200:
         wrong.append(f"I3 {outcome.id}: seen whole, but its receipt says {receipt.status}, partial")
     usage, price = outcome.usage, prices.get(outcome.model)
-    if usage is not None and price is not None:
+    if usage is not None and price is not None and all(_counts(usage, name) for name in _COUNTED):
         right = usage["prompt_tokens"] * price[0] + usage["completion_tokens"] * price[1]
         if receipt.reported and right != receipt.cost:
             wrong.append(f"I3 {outcome.id}: charged {receipt.cost} where {right} is right")
     return wrong
+
+
+_COUNTED = ("prompt_tokens", "completion_tokens")
+
+
+def _counts(usage: dict[str, Any], name: str) -> bool:
+    """Whether a provider's number can be one: what cannot be is clamped or estimated."""
+    number = usage.get(name)
+    return type(number) is int and 0 <= number < 10**9
 
 
 def receipts(gateway: Gateway, keys: set[str]) -> dict[str, Receipt]:
