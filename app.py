@@ -30,8 +30,12 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
     bulletin.open(settings)
-    with base.session():
-        change.poll()
+    try:
+        with base.session():
+            change.poll()
+    except base.DatabaseError:
+        if not serving:  # a worker that starts while the database is away answers 503 until it is back
+            raise
     app = Flask("gateway", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

@@ -7,6 +7,7 @@ prompt or a key, so nothing of it is logged.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from . import config, ids
 from .clock import monotonic
 from .dialects import anthropic, gemini, openai_chat
 from .errors import GatewayError
+from .relay import watch
 from .relay.load import load, refusal
 
 _log = logging.getLogger("gateway.server")
@@ -61,6 +63,14 @@ _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+TOLD_S = 10.0
+"""How long before it is cut a call is told that it will be."""
+
+IDLE_S = 1.0
+"""How long a connection of a stopping worker must have been idle to be hung up: on a busy one the next request may be
+on its way, and its answer says that the connection closes."""
+
+
 class _Listener(StreamServer):  # type: ignore[misc]
     """A listener that takes a few connections at each turn of the loop, so that idle workers get their share, and many
     when the worker is full, so that they are refused soon. gunicorn would set it to one."""
@@ -82,7 +92,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._idle: dict[int, Any] = {}
+        self._idle: dict[int, tuple[Any, float]] = {}  # socket, and since when
 
     def init_signals(self) -> None:
         """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""
@@ -90,15 +100,21 @@ class Worker(GeventWorker):  # type: ignore[misc]
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def run(self) -> None:
-        gevent.spawn(self._hang_up_when_stopping)
+        gevent.spawn(self._stop_politely)
         super().run()
+
+    def notify(self) -> None:
+        """As gunicorn's, but a worker whose master was killed finishes what runs before it goes."""
+        super(GeventWorker, self).notify()
+        if self.ppid != os.getppid():
+            self.alive = False
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """The requests of one connection, one after another. Between them it may be silent for as long as gunicorn's
         `keepalive`; a head that has begun must end within the time in which a body's bytes must come."""
         client.setblocking(1)
         handle = client.fileno()
-        self._idle[handle] = client
+        self._idle[handle] = client, monotonic()
         parser = get_parser(self.cfg, client, addr)
         refused = False
         try:
@@ -132,17 +148,25 @@ class Worker(GeventWorker):  # type: ignore[misc]
             with load:
                 return super().handle_request(listener_name, req, sock, addr)
         finally:
-            self._idle[handle] = sock
+            self._idle[handle] = sock, monotonic()
 
-    def _hang_up_when_stopping(self) -> None:
+    def _stop_politely(self) -> None:
         while self.alive:
             gevent.sleep(0.1)
+        grace_s = self.cfg.graceful_timeout
+        tell_at = monotonic() + grace_s - min(TOLD_S, grace_s / 2)
+        told = False
         while True:
-            for sock in list(self._idle.values()):
-                try:
-                    sock.shutdown(2)
-                except OSError:
-                    pass  # it was closed already
+            now = monotonic()
+            for sock, since in list(self._idle.values()):
+                if now - since > IDLE_S:
+                    try:
+                        sock.shutdown(2)
+                    except OSError:
+                        pass  # it was closed already
+            if now >= tell_at and not told:
+                told = True
+                watch.stop()
             gevent.sleep(0.2)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
@@ -228,10 +252,48 @@ class Log(glogging.Logger):  # type: ignore[misc]
 
 
 class _Master(Arbiter):  # type: ignore[misc]
-    """Ctrl-C lets running calls finish, as SIGTERM does; a second one does not."""
+    """gunicorn's master. Ctrl-C lets running calls finish, as SIGTERM does; a second one does not."""
+
+    _last_going = 0
+    """gunicorn numbers its workers; all up to this one are to go."""
 
     def handle_int(self) -> None:
         self.handle_term()
+
+    def reload(self) -> None:
+        """Read the settings again and replace all workers; the old ones finish what they run. Settings that are wrong
+        are told, and all stays as it was.
+
+        gunicorn's own would wait for the old workers here, deaf to every signal and to the deaths of new ones.
+        """
+        try:
+            config.load()
+            self.app.reload()
+            self.setup(self.app)
+            self.cfg.on_reload(self)
+        except Exception as error:
+            _log.error("the settings are not read again, and all goes on as before: %s", error)
+            return
+        self._last_going = self.worker_age
+        self.manage_workers()
+
+    def manage_workers(self) -> None:
+        """As gunicorn's, but old workers are told to go once all new ones serve, and one that still finishes long calls
+        takes no other's place."""
+        going = [pid for pid, worker in self.WORKERS.items() if worker.age <= self._last_going]
+        if not going:
+            super().manage_workers()
+            return
+        for _ in range(self.num_workers + len(going) - len(self.WORKERS)):
+            self.spawn_worker()
+        if all(_serves(worker) for pid, worker in self.WORKERS.items() if pid not in going):
+            for pid in going:
+                self.kill_worker(pid, signal.SIGTERM)  # again and again: one that was just starting did not hear it
+
+
+def _serves(worker: Any) -> bool:
+    """Whether a worker's heart has begun to beat: its mark has the time of its making, and then the monotonic one."""
+    return bool(worker.tmp.last_update() <= monotonic())
 
 
 class Server(BaseApplication):  # type: ignore[misc]

@@ -42,7 +42,8 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
             order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:
-        release(call)
+        if error.doubtful:
+            release(call)
         raise GatewayError(
             503, "The gateway's database takes no writes now. Retry in a moment.", retry_after=2
         ) from error

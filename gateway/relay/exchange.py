@@ -37,7 +37,7 @@ from .attempts import (
     verdict,
 )
 from .orders import tried
-from .watch import ClientWatch
+from .watch import ClientWatch, Stopping
 
 MOST_BODY = 64 << 20
 """Longest whole answer in bytes."""
@@ -90,6 +90,9 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     except ClientGone:
         close_without_charge(call, CLIENT_GONE)
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    except Stopping as stopping:
+        close_without_charge(call, stopping.status).wait(ERROR_WAIT_S)
+        raise
     except BaseException:
         ledger.release(call)
         raise

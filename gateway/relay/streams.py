@@ -37,7 +37,7 @@ from .attempts import (
     sensible,
     verdict,
 )  # fmt: skip
-from .watch import ClientWatch
+from .watch import ClientWatch, Stopping
 
 PING_S = 5.0
 """Silence towards a client that is filled with a ping. Its first one also sends the headers."""
@@ -106,6 +106,11 @@ class Stream:
             yield from self._tries()
         except ClientGone:
             self._settle(CLIENT_GONE, partial=True)
+        except Stopping as stopping:
+            self._settle(stopping.status, partial=True).wait(ERROR_WAIT_S)
+            if not self._begun:
+                raise
+            yield self._dialect.error_frame(stopping, self._call.request_id, self._last)
         except GeneratorExit:
             self._settle(CLIENT_GONE, partial=True)
             raise

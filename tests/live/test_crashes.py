@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from gateway.crash import POINTS
-from tests.faults import checker
-from tests.faults.load import BROKEN, COMPLETE, LOST, Line, Outcome
-from tests.gateway import Gateway
+from tests.conftest import scripted
+from tests.faults import checker, kills
+from tests.faults.load import BROKEN, COMPLETE, LOST, REFUSED, Line, Load, Outcome
+from tests.gateway import ROOT, Gateway
+from tests.upstream import Script
 
+SEED = random.randrange(1_000_000)
+WORD = b'data: {"id":"u","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
+LAST = (
+    b'data: {"id":"u","object":"chat.completion.chunk","model":"m",'
+    b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b'data: {"id":"u","object":"chat.completion.chunk","model":"m","choices":[],'
+    b'"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}}\n\n'
+)
+DONE = b"data: [DONE]\n\n"
 CASES = [(point, stream) for point in POINTS for stream in (False, True)]
+
+
+def wait_until(check: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
 
 
 class Crash(NamedTuple):
@@ -80,3 +108,112 @@ def test_the_books_hold_after_all_these_deaths(crashes: Crashes) -> None:
     assert crashes.wrong == []
     outcomes = [outcome for case in crashes.by_case.values() for outcome in (case.seen, case.again)]
     assert checker.truncated(crashes.gateway, outcomes) == 4, "settled, and cut before the last byte"
+
+
+def test_workers_killed_under_load_cost_nobody_a_wrong_cent(gateway: Gateway) -> None:
+    _, key = gateway.account("50")
+    outcomes, killed = kills.run(gateway, key, clients=16, seconds=10, seed=SEED)
+    kinds = Counter(outcome.came_to for outcome in outcomes)
+    print(f"seed {SEED}: {killed} killed, {dict(kinds)}, {checker.truncated(gateway, outcomes)} settled and not seen")
+    assert killed and kinds[COMPLETE] and kinds[LOST] + kinds[BROKEN], "some must be hit and some must live"
+    assert checker.check(gateway, outcomes) == []
+    assert kinds[REFUSED] == 0, "the others took the calls that came meanwhile"
+
+
+def test_a_killed_master_leaves_its_workers_to_finish(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway:
+        load = Load(gateway.url, gateway.key, lambda _: "sandbox/slow-1500", 8, 0.5, SEED).start()
+        wait_until(lambda: checker.query(gateway, "SELECT 1 FROM hold"), "nothing runs")
+        workers = gateway.worker_pids()
+        os.kill(gateway.process.pid, signal.SIGKILL)
+        gateway.process.wait()
+        wait_until(lambda: _refused(gateway), "the workers of a dead master go on taking calls")
+        outcomes = load.stop()
+        assert {outcome.came_to for outcome in outcomes} <= {COMPLETE, LOST}, "what ran was finished"
+        gateway.start()
+        assert checker.check(gateway, outcomes) == []
+        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in workers), "they never go")
+
+
+def _refused(gateway: Gateway) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", gateway.port)) != 0
+
+
+def test_hup_takes_new_settings_and_loses_no_call(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_MAX_BODY=1 MiB\n")
+    with Gateway(tmp_path) as gateway:
+        load = Load(gateway.url, gateway.key, lambda client: client.choice(kills.MODELS), 8, 0.5, SEED).start()
+        first = set(gateway.worker_pids())
+        file.write_text("GATEWAY_MAX_BODY=nonsense\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "all goes on as before" in gateway.log.read_text(), "a wrong setting is not told")
+        assert set(gateway.worker_pids()) == first
+        file.write_text("GATEWAY_MAX_BODY=1 KiB\n")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not first & set(gateway.worker_pids()), "the old workers stay")
+        outcomes = load.stop()
+        assert {(outcome.came_to, outcome.why) for outcome in outcomes} == {(COMPLETE, "")}
+        assert gateway.chat("sandbox/echo", "long " * 300).status_code == 413, "the new setting holds"
+        assert checker.check(gateway, outcomes) == []
+
+
+def test_sigterm_lets_streams_end_and_tells_those_that_cannot(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway, scripted(gateway, "openai-compatible", free=False) as (provider, name):
+        gateway.stop()
+        gateway.command = [
+            sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "--graceful-timeout", "16",
+        ]  # fmt: skip
+        gateway.start()
+        provider.scripts["short"] = Script.sse(*[piece for _ in range(30) for piece in (WORD, 0.1)], LAST, DONE)
+        provider.scripts["long"] = Script.sse(*[piece for _ in range(1200) for piece in (WORD, 0.1)], LAST, DONE)
+        with ThreadPoolExecutor(4) as threads:
+            asked = {
+                what: threads.submit(Line(gateway.url).ask, gateway.key, f"{name}/{what}", True, what)
+                for what in ("short", "long")
+            }
+            silent = threads.submit(Line(gateway.url).ask, gateway.key, "sandbox/slow-90000", False, "silent")
+            wait_until(lambda: len(checker.query(gateway, "SELECT 1 FROM hold")) == 3, "not all run")
+            gateway.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: _refused(gateway), "it goes on taking calls")
+            short, long, whole = asked["short"].result(), asked["long"].result(), silent.result()
+        gateway.process.wait(60)
+        assert short.came_to == COMPLETE, "what could end did"
+        assert long.came_to == BROKEN and "being stopped" in long.why, "what could not was told so"
+        assert whole.status == 503 and "being stopped" in whole.why
+        gateway.start()
+        found = checker.receipts(gateway, {gateway.key})
+        assert found[long.id or ""].partial and found[long.id or ""].cost > 0
+        assert checker.check(gateway, [short, long, whole], wait_s=1) == [], (
+            "settled before the end, not swept after it"
+        )
+
+
+def test_a_stopped_worker_settles_its_stream_when_it_goes_on(gateway: Gateway) -> None:
+    """Ten seconds of SIGSTOP are no death: the others see the beats stand still, and release nothing."""
+    _, key = gateway.account("1")
+    with scripted(gateway, "openai-compatible", free=False) as (provider, name):
+        provider.scripts["m"] = Script.sse(WORD, 14.0, WORD, LAST, DONE)
+        with ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(Line(gateway.url).ask, key, f"{name}/m", True, "held")
+            wait_until(lambda: _holder(provider.port, gateway) is not None, "no worker asks the provider")
+            stopped = _holder(provider.port, gateway)
+            assert stopped is not None
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                time.sleep(10)
+                assert checker.query(gateway, "SELECT 1 FROM hold"), "a live hold was released"
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+            outcome = asked.result()
+    assert outcome.came_to == COMPLETE
+    assert checker.check(gateway, [outcome]) == []
+
+
+def _holder(port: int, gateway: Gateway) -> int | None:
+    """The worker that has a connection to a port."""
+    for pid in gateway.worker_pids():
+        if any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections()):
+            return pid
+    return None
