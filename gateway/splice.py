@@ -17,8 +17,11 @@ MAX_DEPTH = 128
 """Deepest nesting of arrays and objects in a caller's body."""
 
 MAX_BRACKETS = 500_000
-MAX_COMMAS = 5_000_000
-"""Most brackets and commas: bounds how long the parser holds the event loop. No real body comes near."""
+MAX_COMMAS = 1_000_000
+MAX_QUOTES = 4_000_000
+MAX_MEMBERS = 20_000
+"""Most brackets, commas and quotes outside of strings, and most top-level members: bounds how long the parser holds the
+event loop. No real body comes near."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -106,6 +109,8 @@ def _walk(text: str, scan_once: Any) -> Scan:
             value_at = space(text, at + 1).end()  # type: ignore[union-attr]
             values[name], at = scan_once(text, value_at)
             members.append(Member(name, start, value_at, at))
+            if len(members) > MAX_MEMBERS:
+                raise BadJson("it has too many members")
             at = space(text, at).end()  # type: ignore[union-attr]
             mark = text[at : at + 1]
             at += 1
@@ -148,10 +153,10 @@ def guard(raw: bytes) -> Scan:
     Refused beyond what `scan` refuses: a name twice in one object at any depth, numbers that overflow, nesting over
     MAX_DEPTH, and escapes that make lone surrogates (RFC 8259 §8.2: their meaning differs between readers).
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
-        _check_brackets(raw)
-    if raw.count(b",") > MAX_COMMAS:
-        raise BadJson("it holds too many values")
+    if raw.count(b'"') - raw.count(b'\\"') > MAX_QUOTES:
+        raise BadJson("it holds too many strings")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or raw.count(b",") > MAX_COMMAS:
+        _check_marks(raw)
     found = _parse(raw, _scan_caller)
     if len(found.members) != len(found.values):
         _no_twins([(member.name, None) for member in found.members])
@@ -170,9 +175,13 @@ _NO_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
-def _check_brackets(raw: bytes) -> None:
-    """Raises BadJson when the brackets outside of strings nest too deep or are too many. Linear in the body."""
-    marks = _NO_BRACKETS.sub(b"", _STRING.sub(b"", raw)).translate(_ONE_KIND)
+def _check_marks(raw: bytes) -> None:
+    """Raises BadJson when the commas outside of strings are too many, or the brackets too many or too deep. Linear in
+    the body."""
+    bare = _STRING.sub(b"", raw)
+    if bare.count(b",") > MAX_COMMAS:
+        raise BadJson("it holds too many values")
+    marks = _NO_BRACKETS.sub(b"", bare).translate(_ONE_KIND)
     if len(marks) > MAX_BRACKETS:
         raise BadJson("it holds too many arrays and objects")
     for _ in range(MAX_DEPTH):

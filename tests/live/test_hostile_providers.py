@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
-from tests.conftest import PROVIDER_KEY, Lab
+from tests.conftest import PROVIDER_KEY, Lab, scripted
 from tests.gateway import KEY, Gateway
-from tests.upstream import Script
+from tests.upstream import Script, upstream
 
 MB = 1 << 20
 HTML = {"content-type": "text/html"}
@@ -518,4 +520,256 @@ def test_what_no_honest_provider_would_answer(lab: Lab) -> None:
     assert lab.gateway.worker_pids() == workers, "a worker died of it"
     log = lab.gateway.log.read_bytes()[logged:].decode("utf-8", "replace")
     assert not [said for said in ("crashed", "read wrong", PROVIDER_KEY, KEY, POISON) if said in log], log
+    assert lab.gateway.books()["ok"] and lab.gateway.credits()["held"] == 0
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab behind one worker that waits for nobody."""
+    limits = {"GATEWAY_FIRST_BYTE_S": "2", "GATEWAY_IDLE_S": "2", "GATEWAY_WHOLE_S": "4", "GATEWAY_DEADLINE_S": "6"}
+    with (
+        Gateway(tmp_path_factory.mktemp("gateway"), workers=1, **limits) as live,
+        scripted(live, "openai-compatible", free=False) as (provider, name),
+    ):
+        yield Lab(live, provider, name)
+
+
+def slow_cases() -> list[Case]:
+    """Answers that come too slowly; for a gateway with limits of seconds."""
+    drip: list[bytes | float] = [piece for _ in range(100) for piece in (b" ", 0.2)]
+    frames: list[bytes | float] = [piece for _ in range(100) for piece in (FIRST, 0.2)]
+    comments: list[bytes | float] = [piece for _ in range(100) for piece in (b": wait\n\n", 0.2)]
+    head: list[bytes | float] = [
+        piece for byte in b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 80 for piece in (bytes([byte]), 0.2)
+    ]
+    hints: list[bytes | float] = [piece for _ in range(100) for piece in (b"HTTP/1.1 100 Continue\r\n\r\n", 0.2)]
+    return [
+        Case("a drip, whole", Script(pieces=drip, framing="chunked"), False, (504,)),
+        Case("a drip, streamed", Script.sse(*drip), True, (200, 502, 504), ("error",)),
+        Case("a drip within a frame", Script.sse(FIRST, b"data: ", *drip), True, (200,), ("error",), "hello"),
+        Case("frames without end", Script.sse(*frames), True, (200,), ("error",), "hello"),
+        Case("comments without end", Script.sse(*comments), True, (200, 504), ("error",)),
+        Case("silence after a frame", Script.sse(FIRST, ending="hang"), True, (200,), ("error",), "hello"),
+        Case("silence after the head", Script.sse(ending="hang"), True, (200, 504), ("error",)),
+        Case("silence, whole", Script(framing="raw", ending="hang"), False, (504,)),
+        Case("silence, streamed", Script(framing="raw", ending="hang"), True, (200, 504), ("error",)),
+        Case("a head in drips, whole", Script(framing="raw", pieces=head, ending="close"), False, (502, 504)),
+        Case(
+            "a head in drips, streamed",
+            Script(framing="raw", pieces=head, ending="close"),
+            True,
+            (200, 504),
+            ("error",),
+        ),
+        Case("hints in drips", Script(framing="raw", pieces=hints, ending="close"), False, (502, 504)),
+        Case("half of an error", Script(500, pieces=[b'{"error":', 30.0, b"1}"]), False, WRONG),
+    ]
+
+
+def test_slow_providers_are_cut(hasty: Lab) -> None:
+    tried, complaints = run(hasty, slow_cases())
+    print(f"slow answers: {tried} tried, {len(complaints)} wrong")
+    assert not complaints, "\n".join(complaints)
+    assert hasty.gateway.books()["ok"] and hasty.gateway.credits()["held"] == 0
+
+
+def test_a_flood_of_frames_holds_nobody_up(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """While one worker passes on a stream that never pauses, it answers others."""
+    with (
+        Gateway(tmp_path_factory.mktemp("gateway"), workers=1) as live,
+        scripted(live, "openai-compatible", free=False) as (provider, name),
+    ):
+        lab = Lab(live, provider, name)
+        stop = threading.Event()
+
+        def flood() -> Iterator[bytes]:
+            while not stop.is_set():
+                yield FIRST * 200
+            yield LAST + DONE
+
+        model = lab.model(Script(200, SSE, flood(), "chunked"))  # type: ignore[arg-type]
+        taken: list[int] = []
+
+        def take() -> None:
+            answer = live.chat(model, stream=True)
+            for piece in answer.iter_content(MB):
+                taken.append(len(piece))
+
+        taker = threading.Thread(target=take)
+        taker.start()
+        end = time.monotonic() + 30
+        while sum(taken) < 2 * MB:
+            assert time.monotonic() < end, "the flood does not come"
+            time.sleep(0.01)
+        answered = []
+        for _ in range(10):
+            before = sum(taken)
+            answered.append(live.chat("sandbox/echo").status_code)
+            assert sum(taken) > before or taker.is_alive()
+        stop.set()
+        taker.join(60)
+        assert answered == [200] * 10 and not taker.is_alive()
+        assert live.books()["ok"] and live.credits()["held"] == 0
+
+
+def test_what_a_provider_says_unasked_answers_nobody(lab: Lab) -> None:
+    """Bytes behind an answer are no answer to the next call, whose connection may be the same."""
+    poison = json.dumps(whole(choices=[{"index": 0, "message": {"content": POISON}, "finish_reason": "stop"}])).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    good = bytes_of(whole())
+    honest = lab.model(told(whole()))
+    for between in ((), (0.05,)):
+        pieces = [head % len(good) + good, *between, head % len(poison) + poison]
+        if not between:
+            pieces = [b"".join(pieces)]  # type: ignore[arg-type]
+        hostile = lab.model(Script(framing="raw", pieces=pieces, ending="keep"))
+        for _ in range(5):
+            assert POISON not in lab.gateway.chat(hostile).text
+            time.sleep(0.2)
+            assert POISON not in lab.gateway.chat(honest).text
+
+
+def test_a_redirect_takes_no_key_along(lab: Lab) -> None:
+    with upstream() as elsewhere:
+        elsewhere.answer = lambda asked: Script.json(whole())
+        for status in (301, 302, 303, 307, 308):
+            for place in (f"{elsewhere.base_url}/x", f"//127.0.0.1:{elsewhere.port}/x"):
+                moved = Script(status, {"location": place, "set-cookie": "a=b"}, [b""])
+                for stream in (False, True):
+                    assert lab.gateway.chat(lab.model(moved), stream=stream).status_code == 502
+        assert not elsewhere.asked
+    lab.gateway.chat(lab.model(told(whole())))
+    assert "cookie" not in lab.provider.last().headers, "nothing is remembered of an answer"
+
+
+def test_where_a_call_goes_is_not_the_callers_to_say(lab: Lab) -> None:
+    """Members and headers that elsewhere name another place, or a key, change neither."""
+    with upstream() as canary:
+        place = {"api_base": canary.base_url, "base_url": canary.base_url, "api_key": "sk-theirs", "headers": {"Host": "x"},
+                 "extra_headers": {"Authorization": "x"}, "default_headers": {"X-Evil": "1"}}  # fmt: skip
+        headers = {
+            "X-Api-Base": canary.base_url, "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "evil.example", "Cookie": "a=b",
+            "Proxy-Authorization": "Basic eA==", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4", "Referer": "http://x",
+            "Origin": "http://x", "X-Custom": "1", "User-Agent": "evil/1", "Host": "evil.example", "TE": "trailers",
+            "Via": "1.1 x", "OpenAI-Organization": "org-x", "OpenAI-Project": "p", "x-goog-user-project": "p",
+        }  # fmt: skip
+        body = {"model": lab.model(told(whole())), "messages": [{"role": "user", "content": "hi", **place}], **place,
+                "metadata": place, "extra_body": place, "user": "a\r\nX-Evil: 1"}  # fmt: skip
+        assert lab.gateway.post("/v1/chat/completions", body, headers=headers).status_code == 200
+        assert not canary.asked
+    up = lab.provider.last()
+    assert set(up.headers) <= {
+        "host",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "content-type",
+        "content-length",
+        "authorization",
+    }
+    assert (
+        up.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+        and up.headers["host"] == f"127.0.0.1:{lab.provider.port}"
+    )
+    assert up.path == "/v1/chat/completions" and up.headers["user-agent"].startswith("gateway/")
+
+
+WORDS: dict[str, tuple[str, dict[str, Any], bytes, bytes]] = {
+    "chat": (
+        "/v1/chat/completions",
+        {"max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]},
+        b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",'
+        b'"content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":%s,"completion_tokens":%s}}',
+        b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"x":%s}\n\n'
+        b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
+        b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","type":"function",'
+        b'"function":{"name":"f","arguments":"{}"}}]},"finish_reason":null}]}\n\n'
+        b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+        b'data: {"id":"c","model":"m","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":%s}}\n\n'
+        b'data: [DONE]\n\n',
+    ),
+    "messages": (
+        "/v1/messages",
+        {"max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]},
+        b'{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hello"}],'
+        b'"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":%s,"output_tokens":%s}}',
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m",'
+        b'"content":[],"stop_reason":null,"usage":{"input_tokens":%s,"output_tokens":1}}}\n\n'
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}\n\n'
+        b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":%s}}\n\n'
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ),
+    "responses": (
+        "/v1/responses",
+        {"max_output_tokens": 50, "input": "hi", "store": False},
+        b'{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"a",'
+        b'"role":"assistant","status":"completed","content":[{"type":"output_text","text":"hello","annotations":[]}]}],'
+        b'"usage":{"input_tokens":%s,"output_tokens":%s,"total_tokens":3}}',
+        b'event: response.created\ndata: {"type":"response.created","response":{"id":"r","object":"response","status":"in_progress",'
+        b'"model":"m","output":[],"x":%s}}\n\n'
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","item_id":"a","output_index":0,'
+        b'"content_index":0,"delta":"hello"}\n\n'
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","object":"response","status":"completed",'
+        b'"model":"m","output":[],"usage":{"input_tokens":9,"output_tokens":%s}}}\n\n',
+    ),
+}  # fmt: skip
+"""Of each dialect: where it is asked, a call, and a good answer, whole and streamed, with places for counts."""
+
+
+@pytest.mark.parametrize("dialect", WORDS)
+def test_other_words_as_hostile(dialect: str, free_lab: Lab, messages_lab: Lab, responses_lab: Lab) -> None:
+    """The readers of each dialect, asked in its own words and in those of another."""
+    lab = {"chat": free_lab, "messages": messages_lab, "responses": responses_lab}[dialect]
+    logged = lab.gateway.log.stat().st_size
+    path, ask, good, streamed = WORDS[dialect]
+    other, asked_otherwise, *_ = WORDS["messages" if dialect == "chat" else "chat"]
+    counts = (
+        b"-1",
+        b"-1000000000000000000",
+        b"1000000000000000000",
+        b"1" + b"0" * 30,
+        b'"5"',
+        b"1.5",
+        b"null",
+        b"[]",
+        b"{}",
+        b"1e300",
+    )
+    whole_ones = [b"", b"null", b"[]", b"5", b'"x"', b"{}", b"<html>", b'{"error":{"message":"' + PROVIDER_KEY.encode() + b'"}}',
+                  b"[" * 60_000, b'{"content":' + b"[" * 60_000, bytes_of(whole()), *[good % (n, n) for n in counts]]  # fmt: skip
+    lines = streamed.split(b"\n\n")
+    streams = [
+        *[streamed % (n, n) for n in counts],
+        *[(b"\n\n".join([*lines[:at], b"event: error\ndata: " + bad, *lines[at:]])) % (b"1", b"1")
+          for at in range(1, len(lines) - 1)
+          for bad in (b"{", b"null", b"[]", b'{"type":"error","error":{"message":"' + PROVIDER_KEY.encode() + b'"}}', b'{"type":5}',
+                      b'{"type":"message_stop"}', b'{"type":"response.completed"}', b'{"type":"response.completed","response":null}')],
+        *[(b"\n\n".join(lines[:at] + lines[at + 1 :]) + b"\n\n").replace(b"%s", b"1") for at in range(len(lines))],
+        *[(b"\n\n".join(lines[:at]) + b"\n\n").replace(b"%s", b"1") for at in range(len(lines))],
+        *[streamed.replace(b"%s", b"1").replace(b'"index":0', b'"index":' + n).replace(b'_index":0', b'_index":' + n) for n in counts],
+        streamed.replace(b"%s", b"1").replace(b'"hello"', b'{"a":[5]}'), streamed.replace(b"%s", b"1") * 2,
+        streamed.replace(b"%s", b"1").replace(b'"text_delta"', b"5"), streamed.replace(b"%s", b"1").replace(b"event: ", b"event: x"),
+    ]  # fmt: skip
+    complaints, tried = [], 0
+    for where, question in ((path, ask), (other, asked_otherwise)):
+        for stream, bodies in ((False, whole_ones), (True, [*whole_ones[:11], *streams])):
+            for body in bodies:
+                script = Script.sse(body) if stream and b"data:" in body else Script(pieces=[body])
+                answer = lab.gateway.post(where, {**question, "model": lab.model(script), "stream": stream})
+                tried += 1
+                fine = (
+                    answer.status_code in (200, 500, 502)
+                    and PROVIDER_KEY not in answer.text
+                    and "Traceback" not in answer.text
+                )
+                if not fine:
+                    complaints.append(f"{where} {stream} {body[:300]!r}: {answer.status_code} {answer.text[:200]}")
+    print(f"bad answers in {dialect}: {tried} tried, {len(complaints)} wrong")
+    assert not complaints, "\n".join(complaints)
+    log = lab.gateway.log.read_bytes()[logged:].decode()
+    assert "crashed" not in log and PROVIDER_KEY not in log
+    misread = [line for line in log.splitlines() if "read wrong" in line]
+    assert not misread, "\n".join(sorted({line.partition("read wrong")[2] for line in misread}))
     assert lab.gateway.books()["ok"] and lab.gateway.credits()["held"] == 0

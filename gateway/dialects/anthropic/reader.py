@@ -57,11 +57,11 @@ class MessagesReader:
             raise Fault("malformed")
         match kind:
             case "content_block_start":
-                yield from self._open_block(values.get("index"), values.get("content_block"))
+                yield from self._open_block(shapes.whole(values.get("index")), values.get("content_block"))
             case "content_block_delta":
-                yield from self._delta(values.get("index"), values.get("delta"))
+                yield from self._delta(shapes.whole(values.get("index")), values.get("delta"))
             case "content_block_stop":
-                yield from self._close(values.get("index"))
+                yield from self._close(shapes.whole(values.get("index")))
             case "message_delta":
                 yield from self._finish(values)
             case "message_stop":
@@ -96,7 +96,7 @@ class MessagesReader:
         if seen is not None:
             yield UsageSeen(usage=seen)
 
-    def _open_block(self, index: Any, values: Any) -> Iterator[Event]:
+    def _open_block(self, index: int | None, values: Any) -> Iterator[Event]:
         if not isinstance(values, dict) or index in self._open:
             raise Fault("malformed")
         block = _Block(self._parts, values, _begun(values))
@@ -115,7 +115,7 @@ class MessagesReader:
             block.said += len(text)
             yield PartDelta(choice=0, index=block.part, text=text)
 
-    def _delta(self, index: Any, delta: Any) -> Iterator[Event]:
+    def _delta(self, index: int | None, delta: Any) -> Iterator[Event]:
         block = self._open.get(index)
         if block is None or not isinstance(delta, dict):
             raise Fault("malformed")
@@ -132,7 +132,7 @@ class MessagesReader:
             case {"type": "citations_delta", "citation": dict(one)}:
                 block.citations.append(citation(one))
 
-    def _close(self, index: Any) -> Iterator[Event]:
+    def _close(self, index: int | None) -> Iterator[Event]:
         block = self._open.pop(index, None)
         if block is None:
             raise Fault("malformed")
