@@ -22,7 +22,13 @@ class Fault:
 
 
 CATALOGUE: tuple[Fault, ...] = (
-    Fault(0, "bad-inputs", "requests that no SDK would send", processes.bad_inputs, alone=True),
+    Fault(
+        0,
+        "bad-inputs",
+        "requests that no SDK would send, answers that no provider would",
+        processes.bad_inputs,
+        alone=True,
+    ),
     Fault(1, "refused", "the provider's port is closed", providers.refused),
     Fault(2, "dns", "the provider's name is unknown", providers.no_name),
     Fault(3, "black-hole", "connecting to the provider gets no answer", providers.black_hole),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -19,11 +18,13 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.faults import checker
+from tests import conftest
+from tests.faults import checker, kills
 from tests.faults.lab import COST, Found, Lab, good, lab, p99, until, worst_stall_ms
 from tests.faults.load import BROKEN, COMPLETE, REFUSED, Outcome
 from tests.faults.pressure import press
 from tests.gateway import Gateway
+from tests.live import test_hostile_input, test_hostile_providers
 
 Say = Callable[[str], None]
 _CLIENTS = 64
@@ -33,25 +34,15 @@ _STREAM = {"frames": 24, "gap": 0.03}
 
 def killed_workers(seed: int, say: Say, seconds: float = 60, workers: int = 4) -> Found:
     """kill -9 of a worker every two seconds, under load."""
-    chance = random.Random(seed)
     with lab(seed, workers=workers) as here:
         here.a.heal(**_STREAM)
-        load = here.start(_CLIENTS)
-        end, kills = time.monotonic() + seconds, 0
-        while time.monotonic() < end:
-            time.sleep(2)
-            victim = chance.choice(here.gateway.worker_pids() or [0])
-            if victim and _kill(victim):
-                kills += 1
-            if kills % 5 == 0:
-                say(f"{kills} workers killed")
-        outcomes = load.stop()
+        outcomes, killed = kills.run(here.gateway, here.key, _CLIENTS, seconds, seed, models=(here.model,))
         began = time.monotonic()
         found = here.judge(outcomes, healthy=False)
         found.wrong += _errors(outcomes)
         lost = len(outcomes) - len(good(outcomes))
         found.figures = {
-            "workers killed": kills, "calls lost": lost, "charged and cut": checker.truncated(here.gateway, outcomes),
+            "workers killed": killed, "calls lost": lost, "charged and cut": checker.truncated(here.gateway, outcomes),
             "clean after s": round(time.monotonic() - began, 1),
         }  # fmt: skip
         if not good(outcomes) or not lost:
@@ -354,13 +345,14 @@ def overload(seed: int, say: Say) -> Found:
 
 
 def bad_inputs(seed: int, say: Say) -> Found:
-    """The table of hostile requests."""
-    from tests.live import test_hostile_input
-
+    """The tables of hostile requests and of hostile answers."""
     with tempfile.TemporaryDirectory() as folder, Gateway(Path(folder)) as gateway:
         tried, wrong = test_hostile_input.run(gateway)
-        wrong += [] if gateway.books()["ok"] else [str(line) for line in gateway.books()["wrong"]]
-        return Found(tried, wrong)
+        say(f"{tried} requests; now the answers of hostile providers")
+        with conftest.scripted(gateway, "openai-compatible", free=False) as (provider, name):
+            more, complaints = test_hostile_providers.run(conftest.Lab(gateway, provider, name))
+        books = gateway.books()
+        return Found(tried + more, [*wrong, *complaints, *(str(line) for line in books["wrong"])])
 
 
 def _cpu(here: Lab) -> float:

@@ -1,5 +1,5 @@
 """The fault catalogue's short form: what must hold whatever happens, and nothing about how fast. `make faults` is the
-long one."""
+long one, and `tests/live/test_crashes.py` kills."""
 
 from __future__ import annotations
 
@@ -31,8 +31,3 @@ def test_answers_that_break_off_are_told_and_charged_for_what_came(here: Lab) ->
 
 def test_clients_that_leave_pay_for_what_they_got(here: Lab) -> None:
     assert processes.leaving_clients(here, 24).wrong == []
-
-
-def test_a_killed_worker_costs_nobody_money() -> None:
-    found = processes.killed_workers(SEED, print, seconds=4, workers=2)
-    assert found.wrong == [] and found.figures["workers killed"] >= 1
