@@ -115,6 +115,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         client.setblocking(1)
         handle = client.fileno()
         self._idle[handle] = client, monotonic()
+        name = listener.getsockname()  # now: a worker that stops closes it before its connections
         parser = get_parser(self.cfg, client, addr)
         refused = False
         try:
@@ -123,7 +124,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                     continue
                 with gevent.Timeout(config.current().body_s, _Late()):
                     req = next(parser)
-                self.handle_request(listener.getsockname(), req, client, addr)
+                self.handle_request(name, req, client, addr)
                 refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
                 if refused:
                     break
