@@ -1,16 +1,18 @@
 """How much this worker carries now, and when it takes no more.
 
-A call that is waited for costs little; what runs out is the event loop. `look` sees how long one turn of it takes. A
-loop whose turns have been long for a while has more to do than time: then the calls at that moment are the bound, which
-is lowered as long as turns stay long and raised while they are short. A burst makes them long for a moment and bounds
-nothing. Refusing costs a small part of a call, so what was taken is served by a worker that is full, not drowned.
+A call that is waited for costs little; what runs out is the event loop. `look` sees how much one turn of it computes,
+in CPU time: a worker that other processes keep from computing is slow, but has no more to do than before. A loop whose
+turns stay long has: then the calls at that moment are the bound, which is lowered as long as turns are long and raised
+while they are short. A burst makes a long turn or two and bounds nothing. Refusing costs a small part of a call, so
+what was taken is served by a worker that is full, not drowned.
 """
 
 from __future__ import annotations
 
+from time import thread_time
+
 import gevent
 
-from ..clock import monotonic
 from ..errors import GatewayError
 
 MOST = 4_000
@@ -20,14 +22,17 @@ can still be told so. What callers without limits are told as theirs."""
 LOOK_S = 0.05
 """Time between two looks at the loop."""
 
-_LONG_S = 0.1
+_LONG_S = 0.05
 """A turn that takes longer is a long one."""
 
-_PATIENCE_S = 0.3
+_PATIENCE_S = 0.15
 """Time of two or more long turns in a row that makes the first bound."""
 
-_LEAST = 64
-"""Calls that are always taken: so few make no loop slow, so if it is, the machine is busy with something else."""
+_STUCK_S = 0.25
+"""One turn of this length makes it at once, at what is carried."""
+
+_LEAST = 32
+"""Calls that are always taken."""
 
 
 class Load:
@@ -36,7 +41,7 @@ class Load:
     def __init__(self) -> None:
         self.running = 0
         self.most = MOST
-        self._long: list[float] = []  # the long turns in a row, in seconds
+        self._long_s = 0.0  # of the long turns in a row
 
     def __enter__(self) -> None:
         self.running += 1
@@ -55,17 +60,20 @@ class Load:
         return self.running > self.most
 
     def look(self) -> None:
-        """See how long a turn of the loop takes, and move the bound."""
-        began = monotonic()
+        """See how much a turn of the loop computes, and move the bound."""
+        began = thread_time()
         gevent.sleep(0)
-        turn_s = monotonic() - began
+        turn_s = thread_time() - began
         if turn_s <= _LONG_S:
-            self._long.clear()
+            self._long_s = 0.0
             self.most = min(MOST, self.most + max(1, self.most // 20))
             return
-        self._long = [*self._long[-9:], turn_s]
-        if self.most < MOST or (len(self._long) > 1 and sum(self._long) > _PATIENCE_S):
+        again = self._long_s > 0
+        self._long_s += turn_s
+        if self.most < MOST or (again and self._long_s > _PATIENCE_S):
             self.most = max(_LEAST, int(self.running * _LONG_S / turn_s))  # a turn is as long as there are calls
+        elif turn_s > _STUCK_S:
+            self.most = min(MOST, max(_LEAST, self.running))
 
 
 load = Load()

@@ -16,7 +16,12 @@ from gateway.relay.load import MOST, Load
 
 
 def long_turn(load: Load) -> None:
-    gevent.spawn(time.sleep, 0.2)  # whoever holds the loop
+    def compute() -> None:
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+    gevent.spawn(compute)
     load.look()
 
 
@@ -31,6 +36,15 @@ def test_long_turns_bound_the_calls_and_short_ones_free_them() -> None:
     while load.most < MOST:
         load.look()
     assert bound < load.most and not load.full
+
+
+def test_a_pause_is_no_overload() -> None:
+    load = Load()
+    load.running = 500
+    for _ in range(3):
+        gevent.spawn(time.sleep, 0.2)
+        load.look()
+    assert not load.full
 
 
 def test_few_calls_are_never_too_many() -> None:
