@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import config, journal, rounds
+from gateway.access import idempotency
 from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
 from gateway.api import models as model_list
 from gateway.billing import sweep
@@ -62,6 +63,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
         rounds.Round("load", LOOK_S, load.look),
         rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
+        rounds.Round("forget outcomes", 60, idempotency.forget),
         rounds.Round("discovery", 5, discovery.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )

@@ -107,7 +107,8 @@ class Ask:
     batch: inputs that are read apart, each in a context window of its own · only: the caller's fields that no other
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
-    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches.
+    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
+    seal: tells the last thought that only the account which made it can open.
     """
 
     model: str
@@ -127,6 +128,7 @@ class Ask:
     weight: Weight = Weight()
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
+    seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +315,19 @@ class Attempt:
     ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a call claims whose caller named it by an Idempotency-Key (`access.idempotency`).
+
+    id: what that name is stored as · fingerprint: of the request, by a secret of the caller's · secret: seals the
+    outcome.
+    """
+
+    id: str
+    fingerprint: str
+    secret: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -323,7 +338,7 @@ class Call:
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
     the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
-    wants · dry: it is only told what would be done.
+    wants · dry: it is only told what would be done · claim: to be made once only.
     """
 
     id: str
@@ -349,6 +364,7 @@ class Call:
     served: str = ""
     steer: Steer = Steer()
     dry: bool = False
+    claim: Claim | None = None
 
     @property
     def model(self) -> str:

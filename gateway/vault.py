@@ -19,7 +19,7 @@ LEAST = 16
 
 
 class VaultError(Exception):
-    """The secret cannot be opened: it was sealed under another installation secret, or changed."""
+    """What was sealed cannot be opened: it was sealed under another secret, or changed."""
 
 
 class NoSecret(Exception):
@@ -30,23 +30,33 @@ class NoSecret(Exception):
         self.what, self.mend = what, mend
 
 
+def seal(key: bytes, plain: bytes, owner: str) -> bytes:
+    """The sealed form of `plain` under a key of 32 bytes; `owner` is the id of the row that will hold it."""
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, owner.encode())
+
+
+def unseal(key: bytes, sealed: bytes, owner: str) -> bytes:
+    """The plain form again. Raises VaultError."""
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], owner.encode())
+    except (InvalidTag, ValueError) as error:
+        raise VaultError("sealed under another secret, or changed") from error
+
+
 class Vault:
     """Seals and opens the secrets of one installation."""
 
     def __init__(self, secret: str) -> None:
-        self._cipher = AESGCM(hashlib.sha256(b"gateway vault\0" + secret.encode()).digest())
+        self._key = hashlib.sha256(b"gateway vault\0" + secret.encode()).digest()
 
     def seal(self, plain: str, owner: str) -> bytes:
         """The sealed form of `plain`; `owner` is the id of the row that will hold it."""
-        nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, plain.encode(), owner.encode())
+        return seal(self._key, plain.encode(), owner)
 
     def open(self, sealed: bytes, owner: str) -> str:
         """The plain form again. Raises VaultError."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], owner.encode()).decode()
-        except (InvalidTag, ValueError) as error:
-            raise VaultError("sealed under another installation secret") from error
+        return unseal(self._key, sealed, owner).decode()
 
 
 def installation_secret(given: str | None, data: Path) -> str:

@@ -5,7 +5,7 @@ Everything here runs inside `writer.write`, is atomic there, and is harmless to 
 
 from typing import Any, NamedTuple
 
-from . import pin, receipt, window
+from . import idempotency, pin, receipt, window
 from .base import BigIntegerField, CharField, Row, TextField, is_postgres, rows, run
 
 
@@ -93,14 +93,20 @@ def place(
     room: int,
     tokens: int,
     rules: tuple[window.Rule, ...],
-) -> Held | Short | Limited:
+    claim: tuple[str, str] | None = None,
+) -> Held | Short | Limited | idempotency.Found:
     """Hold `want`, or all that is free if that is at least `floor`, if every rule admits the call.
 
     One conditional statement decides, so that parallel calls cannot overspend. at: when the call came, Unix ms; the
-    windows go by their own clock, read here, where calls stand in line.
+    windows go by their own clock, read here, where calls stand in line. claim: (id, fingerprint) of an idempotency key;
+    if it stands for another call, nothing is held and that is returned.
     """
-    if rules and is_postgres():  # elsewhere the write lock already keeps others out between look and take
+    if (rules or claim) and is_postgres():  # elsewhere the write lock already keeps others out between look and take
         rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
+    if claim is not None:
+        first = idempotency.find(account_id, claim[0], at)
+        if first is not None and first.call_id != hold_id:
+            return first
     looks = [window.look(rule, window.now()) for rule in rules]
     uses = tuple(use for use, _ in looks)
     for use in uses:
@@ -132,6 +138,8 @@ def place(
     for use, since in looks:
         if use.rule.ms:
             window.take(use.rule, since)
+    if claim is not None:
+        idempotency.take(account_id, *claim, hold_id, at)
     roomy = amount == want and (room <= want or _free(account_id, key_id).free >= room - want)
     return Held(amount, roomy, tuple(use._replace(left=use.left - use.rule.amount) for use in uses))
 
@@ -187,9 +195,17 @@ def release(hold_id: str, used_tokens: int = 0) -> int | None:
 
 
 def settle(
-    values: dict[str, Any], day: str, tokens_in: int, tokens_out: int, pins: list[tuple[str, str, str | None, str]]
+    values: dict[str, Any],
+    day: str,
+    tokens_in: int,
+    tokens_out: int,
+    pins: list[tuple[str, str, str | None, str]],
+    outcome: tuple[str, bytes] | None = None,
 ) -> None:
-    """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold."""
+    """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold.
+
+    outcome: (id of its idempotency key, what is kept under it).
+    """
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
@@ -201,6 +217,8 @@ def settle(
     receipt.count(account_id, day, key_id, values["model"], tokens_in, tokens_out, cost)
     for kind, known, upstream_id, channel_id in pins:
         pin.put(account_id, kind, known, upstream_id, channel_id, at)
+    if outcome is not None:
+        idempotency.keep(account_id, outcome[0], values["id"], outcome[1])
 
 
 def _enter(account_id: str, kind: str, amount: int, ref: str, note: str | None, at: int) -> bool:

@@ -114,11 +114,19 @@ CREATE TABLE health (
     ejections INTEGER NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (channel, model))
 """
 
+_IDEMPOTENCY = """
+CREATE TABLE idempotency (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, call_id VARCHAR(255) NOT NULL,
+    fingerprint VARCHAR(255) NOT NULL, at BIGINT NOT NULL, sealed {blob});
+CREATE INDEX idempotency_at ON idempotency (at)
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
     Migration("0005_health", _HEALTH, "DROP TABLE health"),
+    Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
 )
 
 

@@ -150,6 +150,11 @@ _A_GROUNDED_ANSWER = D("0.035")
 search. https://ai.google.dev/gemini-api/docs/pricing#gemini-grounding"""
 
 
+_CLAUDE_FOR_AN_HOUR = 2
+"""Times the input's price: what a write to the cache for an hour costs of any Claude, and hosts do not always tell.
+https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing"""
+
+
 def apply(entries: dict[tuple[str, str], Entry]) -> None:
     """Put our rows among the sources' (by provider and lower-case name)."""
     for row in ROWS:
@@ -170,6 +175,10 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
         entry = entries[where]
         entry.context = entry.context or context
     for entry in entries.values():
+        if "claude" in entry.name and "cache_write" in entry.rates.usd:
+            for usd in (entry.rates.usd, *entry.rates.above.values()):
+                if "input" in usd:
+                    usd.setdefault("cache_write_1h", _CLAUDE_FOR_AN_HOUR * usd["input"])
         if entry.provider in ("google", "vertex") and entry.fees.get("web_search") == _A_GROUNDED_ANSWER:
             entry.fees["grounding"] = entry.fees.pop("web_search")
         for fee in FEES:

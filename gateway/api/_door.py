@@ -21,7 +21,7 @@ from models.base import DatabaseError
 from schemas.base import WireSchema, Wrong, check
 
 from .. import config, ids
-from ..access import keys, limits
+from ..access import idempotency, keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
 from ..dialects.base import Words
@@ -91,8 +91,12 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     field.
     """
     started, created = monotonic(), now_ms()
+    sent = read_body()
+    dry = request.headers.get("x-gateway-dry-run") == "1"
+    once = None if dry else request.headers.get(idempotency.HEADER)
+    claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
     try:
-        body = guard(read_body())
+        body = guard(sent)
     except BadJson as error:
         raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     try:
@@ -128,7 +132,8 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
         steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
-        dry=request.headers.get("x-gateway-dry-run") == "1",
+        dry=dry,
+        claim=claim,
     )
     g.call = call
     return call

@@ -95,18 +95,16 @@ def one(model: str) -> Response:
 
 
 def _openai(model: str) -> dict[str, Any]:
-    snapshot = channels.current()
     row = {"id": model, "object": "model", "created": _CREATED, "owned_by": catalogue.owner(model)}
     price = _price(model)
     if price is not None:
         row |= {"context_length": price.context, "pricing": _pricing(price)}
         row["top_provider"] = {"context_length": price.context, "max_completion_tokens": price.max_output or None}
-    named = catalogue.canonical(snapshot, model)
-    known = book.current().models.get(named)
+    known = _known(model)
     if known is not None:
         row |= {
             "owned_by": known.author,
-            "canonical_slug": named,
+            "canonical_slug": known.id,
             "name": known.name,
             "mode": known.mode,
             "architecture": {
@@ -119,6 +117,11 @@ def _openai(model: str) -> dict[str, Any]:
             "expiration_date": known.retires,
         }
     return row
+
+
+def _known(model: str) -> book.Model | None:
+    """What the book says of a name; nothing where the name is a route's."""
+    return book.current().models.get(catalogue.canonical(channels.current(), model))
 
 
 _PARAMETERS = {
@@ -150,7 +153,7 @@ def _anthropic(model: str) -> dict[str, Any]:
     return {
         "type": "model",
         "id": model,
-        "display_name": model,
+        "display_name": known.name if (known := _known(model)) is not None else model,
         "created_at": iso(_CREATED * 1_000),
         "lifecycle": "active",
         "max_input_tokens": price.context if price else None,
@@ -178,18 +181,23 @@ def _anthropic_page(found: list[str]) -> dict[str, Any]:
     }
 
 
+_METHODS = {
+    "chat": ["generateContent", "countTokens"], "completion": ["generateContent", "countTokens"],
+    "embedding": ["embedContent", "batchEmbedContents"],
+}  # fmt: skip
+
+
 def _gemini(model: str) -> dict[str, Any]:
     price = _price(model)
-    embeds = "embed" in model
+    known = _known(model)
+    mode = known.mode if known is not None else "embedding" if "embed" in model else "chat"
     limits = {"inputTokenLimit": price.context, "outputTokenLimit": max(price.max_output, 1)} if price else {}
     return {
         "name": f"models/{model}",
         "version": "1",
-        "displayName": model,
+        "displayName": known.name if known is not None else model,
         **limits,
-        "supportedGenerationMethods": (
-            ["embedContent", "batchEmbedContents"] if embeds else ["generateContent", "countTokens"]
-        ),
+        "supportedGenerationMethods": _METHODS.get(mode, []),
     }
 
 

@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from schemas.replies import ERRORS
 
 from .. import __version__, config
+from ..access import idempotency
 from ..errors import KINDS
 from . import gemini
 
@@ -57,7 +58,8 @@ def _call(
     reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None, **query: Values
 ) -> Operation:
     """A call that is held, sent and settled."""
-    return Operation((reply,), _CHARGED, body, stream, True, query, {**_STRICT, **_STEERED, **(header or {})})
+    named = {**_STRICT, **_STEERED, **_ONCE, **(header or {})}
+    return Operation((reply,), _CHARGED, body, stream, True, query, named)
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -85,6 +87,15 @@ _STEERED: Mapping[str, Values] = {
         **_TEXT, "enum": ["0", "1"], "description": "`1` tells what the call would do, without making it.",
     },
 }  # fmt: skip
+_ONCE: Mapping[str, Values] = {
+    idempotency.HEADER: {
+        **_TEXT,
+        "minLength": 1,
+        "maxLength": idempotency.MOST_NAME,
+        "pattern": "^[!-~]+$",
+        "description": "Names the call: sent again within a day, it is answered as before, at no charge.",
+    }
+}
 _VERSION: Mapping[str, Values] = {"anthropic-version": {**_TEXT, "description": "As Anthropic's clients send it."}}
 _ALT: Values = {**_TEXT, "description": "`sse` for events; else they come as a JSON array."}
 _GENERATION: Mapping[str, Values] = {"id": {**_TEXT, "minLength": 1, "required": True}}
@@ -174,13 +185,14 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
     "x-gateway-upstream-model": ("string", "The model's name there."),
     "x-gateway-cost-usd": ("string", "What the call cost, of whole answers."),
     "x-gateway-losses": ("string", "What the provider could not be told, as `field=drop`."),
+    "Idempotent-Replayed": ("string", "`true` where this is an earlier call's answer, told again."),
     "x-gateway-estimated": ("string", "`1` where a count is a guess."),
 }
 _ON_ALL = ("x-request-id",)
 _LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _OF_CALLS = (
     "x-generation-id", "x-gateway-provider", "x-gateway-channel", "x-gateway-attempts", "x-gateway-upstream-model",
-    "x-gateway-losses",
+    "x-gateway-losses", "Idempotent-Replayed",
 )  # fmt: skip
 
 
@@ -314,9 +326,9 @@ def _failure(spec: Any, status: int, envelopes: tuple[str, ...], *, array: bool)
         kind = next(kind for kind in KINDS if kind.status == status)
         headers = (
             *_ON_ALL,
-            *(("Retry-After",) if status in (429, 503, 529) else ()),
+            *(("Retry-After",) if status in (409, 429, 503, 529) else ()),
             *(_LIMITS if status == 429 else ()),
-            *(("x-generation-id", "x-gateway-attempts") if status in (429, 500, 502, 503, 504, 529) else ()),
+            *(("x-generation-id", "x-gateway-attempts") if status in (409, 429, 500, 502, 503, 504, 529) else ()),
         )
         about = f"{kind.meaning} {kind.advice}"
         spec.components.response(name, _response(about, headers, {"application/json": {"schema": schema}}))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from models import ledger as book
 from models import receipt, writer
 from models.base import DatabaseError, session
+from models.idempotency import Found
 from models.window import Rule
 
 from .. import crash, ids
@@ -27,18 +28,20 @@ WORKER = ids.new("wk_")
 """This process's name on its holds; `sweep` tells when a process is gone."""
 
 
-def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...]) -> book.Limited | None:
+def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...]) -> book.Limited | Found | None:
     """Set credit aside for the dearest outcome, and lower the call's output limit if the wallet forces it.
 
-    None when the hold stands; a Limited when a rule refuses. Raises GatewayError 402, 503.
+    None when the hold stands; a Limited when a rule refuses; a Found when another call was first to claim the same.
+    Raises GatewayError 402, 503.
     """
     caller = call.caller
     if call.below:  # what has no output limit cannot be made cheaper
         ceiling = ceiling._replace(floor=ceiling.want)
     arguments = (call.id, caller.account_id, caller.key_id, WORKER, call.created_ms)
+    claim = (call.claim.id, call.claim.fingerprint) if call.claim is not None else None
     try:
         done = writer.write(
-            book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules,
+            book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
             order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:
@@ -47,6 +50,8 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
         raise GatewayError(
             503, "The gateway's database takes no writes now. Retry in a moment.", retry_after=2
         ) from error
+    if isinstance(done, Found):
+        return done
     if isinstance(done, book.Short):
         raise _short(call, done, ceiling)
     call.rates = done.uses
@@ -201,14 +206,14 @@ def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     return dataclasses.replace(used, input=min(used.input or 0, most_in), output=min(used.output or 0, most_out))
 
 
-def settle(settlement: Settlement) -> writer.Ticket:
+def settle(settlement: Settlement, outcome: tuple[str, bytes] | None = None) -> writer.Ticket:
     """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written;
-    should it be impossible to write, the hold at least comes back."""
+    should it be impossible to write, the hold at least comes back. outcome: what is kept for a claim, by its id."""
     crash.here("before_settle")
     values = settlement.values
     return writer.submit(
         book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
-        order=values["account_id"], durable=True, otherwise=(book.release, (values["id"],)),
+        outcome, order=values["account_id"], durable=True, otherwise=(book.release, (values["id"],)),
     )  # fmt: skip
 
 

@@ -124,7 +124,10 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
     factor = 1 + percent / 100
 
     def rates(usd: Mapping[str, str]) -> Rates:
-        return {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
+        found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
+        if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
+            found.setdefault("audio_in", found["input"])
+        return found
 
     def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
         return tuple((tokens, {**rates(tier.usd), **rates(usd)}) for tokens, usd in tier.above)
@@ -250,9 +253,12 @@ _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only",
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
     if price is None:
+        name = leg.public or ask.model
+        unheard = leg.channel.provider in book.current().providers  # a vendor all of whose models should be known
+        said = "is not known here and has no price" if unheard else "has no price"
         return GatewayError(
-            400,
-            f"The model {ask.model!r} has no price, so it cannot be called. The operator can set one:"
+            404 if unheard else 400,
+            f"The model {name[:200]!r} {said}, so it cannot be called. The operator can set one:"
             f" python -m gateway prices set {leg.name} --input-mtok USD --output-mtok USD",
             param="model",
         )

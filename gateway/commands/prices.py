@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -164,12 +164,12 @@ def prices_show(model: str) -> None:
     name = catalogue.canonical(live.current(), model)
     legs = catalogue.legs(live.current(), model)
     price = _cheapest(name, legs) or prices.find(model)
-    if price is None:
+    known = book.current().find(model)
+    offers = known.model.offers if known is not None else ()
+    if price is None and not offers:
         raise Failure(
             f"{model} has no price. Set one: python -m gateway prices set {name} --input-mtok USD --output-mtok USD"
         )
-    known = book.current().find(model)
-    offers = known.model.offers if known is not None else ()
     shown: dict[str, Any] = {"model": name, **_shown(price)}
     shown["channels"] = [
         {"channel": channel.name, "upstream_model": upstream, **_shown(_price(channel, upstream, name))}
@@ -188,9 +188,11 @@ def prices_show(model: str) -> None:
     say(shown, "\n".join(_lines(name, price, legs, offers)))
 
 
-def _lines(name: str, price: Price, legs: list[tuple[Channel, str]], offers: Iterable[book.Offer]) -> Iterator[str]:
+def _lines(
+    name: str, price: Price | None, legs: list[tuple[Channel, str]], offers: Iterable[book.Offer]
+) -> Iterator[str]:
     """What an operator reads: the price, where it is paid, and what the book says of everybody who offers the model."""
-    yield f"{name}: {_sentence(price)}"
+    yield f"{name}: {_sentence(price) if price is not None else 'no price for tokens'}"
     for channel, upstream in legs:
         found = _price(channel, upstream, name)
         told = "no price, so it is refused there" if found is None else _sentence(found)
@@ -199,7 +201,25 @@ def _lines(name: str, price: Price, legs: list[tuple[Channel, str]], offers: Ite
         yield "  No enabled channel serves it."
     for offer in offers:
         yield f"  {offer.provider}, read on {offer.date} at {offer.source}"
-        yield f"    {', '.join(f'{what} ${usd}' for what, usd in figures(offer)) or 'no price'}"
+        yield from (f"    {line}" for line in _figures(offer))
+
+
+def _figures(offer: book.Offer) -> Iterator[str]:
+    """The figures of an offer, a line for each tier and step, and one for what is paid by the piece."""
+    for name, tier in offer.tiers.items():
+        if tier.usd:
+            yield f"{name or 'tokens'}: {_listing(tier.usd)}"
+        for tokens, usd in tier.above:
+            yield f"{name or 'tokens'} above {tokens} of input: {_listing(usd)}"
+    for unit, variants in offer.variants.items():
+        yield f"{unit}: {_listing(variants)}"
+    pieces = {**offer.fees, **{unit: usd for unit, usd in offer.units.items() if unit not in offer.variants}}
+    if pieces:
+        yield f"each: {_listing(pieces)}"
+
+
+def _listing(usd: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ${dollars}" for name, dollars in usd.items())
 
 
 def _sentence(price: Price) -> str:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import gevent
 
 from .. import config, journal
-from ..call import Attempt, Call, Fault, Leg, Outbound, Wire
+from ..access import idempotency
+from ..call import Attempt, Call, Fault, Leg, Outbound, Reply, Wire
 from ..clock import monotonic
 from ..errors import GatewayError
 from ..modalities import words
@@ -245,6 +246,18 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
     if losses := call.lost(leg):
         found.append(("x-gateway-losses", ", ".join(losses)))
     return found
+
+
+def told(call: Call, past: Sequence[Failed], error: GatewayError) -> tuple[str, bytes] | None:
+    """What a call's claim keeps of an error: only what a provider found wrong with the request itself, which it would
+    find again. What the gateway could not do for it may be possible another time."""
+    if call.claim is None or not past or past[-1].fault.cause != "request" or past[-1].fault.ours:
+        return None
+    said = [*error.headers, ("x-generation-id", call.id), ("x-gateway-attempts", str(len(call.attempts)))]
+    body = words.NAMED[call.dialect].error(error, call.request_id)
+    return idempotency.outcome(
+        call, Reply(status=error.status, content_type="application/json", headers=said, body=body)
+    )
 
 
 _KEPT_5XX = frozenset({500, 502, 503, 504})

@@ -16,7 +16,7 @@ from ..providers import pool
 from ..routing import plan
 from . import media
 from .attempts import CLIENT_GONE, Failed, raise_for_status, read, verdict
-from .orders import MOST_ATTEMPTS
+from .orders import MOST_ATTEMPTS, healthy_first
 from .watch import ClientWatch
 
 _MOST_BODY = 1 << 16
@@ -38,7 +38,7 @@ def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
     Raises GatewayError."""
     if call.ask.urls:
         media.screen(call)
-    legs = plan.legs(call)
+    legs = healthy_first(plan.legs(call), set())
     try:
         for leg in [leg for leg in legs if _counts(call, leg)][:MOST_ATTEMPTS]:
             try:

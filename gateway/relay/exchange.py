@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import gevent
 
+from models.idempotency import Found
 from models.writer import Ticket
 
 from .. import config, crash, journal
-from ..access import limits
+from ..access import idempotency, limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..errors import GatewayError
@@ -34,6 +35,7 @@ from .attempts import (
     raise_for_status,
     read,
     sensible,
+    told,
     verdict,
 )
 from .orders import tried
@@ -45,6 +47,9 @@ MOST_BODY = 64 << 20
 
 def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
+    again = idempotency.earlier(call)
+    if again is not None:
+        return again
     if call.ask.urls:
         media.screen(call)
     found = plan.legs(call)
@@ -55,9 +60,11 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
-    limited = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
-    if limited is not None:
-        raise limits.refuse(limited.use)
+    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
+    if isinstance(refused, Found):
+        return idempotency.replay(call, refused)
+    if refused is not None:
+        raise limits.refuse(refused.use)
     crash.here("after_hold")
     if call.ask.stream:
         return streams.start(call, legs, watch)
@@ -97,7 +104,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
         ledger.release(call)
         raise
     error = verdict(past, call.dialect)
-    close_without_charge(call, error.status).wait(ERROR_WAIT_S)
+    close_without_charge(call, error.status, told(call, past, error)).wait(ERROR_WAIT_S)
     raise error
 
 
@@ -110,7 +117,15 @@ def _read_success(wire: Wire, leg: Leg) -> bytes:
 def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Reply:
     """The reply, once its settlement is committed."""
     settlement = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
-    ticket = ledger.settle(settlement)
+    reply = Reply(
+        status=200,
+        content_type="application/json",
+        headers=[
+            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
+        ],
+        body=body,
+    )  # fmt: skip
+    ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
     if not ticket.wait(SETTLE_S) and ticket.abandon():
         ledger.release(call)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
@@ -123,20 +138,13 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         cost=settlement.cost,
     )  # fmt: skip
     crash.here("before_last_byte")
-    return Reply(
-        status=200,
-        content_type="application/json",
-        headers=[
-            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
-        ],
-        body=body,
-    )  # fmt: skip
+    return reply
 
 
-def close_without_charge(call: Call, status: int) -> Ticket:
-    """End a call that delivered nothing: a receipt of zero, and the hold comes back."""
+def close_without_charge(call: Call, status: int, outcome: tuple[str, bytes] | None = None) -> Ticket:
+    """End a call that delivered nothing: a receipt of zero, and the hold comes back. outcome: what its claim keeps."""
     settlement = ledger.reckon(call, None, Meter(), status=status, partial=False, first_event_ms=None)
-    ticket = ledger.settle(settlement)
+    ticket = ledger.settle(settlement, outcome)
     channel = call.attempts[-1].channel if call.attempts else None
     journal.write(call, status=status, channel=channel, tokens=(0, 0), cost=0)
     return ticket

@@ -15,6 +15,7 @@ import gevent
 from models.writer import Ticket
 
 from .. import config, crash, journal
+from ..access import idempotency
 from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
@@ -24,6 +25,7 @@ from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers import pool
 from ..routing import pace
+from ..sse import read
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -35,6 +37,7 @@ from .attempts import (
     outbound,
     raise_for_status,
     sensible,
+    told,
     verdict,
 )  # fmt: skip
 from .watch import ClientWatch, Stopping
@@ -55,14 +58,16 @@ def start(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     """Begin a stream and wait for its first bytes. Raises GatewayError as long as nothing was sent."""
     stream = Stream(call, legs, watch)
     body = Body(stream)
+    return _reply(call, stream.leg, body)
+
+
+def _reply(call: Call, leg: Leg | None, body: bytes | Iterator[bytes]) -> Reply:
     return Reply(
         status=200,
         content_type="text/event-stream; charset=utf-8",
-        headers=[
-            ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), *call_headers(call, stream.leg),
-        ],
+        headers=[("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), *call_headers(call, leg)],
         body=body,
-    )  # fmt: skip
+    )
 
 
 class Body(Iterator[bytes]):
@@ -82,6 +87,31 @@ class Body(Iterator[bytes]):
         self._pieces.close()
 
 
+class Record:
+    """The frames of a stream whose caller wants them again, without comments and pings; as long as they are few."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._frames: list[bytes] | None = [] if wanted else None
+        self._left = idempotency.MOST_SEALED
+
+    def add(self, frames: list[bytes]) -> None:
+        if self._frames is None:
+            return
+        said = [frame for frame in frames if not _says_nothing(frame)]
+        self._frames += said
+        self._left -= sum(map(len, said))
+        if self._left < 0:
+            self._frames = None
+
+    def whole(self, last: bytes) -> bytes | None:
+        """All of them and the terminal one, unless they are too many."""
+        return b"".join((*self._frames, last)) if self._frames is not None else None
+
+
+def _says_nothing(frame: bytes) -> bool:
+    return frame.startswith(b"event: ping\n") or (frame.startswith(b":") and read(frame).data is None)
+
+
 class Stream:
     """One streamed call. leg: the one that answers, once one does."""
 
@@ -98,6 +128,7 @@ class Stream:
         self._first_at: float | None = None
         self._first_event_ms: int | None = None
         self._tokens_out = 0
+        self._record = Record(call.claim is not None)
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The bytes for the client, as they come."""
@@ -130,7 +161,8 @@ class Stream:
                 if self._bound:
                     break
         error = verdict(past, self._call.dialect)
-        self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
+        outcome = None if self._bound else told(self._call, past, error)
+        self._settle(error.status, partial=True, outcome=outcome).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
         yield self._dialect.error_frame(error, self._call.request_id, self._last)
@@ -215,7 +247,7 @@ class Stream:
         if feed.out:
             yield self._frames(feed)
         self._bound = True  # the terminal frame itself may be all that was said
-        ticket = self._settle(200, partial=False)
+        ticket = self._settle(200, partial=False, outcome=self._outcome(feed.tail or b""))
         self._note_pace()
         waiting_since = monotonic()
         while not ticket.wait(PING_S):
@@ -238,6 +270,7 @@ class Stream:
             pace.note(self.leg, True, self._first_at - began, self._tokens_out, now - self._first_at)
 
     def _frames(self, feed: Feed) -> bytes:
+        self._record.add(feed.out)
         frames, feed.out = b"".join(feed.out), []
         self._last = frames
         if not self._bound:
@@ -257,8 +290,13 @@ class Stream:
         self._sent_at = monotonic()
         return data
 
-    def _settle(self, status: int, *, partial: bool) -> Ticket:
-        """Settle the call, once. Nothing is charged when no real frame was sent."""
+    def _outcome(self, last: bytes) -> tuple[str, bytes] | None:
+        """What the call's claim keeps of a stream that ends with these bytes."""
+        whole = self._record.whole(last)
+        return idempotency.outcome(self._call, _reply(self._call, self.leg, whole)) if whole is not None else None
+
+    def _settle(self, status: int, *, partial: bool, outcome: tuple[str, bytes] | None = None) -> Ticket:
+        """Settle the call, once. Nothing is charged when no real frame was sent. outcome: what its claim keeps."""
         if self._settled is not None:
             return self._settled
         meter = Meter()
@@ -269,7 +307,7 @@ class Stream:
         settlement = ledger.reckon(
             self._call, leg, meter, status=status, partial=partial, first_event_ms=self._first_event_ms
         )
-        self._settled = ledger.settle(settlement)
+        self._settled = ledger.settle(settlement, outcome)
         self._tokens_out = settlement.tokens_out
         journal.write(
             self._call,

@@ -47,3 +47,10 @@ def bound_to(call: Call) -> str | None:
                 param=reference.param,
             )
     return channels.pop() if channels else None
+
+
+def sealed_at(call: Call) -> str | None:
+    """The channel whose account sealed the last thought of a call; None where that is not known. Nobody else can open
+    it, even in the same dialect (Law 10)."""
+    found = find(call.caller.account_id, "seal", call.ask.seal) if call.ask.seal is not None else None
+    return found.channel_id if found is not None else None

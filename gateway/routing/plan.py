@@ -14,7 +14,7 @@ from ..modalities import words
 from ..providers import profiles
 from ..providers.registry import KINDS, spoken
 from . import affinity, catalogue, channels, steering
-from .pins import bound_to
+from .pins import bound_to, sealed_at
 from .steering import Way
 
 
@@ -46,7 +46,15 @@ def legs(call: Call) -> list[Leg]:
                 f" {call.model[:200]!r}. Use the model that made it, or send the content instead.",
                 param=reference.param,
             )
-    return _speaking(call, found)
+    return _to_its_maker(call, _speaking(call, found))
+
+
+def _to_its_maker(call: Call, legs: list[Leg]) -> list[Leg]:
+    """Without the legs that would be sent a thought which only another account of their vendor can open."""
+    maker = sealed_at(call)
+    if not any(leg.channel.id == maker for leg in legs):
+        return legs
+    return [leg for leg in legs if leg.channel.id == maker or leg.dialect != call.dialect]
 
 
 def _nobody(model: str) -> str:

@@ -112,6 +112,17 @@ def test_timeouts_weigh_more(pool: Pool) -> None:
     assert len(slow.asked) == 3
 
 
+def test_slow_reasoners_get_their_time(pool: Pool) -> None:
+    """Which is longer than what the settings give to all."""
+    first, second = pool.channels
+    for stream in (True, False):
+        good = STREAM if stream else GOOD
+        pool.ill(Script(good.status, good.headers, [1.5, *good.pieces], good.framing))
+        assert pool.chat("o3-pro", stream=stream) == (200, first)
+    pool.ill(Script.sse(1.5, *STREAM.pieces))
+    assert pool.chat(stream=True) == (200, second)
+
+
 def test_an_account_is_refused_at_one_model_until_two_show_it(pool: Pool) -> None:
     first, second = pool.channels
     pool.ill(error(403), when=lambda asked: b'"m2"' not in asked.body and b'"m4"' not in asked.body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +128,37 @@ def test_official_sdks(gateway: Gateway, key: str) -> None:
         google = genai.Client(api_key=key, http_options=options)
         assert [model.name for model in google.models.list()] == [f"models/{name}" for name in names(0, 59)]
         assert google.models.get(model="listed/m07").name == "models/listed/m07"
+
+
+def test_two_keys_make_five_hundred_models(tmp_path: Path, shared: Path) -> None:
+    """As an operator starts it: every name of the reference is served, with facts and its price."""
+    text = "".join(path.read_text() for path in (shared / "reference").glob("*.txt"))
+    named = set(re.findall(r"[\"']?model[\"']?\s*[:=]\s*[\"']([\w./-]+)[\"']", text))
+    keys = {"OPENAI_API_KEY": "sk-none-0123456789", "OPENROUTER_API_KEY": "sk-none-0123456789", "XAI_API_KEY": "sk-none-01234",
+            "GEMINI_API_KEY": "none-0123456789", "ANTHROPIC_API_KEY": "sk-none-0123456789"}  # fmt: skip
+    with Gateway(tmp_path, workers=1, **keys) as live:
+        two = {"anthropic", "google", "xai"}
+        for channel in two:
+            live.cli("channels", "disable", channel)
+        live.settle_in()
+        found = live.get("/v1/models").json()
+        assert len(found["data"]) > 500 and sum(found["authors"].values()) == len(found["data"])
+        assert found["authors"]["openai"] > 76 and found["authors"]["anthropic"] > 10 and len(found["authors"]) > 25
+        for channel in two:
+            live.cli("channels", "enable", channel)
+        live.settle_in()
+        rows = {row["id"]: row for row in live.get("/v1/models").json()["data"]}
+        sonnet = rows["anthropic/claude-sonnet-4.5"]
+        assert sonnet["pricing"]["prompt"] == "0.000003" and sonnet["pricing"]["input_cache_write"] == "0.00000375"
+        assert sonnet["context_length"] >= 200_000 and sonnet["top_provider"]["max_completion_tokens"] == 64_000
+        assert "image" in sonnet["architecture"]["input_modalities"] and "tools" in sonnet["supported_parameters"]
+        assert {"openai/gpt-4o", "anthropic/claude-sonnet-4", "google/gemini-2.5-pro", "x-ai/grok-2"} <= rows.keys()
+        for name in sorted(named):
+            one = live.get(f"/v1/models/{name}").json()
+            assert one.get("id") == name and "/" in one["canonical_slug"], one
+        gemini = live.get("/v1beta/models/google/gemini-2.5-pro", headers={"x-goog-api-key": live.key}).json()
+        assert gemini["displayName"] == "Gemini 2.5 Pro" and "generateContent" in gemini["supportedGenerationMethods"]
+        unpriced = live.chat("openai/gpt-99-unheard-of")
+        assert (
+            unpriced.status_code == 404 and "prices set openai/gpt-99-unheard-of" in unpriced.json()["error"]["message"]
+        )

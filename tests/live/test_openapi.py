@@ -67,6 +67,8 @@ def aimed(document: dict[str, Any]) -> dict[str, Any]:
     schemas["CompletionRequest"]["properties"]["prompt"] = TEXT
     schemas["EmbeddingsRequest"]["properties"].update(model={"enum": ["sandbox/embed"]}, encoding_format=NONE)
     for path, methods in found["paths"].items():
+        for operation in methods.values():  # names that are made up soon stand for another request
+            operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "Idempotency-Key"]
         for parameter in (one for operation in methods.values() for one in operation["parameters"]):
             if parameter["name"] == "model":
                 parameter["schema"] = {"enum": ["sandbox/embed" if "embed" in path.lower() else "sandbox/echo"]}

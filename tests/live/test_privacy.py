@@ -43,12 +43,18 @@ def test_the_canary_is_nowhere(tmp_path: Path) -> None:
         "prompt_cache_key": CANARY,
     }  # fmt: skip
     with Gateway(tmp_path, GATEWAY_LOG="json") as gateway:
+        kept = 0
         for model in ("echo", "tool", "error-400", "error-500", "mid-stream-error", "cut", "json", "refusal"):
             for stream in (False, True):
-                headers = {"User-Agent": CANARY, "X-Forwarded-For": "203.0.113.77", "Idempotency-Key": CANARY}
-                gateway.post(
-                    "/v1/chat/completions", {**body, "model": f"sandbox/{model}", "stream": stream}, headers=headers
-                )
+                headers = {
+                    "User-Agent": CANARY, "X-Forwarded-For": "203.0.113.77",
+                    "Idempotency-Key": f"{CANARY}-{model}-{stream}",
+                }  # fmt: skip
+                asked = {**body, "model": f"sandbox/{model}", "stream": stream}
+                answers = [gateway.post("/v1/chat/completions", asked, headers=headers) for _ in range(2)]
+                again = answers[1].headers.get("Idempotent-Replayed")
+                assert again or model != "echo", "what was kept was opened again"
+                kept += CANARY in answers[1].text if again else 0
         for path, others in OTHERS.items():
             for model in ("echo", "tool", "error-400", "mid-stream-error"):
                 gateway.post(path.format(model), {**others, "model": f"sandbox/{model}"})
@@ -61,6 +67,7 @@ def test_the_canary_is_nowhere(tmp_path: Path) -> None:
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert {"log.txt", "gateway.db"} <= {path.name for path in files}
         assert b"generation" in gateway.log.read_bytes(), "the calls were logged"
+        assert kept, "and answers with the canary were kept for their callers"
         for path in files:
             data = path.read_bytes()
             for secret in (CANARY, "203.0.113.77", KEY, "127.0.0.1:"):

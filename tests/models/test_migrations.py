@@ -11,6 +11,7 @@ from models.change import Change
 from models.channel import Channel
 from models.discovery import Discovery
 from models.health import Health
+from models.idempotency import Idempotency
 from models.key import Key
 from models.ledger import Hold, Ledger
 from models.margin import Margin
@@ -25,10 +26,12 @@ from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Change, Channel, Daily, Discovery, Health, Hold, Key, Ledger, Margin, Pin, Plan, Price, Pricebook, Receipt,
-    Route, Tally, Window, Worker,
+    Account, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan, Price,
+    Pricebook, Receipt, Route, Tally, Window, Worker,
 )  # fmt: skip
-OWNED = (Daily, Hold, Key, Ledger, Pin, Receipt, Tally)
+OWNED = (Daily, Hold, Idempotency, Key, Ledger, Pin, Receipt, Tally)
+
+LATER = ("0003_book", "0005_health", "0006_idempotency")
 
 
 def shape() -> dict[str, object]:
@@ -62,11 +65,11 @@ def test_fresh_schema_is_migrated_schema(db: str) -> None:
 def test_down_and_up_again(db: str) -> None:
     with base.session():
         assert migrations.up() == []
-        assert migrations.down("0002_pin_ids") == ["0005_health", "0003_book", "0002_pin_ids"]
-        assert migrations.up() == ["0002_pin_ids", "0003_book", "0005_health"]
-        assert migrations.down("0001_first") == ["0005_health", "0003_book", "0002_pin_ids", "0001_first"]
+        assert migrations.down("0002_pin_ids") == [*reversed(LATER), "0002_pin_ids"]
+        assert migrations.up() == ["0002_pin_ids", *LATER]
+        assert migrations.down("0001_first") == [*reversed(LATER), "0002_pin_ids", "0001_first"]
         assert set(base.database.get_tables()) - {"sqlite_sequence"} == {"migration"}
-        assert migrations.up() == ["0001_first", "0002_pin_ids", "0003_book", "0005_health"]
+        assert migrations.up() == ["0001_first", "0002_pin_ids", *LATER]
         with pytest.raises(migrations.UnknownMigration):
             migrations.down("0099_none")
 

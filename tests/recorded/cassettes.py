@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from gateway.providers.registry import KINDS
 from tests.upstream import Asked, Script
 
@@ -28,6 +30,11 @@ def told(status: int, text: str) -> int:
 
 OWN = ("models", "provider")
 """The gateway's own members that recorded requests happen to have."""
+
+
+def unserved(answer: requests.Response) -> bool:
+    """Whether a call was refused since its `provider` names only hosts of OpenRouter's, which are nobody's names here."""
+    return answer.status_code == 400 and answer.json()["error"]["param"] == "provider"
 
 
 DIALECTS = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROVIDER_KEY, Lab, Rows
-from tests.recorded.cassettes import OWN, Tally, dumps, in_pieces, interactions, misdirected, script, told
+from tests.recorded.cassettes import OWN, Tally, dumps, in_pieces, interactions, misdirected, script, told, unserved
 from tests.upstream import Script
 
 ENDED = ("response.completed", "response.incomplete", "response.failed")
@@ -143,6 +143,8 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
         return None if answer.status_code == 400 and answer.json()["error"]["param"] == "background" else "no refusal"
     if elsewhere(request):
         return None if answer.status_code == 404 and not asked else f"{answer.status_code} for what nobody here made"
+    if not asked and "provider" in body and unserved(answer):
+        return None
     if not asked and status == answer.status_code == 400:
         return None  # our own gate has seen it
     if not asked:

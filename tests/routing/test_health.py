@@ -217,6 +217,25 @@ def test_the_budget_bounds_amplification(seed: int) -> None:
     assert 1 < sent / calls <= 1 + SHARE
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_flapping_channel_beside_a_healthy_one_is_soon_left_alone(seed: int) -> None:
+    """Every failure costs a second attempt elsewhere; the breaker keeps them few."""
+    ward, chance = Ward(), random.Random(seed)
+    sent = calls = 0
+    for _ in range(400):
+        ward.now += 0.05
+        calls += 1
+        sent += 1
+        if not ward.admits():
+            continue
+        if chance.random() < 0.5:
+            ward.fail()
+            sent += 1
+        else:
+            ward.pass_()
+    assert 1 < sent / calls <= 1.2
+
+
 def test_a_small_installation_may_repeat_too() -> None:
     now = [0.0]
     budget = Budget(lambda: now[0])

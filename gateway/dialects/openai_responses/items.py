@@ -6,6 +6,7 @@ Items that only this dialect knows (searches, programs, approvals that the provi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -56,6 +57,15 @@ def seal_of(item: Mapping[str, Any]) -> Seal | None:
     if isinstance(identity, str) and not _MADE.match(identity) and _NAMED.fullmatch(f"{identity}."):
         value = f"{identity}.{value}"
     return Seal(origin=NAME, value=value)
+
+
+def trace(item: Mapping[str, Any]) -> str | None:
+    """What tells a thought that the account which made it has encrypted; None for any other item. Clients keep its
+    content and may leave its id out."""
+    value = item.get("encrypted_content")
+    if not isinstance(value, str) or not value or value.startswith(MARK):
+        return None
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def sealed(seal: Seal) -> dict[str, str]:

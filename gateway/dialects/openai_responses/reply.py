@@ -17,7 +17,7 @@ from ..passing import scanned
 from ..scale import size
 from ..shapes import members, objects
 from .errors import failed
-from .items import output_parts
+from .items import output_parts, trace
 
 _MOST_MADE = 256
 
@@ -102,7 +102,8 @@ def said(value: Any, name: str = "") -> int:
 
 
 def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
-    """What a later request may refer to: the reply, its conversation, its items, and the containers they ran in.
+    """What a later request may refer to: the reply, its conversation, its items, the containers they ran in, and what
+    thoughts are sealed with.
 
     A thought without its encrypted content can only be told by its id, so it counts even where nothing is kept.
     """
@@ -115,6 +116,7 @@ def made(values: Mapping[str, Any], stored: bool) -> list[tuple[str, str]]:
         if stored or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
             found.append(("item", item.get("id")))
         found.append(("container", item.get("container_id")))
+        found.append(("seal", trace(item)))
     named = [(kind, identity) for kind, value in found if (identity := shapes.short(value))]
     return list(dict.fromkeys(named))[:_MOST_MADE]
 

@@ -13,6 +13,7 @@ from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
 from ..shapes import listed, members, objects
+from .items import trace
 
 _OURS = frozenset(
     {
@@ -41,6 +42,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         weight=scale.weight(),
         references=tuple(scale.references),
         urls=tuple(scale.urls),
+        seal=next(filter(None, map(trace, reversed(objects(values.get("input"))))), None),
     )
 
 
