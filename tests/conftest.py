@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -49,13 +48,21 @@ class Postgres:
         found: str = self._server.get_uri(database=name)
         return found
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server is down meanwhile, and went as in a crash: at once, and without a word to its clients."""
+        master = psutil.Process(self._server.get_pid())
+        master.send_signal(signal.SIGQUIT)
+        master.wait(30)
+        try:
+            yield
+        finally:
+            self._server.ensure_pgdata_inited()  # which also mends the way to its folder, that another run may close
+            self._server.ensure_postgres_running()
+
     def restart(self) -> None:
-        """Stop the server as a crash would, and start it again."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            master = psutil.Process(self._server.get_pid())
-            master.send_signal(signal.SIGQUIT)  # "immediate": all backends go at once, without a word to their clients
-            master.wait(30)
-        self._server.ensure_postgres_running()
+        with self.stopped():
+            pass
 
     def stop(self) -> None:
         self._server.cleanup()

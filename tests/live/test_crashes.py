@@ -197,8 +197,8 @@ def test_a_stopped_worker_settles_its_stream_when_it_goes_on(gateway: Gateway) -
         provider.scripts["m"] = Script.sse(WORD, 14.0, WORD, LAST, DONE)
         with ThreadPoolExecutor(1) as threads:
             asked = threads.submit(Line(gateway.url).ask, key, f"{name}/m", True, "held")
-            wait_until(lambda: _holder(provider.port, gateway) is not None, "no worker asks the provider")
-            stopped = _holder(provider.port, gateway)
+            wait_until(lambda: holder(provider.port, gateway) is not None, "no worker asks the provider")
+            stopped = holder(provider.port, gateway)
             assert stopped is not None
             os.kill(stopped, signal.SIGSTOP)
             try:
@@ -211,7 +211,7 @@ def test_a_stopped_worker_settles_its_stream_when_it_goes_on(gateway: Gateway) -
     assert checker.check(gateway, [outcome]) == []
 
 
-def _holder(port: int, gateway: Gateway) -> int | None:
+def holder(port: int, gateway: Gateway) -> int | None:
     """The worker that has a connection to a port."""
     for pid in gateway.worker_pids():
         if any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections()):
