@@ -229,7 +229,13 @@ ROWS = (
     Row("idle_s", _SECONDS, _seconds, "60", "One attempt: between two bytes of a stream."),
     Row("whole_s", _SECONDS, _seconds, "600", "One attempt: to the last byte of a whole answer."),
     Row("deadline_s", _SECONDS, _seconds, "1800", "One call, over all its attempts."),
-    Row("body_s", _SECONDS, _seconds, "30", "Reading a request: without a byte; twice that for each started MB."),
+    Row(
+        "body_s",
+        _SECONDS,
+        _seconds,
+        "30",
+        "Reading a request: its head whole; of its body without a byte, twice that for each started MB.",
+    ),
     Row("rest_max_s", _SECONDS, _seconds, "60", "Longest rest of a failing channel before it is tried again."),
     Row(
         "fetch_allow",

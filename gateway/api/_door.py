@@ -43,6 +43,7 @@ _SHARED = ("/v1", "/openapi.json")
 _log = logging.getLogger("gateway.door")
 _MB = 1 << 20
 _PIECE = 1 << 16
+_BREATH_S = 0.01
 
 
 def install(app: Flask) -> None:
@@ -169,30 +170,32 @@ def read_body() -> bytes:
     if length is not None and length > settings.max_body:
         raise _too_large(settings.max_body)
     stream = request.environ["wsgi.input"]
-    pieces: list[bytes] = []
-    total = 0
+    body = bytearray()  # a client may send it byte by byte, and each piece would be an object
     late = GatewayError(408, "The body did not arrive in time. Send it again, without long pauses.")
     whole_s = 2 * settings.body_s * (1 + (length or settings.max_body) // _MB)
     try:
         with gevent.Timeout(whole_s, late):
-            while length is None or total < length:
+            breath = monotonic()
+            while length is None or len(body) < length:
+                if monotonic() - breath > _BREATH_S:
+                    gevent.sleep(1e-6)  # who sends faster than it can be read would keep all others waiting
+                    breath = monotonic()
                 with gevent.Timeout(settings.body_s, late):
                     piece = _arrived(stream)
                 if not piece:
                     break
-                total += len(piece)
-                if total > settings.max_body:
+                body += piece
+                if len(body) > settings.max_body:
                     raise _too_large(settings.max_body)
-                pieces.append(piece)
     except GatewayError:
         stream.failed = True  # gunicorn's mark that the connection cannot be used again
         raise
     except Exception as error:  # whatever gunicorn says of chunks that are none
         stream.failed = True
         raise GatewayError(400, "The body could not be read: it ends early, or its chunks are broken.") from error
-    if length is not None and total < length:
-        raise GatewayError(400, f"The body ended after {total} of {length} bytes. Send all of it.")
-    return b"".join(pieces)
+    if length is not None and len(body) < length:
+        raise GatewayError(400, f"The body ended after {len(body)} of {length} bytes. Send all of it.")
+    return bytes(body)
 
 
 def _arrived(stream: Any) -> bytes:

@@ -67,7 +67,7 @@ def _listing() -> dict[str, bytes]:
         for place, model in enumerate(catalogue.listed(channels.current())):
             made[model] = orjson.dumps(_openai(model))
             if place % _BREATH == 0:
-                time.sleep(0)  # there may be thousands: let the event loop go on
+                time.sleep(1e-6)  # there may be thousands: let the event loop look at its sockets
         _rows, _rows_of = made, state
     return _rows
 

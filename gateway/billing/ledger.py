@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -161,7 +160,7 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
     if meter.usage is None or (meter.out_bytes and not meter.usage.output and meter.final):
         return _estimate(call, meter), False  # no count at all, or none of what is there
-    guess = math.ceil(meter.out_bytes / 4)
+    guess = -(-meter.out_bytes // 4)
     if (whole and meter.final) or guess <= (meter.usage.output or 0):
         return meter.usage, True
     return dataclasses.replace(meter.usage, output=guess), False
@@ -182,7 +181,7 @@ def _estimate(call: Call, meter: Meter) -> Usage:
         if got.kind != "image" and isinstance(got.source, Bytes)
     )
     given = call.ask.weight.guess() + files // 16 + sum(_took(call, reference) for reference in call.ask.references)
-    return Usage(input=given, output=math.ceil(meter.out_bytes / 4))
+    return Usage(input=given, output=-(-meter.out_bytes // 4))
 
 
 def _took(call: Call, reference: Reference) -> int:

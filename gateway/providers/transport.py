@@ -14,7 +14,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +31,10 @@ from urllib3.util import make_headers
 READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16
 """Most bytes of headers, and of anything else that comes at once and is no body."""
+
+BREATH_S = 0.01
+"""How long reading what has come already may hold the event loop. Receiving waits only where nothing is there, so who
+sends faster than it can be read would keep all others waiting, and their timeouts too."""
 
 MOST_IDLE = 256
 """Connections kept alive to one origin."""
@@ -69,6 +73,7 @@ class Answer:
         self._bounded = False  # a length or chunks say where the body ends
         self._keep_alive = False
         self._header_bytes = 0
+        self._busy, self._since = 0.0, monotonic()  # time without a wait, up to when
         self._unsaid = 0  # bytes since the last ones of the body: the parser tells of a header once it is whole
         self._names: list[tuple[str, str]] = []
 
@@ -127,7 +132,14 @@ class Answer:
         sock = self._connection.sock
         if sock is None:
             raise Broken("the connection is closed")
+        if self._busy > BREATH_S:
+            self._busy = 0.0
+            sleep(1e-6)  # gevent's, where the process serves; before reading, as a timeout may end it
+        began = monotonic()
         data = sock.recv(READ)
+        now = monotonic()
+        self._busy = 0.0 if now - began > BREATH_S / 10 else self._busy + now - self._since
+        self._since = now
         if data:
             self.touched = True
             self._unsaid += len(data)

@@ -51,6 +51,10 @@ HELD_S = 2.0
 BREATH_S = 0.01
 """How long one stream may hold the event loop."""
 
+_YIELD_S = 1e-6
+"""A sleep (of a millisecond, in truth) in which the event loop looks at all sockets. In one of 0 it does not: gevent
+runs 50 callbacks before it looks, so one stream that never paused kept all others waiting for half a second."""
+
 _DRAIN_S = 0.05
 
 
@@ -229,7 +233,7 @@ class Stream:
                 continue
             now = monotonic()
             if now - breath > BREATH_S:
-                gevent.sleep(0)  # a provider and a client that are always ready would keep all others waiting
+                gevent.sleep(_YIELD_S)  # a provider and a client that are always ready would keep all others waiting
                 breath = now
             read_by = now + idle_s
             with sensible():
