@@ -1,6 +1,6 @@
 # The verbs. `make` alone explains them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs pricebook peers clean
+.PHONY: help serve test check faults docs pricebook peers clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -12,6 +12,7 @@ WORKERS ?= auto
 help:
 	@echo "make serve   install what runs the gateway, and run it on http://127.0.0.1:8080"
 	@echo "make test    install what tests it, and run all tests (make test ARGS='tests/live -k stream' for some)"
+	@echo "make faults  break everything on purpose, for a quarter of an hour, and print what came of it (ARGS='--only NAME')"
 	@echo "make check   lint, types and the floors of the house"
 	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
 	@echo "make pricebook  make gateway/book/models.jsonl from published prices; ARGS=--check prints what would change"
@@ -23,6 +24,9 @@ serve: .venv/serve
 
 test: .venv/test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+
+faults: .venv/test
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
+from gateway.relay.load import LOOK_S, load
 from gateway.routing import bulletin, channels, discovery
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
@@ -30,8 +31,12 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
     bulletin.open(settings)
-    with base.session():
-        change.poll()
+    try:
+        with base.session():
+            change.poll()
+    except base.DatabaseError:
+        if not serving:  # a worker that starts while the database is away answers 503 until it is back
+            raise
     app = Flask("gateway", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -55,6 +60,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
 
     return (
         rounds.Round("change poll", 0.3, poll),
+        rounds.Round("load", LOOK_S, load.look),
         rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),

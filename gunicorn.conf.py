@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 from gateway import journal
 from gateway.commands.serving import prepare_apart
@@ -14,7 +15,14 @@ journal.open(settings.log)
 
 def on_starting(server):
     """Before the port opens: bring the database up to date, and on the first start print a key."""
-    prepare_apart(settings)
+    if not prepare_apart(settings):
+        sys.exit(1)
+
+
+def on_reload(server):
+    """Before new workers start: the same, for what has changed since."""
+    if not prepare_apart(settings):
+        raise RuntimeError("the database could not be brought up to date")
 
 
 def when_ready(server):

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from dotenv.parser import parse_stream
 
 CONNECTIONS = 5_000
-"""Connections that one worker takes at once; what callers without limits are told as theirs."""
+"""Connections that one worker takes at once."""
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "kb": 1 << 10, "mib": 1 << 20, "mb": 1 << 20, "gib": 1 << 30, "gb": 1 << 30}
 
@@ -290,8 +290,13 @@ def read(environ: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
     return Settings(**values), wrong
 
 
+_from_file: dict[str, str] = {}
+"""What the environment has from `.env`."""
+
+
 def _take_env_file(path: Path) -> list[str]:
-    """Put what a `.env` file says into the environment where it is not set yet; one line for each wrong line."""
+    """Put what a `.env` file says into the environment, where nothing but the file itself, read before, has set it; one
+    line for each wrong line."""
     try:
         with path.open(encoding="utf-8") as file:
             bindings = list(parse_stream(file))
@@ -299,9 +304,13 @@ def _take_env_file(path: Path) -> list[str]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         return [f"The file {path} cannot be read ({type(error).__name__}). Mend or remove it."]
+    for name, value in _from_file.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
+    _from_file.clear()
     for binding in bindings:
-        if not binding.error and binding.key and binding.value is not None:
-            os.environ.setdefault(binding.key, binding.value)
+        if not binding.error and binding.key and binding.value is not None and binding.key not in os.environ:
+            os.environ[binding.key] = _from_file[binding.key] = binding.value
     return [
         f"Line {binding.original.line} of {path} says nothing. Write it as NAME=value."
         for binding in bindings

@@ -45,7 +45,12 @@ KINDS = (
     Kind(429, "rate_limit_error", "A limit is reached, here or at every provider.", "Wait for `Retry-After` seconds."),
     Kind(500, "api_error", "The gateway or the provider failed.", "Retry; nothing was charged."),
     Kind(502, "api_error", "The provider answered with something that cannot be passed on.", "Retry."),
-    Kind(503, "api_error", "No provider, or not the database, can serve the call now.", "Retry after a while."),
+    Kind(
+        503,
+        "api_error",
+        "No provider or no database can serve the call now, or the gateway has too many.",
+        "Retry after a while.",
+    ),
     Kind(504, "api_error", "The provider did not answer in time.", "Retry, or ask for less output."),
     Kind(529, "overloaded_error", "All providers are overloaded; on Anthropic's surface only.", "Retry after a while."),
 )

@@ -76,7 +76,7 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
     """Bind all models to the database at `url` (`sqlite:///FILE` or `postgresql://…`).
 
     serving: this process runs an event loop that must not wait · most: connections of the Postgres pool.
-    Raises DatabaseError when the database cannot be reached.
+    Raises DatabaseError when the database cannot be reached; serving, Postgres is asked when it is needed first.
     """
     parts = urlsplit(url)
     made: Any
@@ -98,15 +98,16 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
             ),
         )
     else:
-        from playhouse.postgres_ext import PooledPsycopg3Database  # only here: SQLite needs no driver
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
+
+        from .postgres import Pool  # only here: SQLite needs no driver
 
         try:
             options = conninfo_to_dict(url)
         except ProgrammingError as error:
             raise peewee.ProgrammingError(str(error)) from error
-        made = PooledPsycopg3Database(
+        made = Pool(
             options.pop("dbname", "postgres"),
             max_connections=most,
             stale_timeout=300,
@@ -114,8 +115,10 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
             **{"connect_timeout": 5, "options": "-c statement_timeout=15000 -c lock_timeout=10000", **options},
         )
     database.initialize(made)
-    made.connect()
-    if is_postgres():
+    if not is_postgres():
+        made.connect()
+    elif not serving:  # who serves starts beside a server that is away, and answers when it is back
+        made.connect()
         made.close()
 
 

@@ -34,7 +34,7 @@ SYNC_S = 0.01
 """How long synced writes are collected before the disk is asked; with the sync itself under 20 ms."""
 
 _log = logging.getLogger("gateway.writer")
-_STORAGE = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
+_STORAGE = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, OSError)
 
 
 Write = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -42,25 +42,30 @@ Write = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Busy(Exception):
-    """The database took no write in time: it is locked, full or gone."""
+    """The database took no write in time: it is locked, full or gone. doubtful: it may have taken it all the same, for
+    the connection broke during the commit."""
+
+    def __init__(self, doubtful: bool) -> None:
+        super().__init__("the database takes no writes now")
+        self.doubtful = doubtful
 
 
 class Ticket:
     """One write that was handed over."""
 
-    __slots__ = ("fn", "args", "order", "durable", "otherwise", "started", "abandoned", "_result")
+    __slots__ = ("fn", "args", "order", "durable", "otherwise", "started", "abandoned", "doubtful", "_result")
 
     def __init__(
         self, fn: Callable[..., Any], args: tuple[Any, ...], order: str, durable: bool, otherwise: Write | None
     ) -> None:
         self.fn, self.args, self.order, self.durable, self.otherwise = fn, args, order, durable, otherwise
-        self.started = self.abandoned = False
+        self.started = self.abandoned = self.doubtful = False
         self._result: AsyncResult = AsyncResult()
 
     def wait(self, seconds: float | None) -> bool:
         """Whether the write is done, after at most so long. A `gevent.Timeout` around it is safe."""
         self._result.wait(seconds)
-        return bool(self._result.ready())
+        return self.done()
 
     def result(self) -> Any:
         """What `fn` returned; raises what it raised."""
@@ -75,6 +80,9 @@ class Ticket:
         if not self.started:
             self.abandoned = True
         return self.abandoned
+
+    def done(self) -> bool:
+        return bool(self._result.ready())
 
     def finish(self, result: Any) -> None:
         self._result.set(result)
@@ -106,6 +114,8 @@ class Writer:
         self._wake.set()
         self._greenlets[0].join(seconds)
         gevent.killall(self._greenlets)
+        if left := sum(not ticket.abandoned for ticket in self._queue):
+            _log.error("%d writes could not be made before the end", left)
         if not is_postgres():
             self._fdatasync()
 
@@ -125,15 +135,25 @@ class Writer:
                 self._wake.clear()
                 self._wake.wait()
             taken = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
-            group = [ticket for ticket in taken if not ticket.abandoned]
-            if is_postgres():
-                group.sort(key=lambda ticket: ticket.order)
-            pause = 0.02
-            while group and not self._commit(group):
-                gevent.sleep(pause)
-                pause = min(1.0, pause * 2)
-                group = [ticket for ticket in group if not ticket.abandoned]
+            try:
+                self._make([ticket for ticket in taken if not ticket.abandoned])
+            except Exception as error:  # a bug of ours: nobody may wait for ever because of it
+                for ticket in taken:
+                    if not ticket.done():
+                        self._fail(ticket, error)
+                raise
             gevent.sleep(0)
+
+    def _make(self, group: list[Ticket]) -> None:
+        """Commit a group, whenever the database takes it."""
+        if is_postgres():
+            group.sort(key=lambda ticket: ticket.order)
+        pause = 0.02
+        while group and not self._commit(group):
+            gevent.sleep(pause)
+            pause = min(1.0, pause * 2)
+            group = [ticket for ticket in group if not ticket.abandoned]
+            self._queue = deque(ticket for ticket in self._queue if not ticket.abandoned)  # bounds it meanwhile
 
     def _commit(self, group: list[Ticket]) -> bool:
         """Run a group in one transaction. False if the database could not take it: try again later."""
@@ -144,31 +164,33 @@ class Writer:
             for ticket in group:
                 ticket.started = True
             results = [ticket.fn(*ticket.args) for ticket in group]
+            for ticket in group:
+                ticket.doubtful = is_postgres()
             database.execute_sql("COMMIT")
+            if durable and self._power and not is_postgres():
+                gevent.get_hub().threadpool.apply(self._fdatasync)
         except Exception as error:
             _rollback()
             if isinstance(error, _STORAGE):
                 if not self._refused:
                     self._refused = True
-                    _log.warning("the database takes no writes: %s", str(error).strip().splitlines()[0])
+                    _log.warning(
+                        "the database takes no writes: %s", (str(error).strip() or repr(error)).splitlines()[0]
+                    )
                 for ticket in group:
                     ticket.started = False
                 return False
             if len(group) == 1:
                 self._fail(group[0], error)
                 return True
-            for ticket in group:
-                if not self._commit([ticket]):
-                    self._queue.appendleft(ticket)
+            again = [ticket for ticket in group if not self._commit([ticket])]
+            self._queue.extendleft(reversed(again))
             return True
         if self._refused:
             self._refused = False
             _log.warning("the database takes writes again")
-        if durable and not is_postgres():
-            if self._power:
-                gevent.get_hub().threadpool.apply(self._fdatasync)
-            else:
-                self._unsynced.set()
+        if durable and not self._power and not is_postgres():
+            self._unsynced.set()
         for ticket, result in zip(group, results, strict=True):
             ticket.finish(result)
         return True
@@ -264,5 +286,5 @@ def write(fn: Callable[..., Any], *args: Any, order: str = "", durable: bool = F
     """
     ticket = submit(fn, *args, order=order, durable=durable)
     if not ticket.wait(patience) and (ticket.abandon() or not ticket.wait(patience)):
-        raise Busy("the database takes no writes now")
+        raise Busy(ticket.doubtful)
     return ticket.result()

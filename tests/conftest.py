@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from gateway.providers.registry import KINDS, variables
@@ -45,6 +47,22 @@ class Postgres:
         self._server.psql(f"CREATE DATABASE {name}")
         found: str = self._server.get_uri(database=name)
         return found
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server is down meanwhile, and went as in a crash: at once, and without a word to its clients."""
+        master = psutil.Process(self._server.get_pid())
+        master.send_signal(signal.SIGQUIT)
+        master.wait(30)
+        try:
+            yield
+        finally:
+            self._server.ensure_pgdata_inited()  # which also mends the way to its folder, that another run may close
+            self._server.ensure_postgres_running()
+
+    def restart(self) -> None:
+        with self.stopped():
+            pass
 
     def stop(self) -> None:
         self._server.cleanup()

@@ -37,6 +37,7 @@ class Gateway:
         self.key = KEY
         self.log = folder / "log.txt"
         self.workers = workers
+        self.command = [sys.executable, "-m", "gateway", "serve"]
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
             "GATEWAY_DATA": str(folder / "data"),
@@ -60,12 +61,7 @@ class Gateway:
     def start(self) -> None:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"],
-                cwd=self.folder,
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+                self.command, cwd=self.folder, env=self.environ, stdout=log, stderr=log, start_new_session=True
             )
         end = time.monotonic() + 60
         while True:

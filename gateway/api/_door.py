@@ -28,7 +28,7 @@ from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
-from ..relay.load import load
+from ..relay.load import MOST, load, refusal
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
@@ -57,13 +57,16 @@ def install(app: Flask) -> None:
 
 
 def admit() -> Response | None:
-    """Who calls, and may they here? Public routes and unknown paths need not say; everybody else must. Raises
-    GatewayError 401, 403. Where a client is, is asked only for keys that are bound to addresses, and kept nowhere."""
+    """Is there room, who calls, and may they here? Public routes and unknown paths need no key and are answered by a
+    full worker too; everybody else is not. Raises GatewayError 503 before anything of a body was read, 401, 403. Where
+    a client is, is asked only for keys that are bound to addresses, and kept nowhere."""
     g.request_id = ids.new("req_")
     if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
+    if load.over:
+        raise refusal()
     caller = keys.identify(_key())
     if caller.addresses:
         forwarded, trusted = request.headers.get("X-Forwarded-For", ""), config.current().trusted_proxies
@@ -328,7 +331,7 @@ def dress(response: Response) -> Response:
     if caller is not None:
         call: Any = g.get("call")
         uses = call.rates if call is not None and call.rates else limits.standing(caller)
-        for name, value in limits.headers(uses, config.CONNECTIONS, load.running):
+        for name, value in limits.headers(uses, MOST, load.running):
             headers[name] = value
         own = _VENDORS.get(_shape().name)
         for name, value in own(uses) if uses and own else ():

@@ -15,7 +15,7 @@ from models.base import DatabaseError, session
 from models.idempotency import Found
 from models.window import Rule
 
-from .. import config, ids
+from .. import config, crash, ids
 from ..call import Ask, Call, Leg, Meter, Price, Reference
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
@@ -46,7 +46,8 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
             config.current().timezone if caller.budget else None, order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:
-        release(call)
+        if error.doubtful:
+            release(call)
         raise GatewayError(
             503, "The gateway's database takes no writes now. Retry in a moment.", retry_after=2
         ) from error
@@ -242,6 +243,7 @@ def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
 def settle(settlement: Settlement, outcome: tuple[str, bytes] | None = None) -> writer.Ticket:
     """Write a settlement: the receipt, the charge and the hold's end, together. It is tried until it is written;
     should it be impossible to write, the hold at least comes back. outcome: what is kept for a claim, by its id."""
+    crash.here("before_settle")
     values = settlement.values
     return writer.submit(
         book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,

@@ -6,9 +6,11 @@ gevent first.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from ._say import Failure, fail, say, verb
 
 FIRST_CREDITS = 100
 """Dollars of the first account."""
+
+PORT_S = 3.0
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,26 +56,30 @@ def _app() -> Any:
 
 
 def _need_port(settings: Settings) -> None:
+    """Ends this process with one clear line where the port cannot be had. Waits a little first: the workers of a
+    master that was killed notice within two seconds."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, settings.port))
-    except OSError as error:
-        fail(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what uses it, or set"
-            " GATEWAY_HOST and GATEWAY_PORT."
-        )
+    patience = time.monotonic() + PORT_S
+    while True:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((settings.host, settings.port))
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > patience:
+                fail(
+                    f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Stop what uses it, or set"
+                    " GATEWAY_HOST and GATEWAY_PORT."
+                )
+            time.sleep(0.1)
 
 
-def prepare_apart(settings: Settings) -> None:
-    """Prepare in a process of its own; ends this one if that fails."""
+def prepare_apart(settings: Settings) -> bool:
+    """Prepare in a process of its own. False if that fails, and what is wrong was said."""
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        if status:
-            sys.exit(os.waitstatus_to_exitcode(status))
-        return
+        return os.waitpid(child, 0)[1] == 0
     try:
         prepare(settings)
         code = 0

@@ -196,10 +196,14 @@ class Line:
         self._idle: list[tuple[HTTPConnection, float]] = []  # and since when
 
     def urlopen(self, method: str, url: str, body: Any, headers: Any, timeout: Any = None, **_: Any) -> Answer:
-        """Send one request and wait for the head of its answer. Raises Broken, OSError, urllib3's errors."""
+        """Send one request and wait for the head of its answer. Raises Broken, OSError, urllib3's errors.
+
+        A peer may hang up a kept connection just as it is taken. What only asks is sent again then, on a new one; a
+        POST may have been read, so whether it is sent again is for the one loop that counts attempts.
+        """
         request = _request(method, url, body, {**headers, **self._headers} if self._headers else headers)
         read_s = getattr(timeout, "read_timeout", None)
-        for connection in (self._take(), None):  # a kept one, and should it prove stale, a new one
+        for connection in (self._take(), None):
             fresh = connection is None
             connection = connection or self._open()
             answer = Answer(self, connection)
@@ -211,9 +215,8 @@ class Line:
                 return answer
             except (Broken, ConnectionError):
                 connection.close()
-                if fresh or answer.touched:
+                if fresh or answer.touched or method == "POST":
                     raise
-                # the peer had closed it just as we took it, and has said nothing
             except BaseException:
                 connection.close()
                 raise

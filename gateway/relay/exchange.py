@@ -13,7 +13,7 @@ import gevent
 from models.idempotency import Found
 from models.writer import Ticket
 
-from .. import config, journal
+from .. import config, crash, journal
 from ..access import idempotency, limits
 from ..billing import ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
@@ -38,9 +38,8 @@ from .attempts import (
     told,
     verdict,
 )
-from .load import load
 from .orders import tried
-from .watch import ClientWatch
+from .watch import ClientWatch, Stopping
 
 MOST_BODY = 64 << 20
 """Longest whole answer in bytes."""
@@ -66,13 +65,13 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         return idempotency.replay(call, refused)
     if refused is not None:
         raise limits.refuse(refused.use)
+    crash.here("after_hold")
     if call.ask.stream:
         return streams.start(call, legs, watch)
-    with load:
-        try:
-            return _whole(call, legs, watch)
-        finally:
-            watch.close()
+    try:
+        return _whole(call, legs, watch)
+    finally:
+        watch.close()
 
 
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
@@ -85,6 +84,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
             try:
                 with noted(call, leg, past), watch, gevent.Timeout(whole_s, Fault("timeout")):
                     wire = pool.send(outbound(call, leg))
+                    crash.here("after_dispatch")
                     try:
                         raw = _read_success(wire, leg)
                         with sensible():
@@ -97,6 +97,9 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     except ClientGone:
         close_without_charge(call, CLIENT_GONE)
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    except Stopping as stopping:
+        close_without_charge(call, stopping.status).wait(ERROR_WAIT_S)
+        raise
     except BaseException:
         ledger.release(call)
         raise
@@ -127,12 +130,14 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         ledger.release(call)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
+    crash.here("after_settle")
     took_s = call.attempts[-1].ms / 1000
     pace.note(leg, False, took_s, settlement.tokens_out, took_s)
     journal.write(
         call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
         cost=settlement.cost,
     )  # fmt: skip
+    crash.here("before_last_byte")
     return reply
 
 

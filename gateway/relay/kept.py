@@ -18,7 +18,6 @@ from ..routing import channels
 from ..routing.pins import find
 from .attempts import Failed, raise_for_status, read, sensible, verdict
 from .exchange import MOST_BODY
-from .load import load
 from .watch import ClientWatch
 
 
@@ -56,7 +55,7 @@ def ask(
         account_id="", method=method,
     )  # fmt: skip
     try:
-        with load, sensible():
+        with sensible():
             return shown(_answer(request, leg, watch))
     except Fault as fault:
         fault.message = fault.message.replace(kept.upstream_id, kept.id)

@@ -1,13 +1,47 @@
-"""How many calls this worker carries now."""
+"""How much this worker carries now, and when it takes no more.
+
+A call that is waited for costs little; what runs out is the event loop. `look` sees how much one turn of it computes,
+in CPU time: a worker that other processes keep from computing is slow, but has no more to do than before. A loop whose
+turns stay long has: then the calls at that moment are the bound, which is lowered as long as turns are long and raised
+while they are short. A burst makes a long turn or two and bounds nothing. Refusing costs a small part of a call, so
+what was taken is served by a worker that is full, not drowned.
+"""
 
 from __future__ import annotations
 
+from time import thread_time
+
+import gevent
+
+from ..errors import GatewayError
+
+MOST = 4_000
+"""Calls that one worker carries at once, however idle it is; below `config.CONNECTIONS`, so that who comes after them
+can still be told so. What callers without limits are told as theirs."""
+
+LOOK_S = 0.05
+"""Time between two looks at the loop."""
+
+_LONG_S = 0.05
+"""A turn that takes longer is a long one."""
+
+_PATIENCE_S = 0.15
+"""Time of two or more long turns in a row that makes the first bound."""
+
+_STUCK_S = 0.25
+"""One turn of this length makes it at once, at what is carried."""
+
+_LEAST = 32
+"""Calls that are always taken."""
+
 
 class Load:
-    """A gauge that a call raises while it runs: `with load:`."""
+    """Calls in hand, and the most that are taken. `look` is done every LOOK_S; `with load:` counts a call."""
 
     def __init__(self) -> None:
         self.running = 0
+        self.most = MOST
+        self._long_s = 0.0  # of the long turns in a row
 
     def __enter__(self) -> None:
         self.running += 1
@@ -15,5 +49,41 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.running -= 1
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more call."""
+        return self.running >= self.most
+
+    @property
+    def over(self) -> bool:
+        """Whether there was none for the last one, which is counted already."""
+        return self.running > self.most
+
+    def look(self) -> None:
+        """See how much a turn of the loop computes, and move the bound."""
+        began = thread_time()
+        gevent.sleep(0)
+        turn_s = thread_time() - began
+        if turn_s <= _LONG_S:
+            self._long_s = 0.0
+            self.most = min(MOST, self.most + max(1, self.most // 20))
+            return
+        again = self._long_s > 0
+        self._long_s += turn_s
+        if self.most < MOST or (again and self._long_s > _PATIENCE_S):
+            self.most = max(_LEAST, int(self.running * _LONG_S / turn_s))  # a turn is as long as there are calls
+        elif turn_s > _STUCK_S:
+            self.most = min(MOST, max(_LEAST, self.running))
+
 
 load = Load()
+
+
+def refusal() -> GatewayError:
+    """What a call is told that a full worker does not begin."""
+    return GatewayError(
+        503,
+        "The gateway has more calls than it can carry now and has not begun this one. Wait for Retry-After seconds.",
+        retry_after=1,
+        headers=(("x-should-retry", "true"),),
+    )

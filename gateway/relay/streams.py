@@ -14,7 +14,7 @@ import gevent
 
 from models.writer import Ticket
 
-from .. import config, journal
+from .. import config, crash, journal
 from ..access import idempotency
 from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
@@ -40,8 +40,7 @@ from .attempts import (
     told,
     verdict,
 )  # fmt: skip
-from .load import load
-from .watch import ClientWatch
+from .watch import ClientWatch, Stopping
 
 PING_S = 5.0
 """Silence towards a client that is filled with a ping. Its first one also sends the headers."""
@@ -80,13 +79,7 @@ class Body(Iterator[bytes]):
 
     def __init__(self, stream: Stream) -> None:
         self._pieces = stream.pieces()
-        load.__enter__()
-        self._open = True
-        try:
-            self._first: bytes | None = next(self._pieces, b"")
-        except BaseException:
-            self.close()
-            raise
+        self._first: bytes | None = next(self._pieces, b"")
 
     def __next__(self) -> bytes:
         if self._first is not None:
@@ -96,9 +89,6 @@ class Body(Iterator[bytes]):
 
     def close(self) -> None:
         self._pieces.close()
-        if self._open:
-            self._open = False
-            load.__exit__()
 
 
 class Record:
@@ -151,6 +141,11 @@ class Stream:
             yield from self._tries()
         except ClientGone:
             self._settle(CLIENT_GONE, partial=True)
+        except Stopping as stopping:
+            self._settle(stopping.status, partial=True).wait(ERROR_WAIT_S)
+            if not self._begun:
+                raise
+            yield self._dialect.error_frame(stopping, self._call.request_id, self._last)
         except GeneratorExit:
             self._settle(CLIENT_GONE, partial=True)
             raise
@@ -265,10 +260,12 @@ class Stream:
                 yield self._dialect.error_frame(error, self._call.request_id, self._last)
                 return
             yield self._sent(self._dialect.PING)
+        crash.here("after_settle")
         if not ticket.written():
             error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
             yield self._dialect.error_frame(error, self._call.request_id, self._last)
         elif feed.tail:
+            crash.here("before_last_byte")
             yield self._sent(feed.tail)
 
     def _note_pace(self) -> None:
@@ -330,6 +327,8 @@ class Stream:
 def _send(call: Call, leg: Leg) -> Wire | Exception:
     """What a leg answers, or why it does not: an exception that ends a greenlet would be printed, not raised."""
     try:
-        return pool.send(outbound(call, leg))
+        wire = pool.send(outbound(call, leg))
+        crash.here("after_dispatch")
+        return wire
     except Exception as error:
         return error

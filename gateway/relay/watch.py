@@ -2,18 +2,40 @@
 
 WSGI learns that a client has left only when it writes. While a provider is silent nothing is written, so the client's
 socket is watched by the event loop: no greenlet, no polling. `with watch:` around a wait makes the wait end in
-ClientGone as soon as the client is gone; outside of it nothing is ever thrown.
+ClientGone as soon as the client is gone, and in Stopping when this worker will end before the call does; outside of it
+nothing is ever thrown.
 """
 
 from __future__ import annotations
 
 import socket
 from typing import Any
+from weakref import WeakSet
 
 import gevent
 from gevent import getcurrent
 
 from ..call import ClientGone
+from ..errors import GatewayError
+
+
+class Stopping(GatewayError):
+    """This worker ends, and the call with it."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "The gateway is being stopped or started anew. Retry in a moment.", retry_after=1)
+
+
+_watches: WeakSet[ClientWatch] = WeakSet()
+_stopping = False
+
+
+def stop() -> None:
+    """End all waiting for providers: the time that this worker may still run is nearly over."""
+    global _stopping
+    _stopping = True
+    for watch in list(_watches):
+        gevent.get_hub().loop.run_callback(watch.interrupt)
 
 
 class ClientWatch:
@@ -26,10 +48,13 @@ class ClientWatch:
         self._waiting: Any = None
         self._io: Any = None
         self._patience: float | None = None  # what the client had before it was hurried
+        _watches.add(self)
 
     def __enter__(self) -> None:
         if self.gone:
             raise ClientGone
+        if _stopping:
+            raise Stopping
         if self._io is None and self._sock is not None:
             self._io = gevent.get_hub().loop.io(self._sock.fileno(), 1)
             self._io.start(self._readable)
@@ -37,6 +62,11 @@ class ClientWatch:
 
     def __exit__(self, *_: object) -> None:
         self._waiting = None
+
+    def interrupt(self) -> None:
+        """End the wait, if there is one. Runs in the event loop."""
+        if self._waiting is not None:
+            self._waiting.throw(Stopping())
 
     def hurry(self, seconds: float) -> None:
         """Give up on a client that takes nothing for so long: writing to it then fails, as if it had left."""
