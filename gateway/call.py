@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal, NamedTuple, Protocol
 
 from .neutral.parts import Media
@@ -20,18 +21,26 @@ from .splice import Scan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """A plan as it applies: requests a minute, tokens a minute, requests a day, calls at once; model patterns."""
+    """A plan as it applies: requests a minute, tokens a minute, requests a day, calls at once; the only models.
+
+    pattern: of which models alone calls are counted, or "" for all.
+    """
 
     rpm: int | None = None
     tpm: int | None = None
     rpd: int | None = None
     parallel: int | None = None
     models: tuple[str, ...] = ()
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: one key of one account, and what it may do. limits: (scope id, plan) of the account and of the key."""
+    """Who calls: one key of one account, and what it may do.
+
+    models, endpoints, addresses: the only ones, where there are any · limits: (scope, plan) of the account and of the
+    key, all of which hold · budget: the key has one.
+    """
 
     account_id: str
     account: str
@@ -39,6 +48,9 @@ class Caller:
     models: tuple[str, ...]
     expires_at: int | None
     limits: tuple[tuple[str, Limits], ...]
+    endpoints: tuple[str, ...] = ()
+    addresses: tuple[IPv4Network | IPv6Network, ...] = ()
+    budget: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +344,8 @@ class Claim:
 class Call:
     """One inbound exchange, from admission to receipt.
 
-    id: the generation's, made by us · model: as the caller wrote it · headers: the few of the client's that may go
+    id: the generation's, made by us · model: as the caller wrote it · names: of all models that may answer, each as it
+    was written and by its id · headers: the few of the client's that may go
     upstream · strict: what would be lost is refused instead · held: nano-dollars set aside · cap: the output limit that
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
@@ -351,6 +364,7 @@ class Call:
     created_ms: int
     started: float
     headers: Mapping[str, str]
+    names: tuple[str, ...] = ()
     strict: bool = False
     held: int = 0
     cap: int | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
 
@@ -54,6 +55,8 @@ class Settings:
     body_s: float
     rest_max_s: float
     fetch_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    timezone: ZoneInfo
 
     def __repr__(self) -> str:
         """Without the secrets: a settings object may end up in a traceback."""
@@ -161,6 +164,13 @@ def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network
     return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except OSError as error:  # a folder of zones
+        raise ValueError from error
+
+
 _SECONDS = "a number of seconds above 0"
 _SIZE = "a size such as 64 MiB"
 
@@ -244,6 +254,14 @@ ROWS = (
         "",
         "Private networks that URLs in calls may point to.",
     ),
+    Row(
+        "trusted_proxies",
+        "networks such as 10.0.0.0/8, separated by commas",
+        _networks,
+        "127.0.0.0/8,::1",
+        "Proxies whose `X-Forwarded-For` is believed, for keys that are bound to addresses.",
+    ),
+    Row("timezone", "a name such as Europe/Zurich", _zone, "UTC", "Where days, weeks and months of budgets begin."),
 )
 
 

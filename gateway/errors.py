@@ -20,14 +20,19 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind(400, "invalid_request_error", "The body or a parameter is wrong.", "Mend the field that `param` names."),
-    Kind(401, "authentication_error", "The key is missing, unknown, revoked or expired.", "Send a valid key."),
+    Kind(401, "authentication_error", "The key is missing, unknown or revoked.", "Send a valid key."),
     Kind(
         402,
         "insufficient_credits",
         "The purse cannot carry the dearest outcome of the call.",
         "Add credits, lower the output limit, or wait for running calls to give back what they hold.",
     ),
-    Kind(403, "permission_error", "The key may not use this model or endpoint.", "Use another key, or widen this one."),
+    Kind(
+        403,
+        "permission_error",
+        "The key may not use this model or endpoint, not from this address, or not any more.",
+        "Use another key, or widen this one.",
+    ),
     Kind(404, "not_found_error", "There is no such path, model or object for this account.", "Check the name."),
     Kind(405, "invalid_request_error", "The path exists, the method does not.", "Use a method from `Allow`."),
     Kind(408, "invalid_request_error", "The body did not arrive in time.", "Send it again, faster."),

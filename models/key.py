@@ -1,6 +1,7 @@
 """API keys: stored as SHA-256, looked up by hash, shown once.
 
-A key may be narrower than its account's plan: model patterns, an expiry, a spending limit, a plan of its own.
+A key may be narrower than its account's plan: models, endpoints and addresses, an expiry, a spending limit, a budget
+(`budget.py`), a plan of its own.
 """
 
 from typing import Any
@@ -16,6 +17,8 @@ class Key(Row):
     hash = CharField(unique=True)
     tail = CharField()
     models = TextField(null=True)
+    endpoints = TextField(null=True)
+    addresses = TextField(null=True)
     plan = CharField(null=True)
     limit_nanos = BigIntegerField(null=True)
     spent_nanos = BigIntegerField(default=0)
@@ -33,12 +36,24 @@ def create(**fields: Any) -> None:
     touch()
 
 
+def find(key_id: str) -> Key | None:
+    return Key.get_or_none(Key.id == key_id)
+
+
+def change(key_id: str, **fields: Any) -> None:
+    """Change what a key may."""
+    if fields:
+        Key.update(**fields).where(Key.id == key_id).execute()
+    touch()
+
+
 def by_hash(digest: str) -> tuple[Any, ...] | None:
-    """The key with this hash and its account's plan: id, account_id, account name, name, models, plan, limit_nanos,
-    expires_at, revoked_at, account plan."""
+    """The key with this hash and its account's plan: id, account_id, account name, models, endpoints, addresses, plan,
+    expires_at, revoked_at, account plan, budget in nano-dollars."""
     found = rows(
-        "SELECT k.id, k.account_id, a.name, k.name, k.models, k.plan, k.limit_nanos, k.expires_at, k.revoked_at,"
-        " a.plan FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.hash = ?",
+        "SELECT k.id, k.account_id, a.name, k.models, k.endpoints, k.addresses, k.plan, k.expires_at, k.revoked_at,"
+        " a.plan, b.limit_nanos FROM api_key k JOIN account a ON a.id = k.account_id"
+        " LEFT JOIN budget b ON b.key_id = k.id WHERE k.hash = ?",
         digest,
     )
     return found[0] if found else None

@@ -3,9 +3,11 @@
 Everything here runs inside `writer.write`, is atomic there, and is harmless to run twice. Amounts are nano-dollars.
 """
 
+import json
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from . import idempotency, pin, receipt, window
+from . import budget, idempotency, pin, receipt, window
 from .base import BigIntegerField, CharField, Row, TextField, is_postgres, rows, run
 
 
@@ -25,7 +27,11 @@ class Ledger(Row):
 
 
 class Hold(Row):
-    """Credit set aside for one running call by one worker. tokens: reserved in the token windows, and since when."""
+    """Credit set aside for one running call by one worker.
+
+    tokens: reserved in the token windows · windows: JSON, (scope, rule, serial) of each that something comes back to ·
+    budget: the serial of the budget's period.
+    """
 
     id = CharField(primary_key=True)
     account_id = CharField(index=True)
@@ -35,6 +41,7 @@ class Hold(Row):
     at = BigIntegerField()
     tokens = BigIntegerField()
     windows = TextField(null=True)
+    budget = BigIntegerField(null=True)
 
 
 class Held(NamedTuple):
@@ -45,16 +52,34 @@ class Held(NamedTuple):
     uses: tuple[window.Use, ...]
 
 
-class Short(NamedTuple):
-    """Nothing was held: the purse (`account` or `key`) has too little free; running calls hold `held` of it."""
+class Purse(NamedTuple):
+    """What pays: an `account`, the limit of a `key`, or its `budget` (of what period, until when, Unix ms)."""
 
-    purse: str
-    free: int
+    name: str
+    limit: int
+    spent: int
     held: int
+    per: str = ""
+    until: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.limit - self.spent - self.held
+
+
+class Short(NamedTuple):
+    """Nothing was held: one of the purses has too little free. at: the moment for the budget."""
+
+    purses: tuple[Purse, ...]
+    at: int
+
+    @property
+    def free(self) -> int:
+        return min(purse.free for purse in self.purses)
 
 
 class Limited(NamedTuple):
-    """Nothing was held: a rule admits no more now."""
+    """Nothing was held: a rule admits no more now; of several the one that does so longest."""
 
     use: window.Use
     uses: tuple[window.Use, ...]
@@ -94,28 +119,36 @@ def place(
     tokens: int,
     rules: tuple[window.Rule, ...],
     claim: tuple[str, str] | None = None,
+    zone: tzinfo | None = None,
 ) -> Held | Short | Limited | idempotency.Found:
     """Hold `want`, or all that is free if that is at least `floor`, if every rule admits the call.
 
-    One conditional statement decides, so that parallel calls cannot overspend. at: when the call came, Unix ms; the
-    windows go by their own clock, read here, where calls stand in line. claim: (id, fingerprint) of an idempotency key;
-    if it stands for another call, nothing is held and that is returned.
+    One conditional statement decides, so that parallel calls cannot overspend. at: when the call came, Unix ms; windows
+    and budgets go by their own clock, read here, where calls stand in line. claim: (id, fingerprint) of an idempotency
+    key; if it stands for another call, nothing is held and that is returned. zone: whose calendar the key's budget goes
+    by, if it has one.
     """
-    if (rules or claim) and is_postgres():  # elsewhere the write lock already keeps others out between look and take
+    now, of_key = at, None
+    if (rules or claim or zone) and is_postgres():  # elsewhere the write lock keeps others out between look and take
         rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
     if claim is not None:
         first = idempotency.find(account_id, claim[0], at)
         if first is not None and first.call_id != hold_id:
             return first
-    looks = [window.look(rule, window.now()) for rule in rules]
-    uses = tuple(use for use, _ in looks)
-    for use in uses:
-        if use.left < use.rule.amount:
-            return Limited(use, uses)
-    opened = ",".join(f"{use.rule.scope}:{since}" for use, since in looks if use.rule.name == "tpm") or None
+    if rules or zone:
+        now = window.now()
+    looks = window.look(rules, now)
+    uses = tuple(one.use for one in looks)
+    over = [use for use in uses if use.left < use.rule.amount]
+    if over and not rows("SELECT 1 FROM hold WHERE id = ?", hold_id):  # it stands if this runs twice
+        window.rewind(looks)
+        return Limited(max(over, key=lambda use: (use.rule.amount > use.rule.limit, use.resets_at)), uses)
+    if zone is not None:
+        of_key = budget.look(key_id, zone, now)
+    returning = [(*one.use.rule[:2], one.serial) for one in looks if one.use.rule.name in RETURNING]
     made = run(
-        "INSERT INTO hold (id, account_id, key_id, amount_nanos, worker, at, tokens, windows)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO hold (id, account_id, key_id, amount_nanos, worker, at, tokens, windows, budget)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         hold_id,
         account_id,
         key_id,
@@ -123,28 +156,35 @@ def place(
         worker,
         at,
         tokens,
-        opened,
+        json.dumps(returning) if returning else None,
+        of_key.serial if of_key is not None else None,
     ).rowcount
     if not made:
         return Held(int(rows("SELECT amount_nanos FROM hold WHERE id = ?", hold_id)[0][0]), False, uses)
     amount = want
-    if not _set_aside(account_id, key_id, want):
-        short = _free(account_id, key_id)
+    if not _set_aside(account_id, key_id, of_key, want):
+        short = Short(_purses(account_id, key_id, of_key), now)
         amount = min(want, short.free)
-        if amount < floor or not _set_aside(account_id, key_id, amount):
+        if amount < floor or not _set_aside(account_id, key_id, of_key, amount):
             run("DELETE FROM hold WHERE id = ?", hold_id)
             return short
         run("UPDATE hold SET amount_nanos = ? WHERE id = ?", amount, hold_id)
-    for use, since in looks:
-        if use.rule.ms:
-            window.take(use.rule, since)
+    window.take(looks)
     if claim is not None:
         idempotency.take(account_id, *claim, hold_id, at)
-    roomy = amount == want and (room <= want or _free(account_id, key_id).free >= room - want)
+    roomy = amount == want and (
+        room <= want or min(purse.free for purse in _purses(account_id, key_id, of_key, amount)) >= room - want
+    )
     return Held(amount, roomy, tuple(use._replace(left=use.left - use.rule.amount) for use in uses))
 
 
-def _set_aside(account_id: str, key_id: str, amount: int) -> bool:
+RETURNING = ("tpm", "parallel")
+"""Rules of which a call gives something back when it ends: the tokens that it did not use, its place."""
+
+
+def _set_aside(account_id: str, key_id: str, of_key: budget.Standing | None, amount: int) -> bool:
+    if of_key is not None and of_key.free < amount:
+        return False
     done = run(
         "UPDATE account SET held_nanos = held_nanos + ? WHERE id = ? AND granted_nanos - spent_nanos - held_nanos >= ?",
         amount,
@@ -162,36 +202,52 @@ def _set_aside(account_id: str, key_id: str, amount: int) -> bool:
     ).rowcount
     if not done:
         run("UPDATE account SET held_nanos = held_nanos - ? WHERE id = ?", amount, account_id)
-    return bool(done)
+        return False
+    if of_key is not None:
+        budget.take(of_key, amount)
+    return True
 
 
-def _free(account_id: str, key_id: str) -> Short:
-    """The lighter of the two purses."""
-    account = rows("SELECT granted_nanos - spent_nanos - held_nanos, held_nanos FROM account WHERE id = ?", account_id)
-    key = rows("SELECT limit_nanos - spent_nanos - held_nanos, held_nanos FROM api_key WHERE id = ?", key_id)
-    purses = [Short("account", int(account[0][0]), int(account[0][1]))]
+def _purses(account_id: str, key_id: str, of_key: budget.Standing | None, taken: int = 0) -> tuple[Purse, ...]:
+    """All that a call of this key is paid from. taken: held of the budget since it was looked at."""
+    account = rows("SELECT granted_nanos, spent_nanos, held_nanos FROM account WHERE id = ?", account_id)
+    granted, spent, held = map(int, account[0])
+    purses = [Purse("account", granted, spent, held)]
+    key = rows("SELECT limit_nanos, spent_nanos, held_nanos FROM api_key WHERE id = ?", key_id)
     if key and key[0][0] is not None:
-        purses.append(Short("key", int(key[0][0]), int(key[0][1])))
-    return min(purses, key=lambda purse: purse.free)
+        limit, spent, held = map(int, key[0])
+        purses.append(Purse("key", limit, spent, held))
+    if of_key is not None:
+        purses.append(Purse("budget", of_key.limit, of_key.spent, of_key.held + taken, of_key.per, of_key.until))
+    return tuple(purses)
 
 
-def purse(account_id: str, key_id: str) -> Short:
-    """What a hold could take now, and of whom."""
-    return _free(account_id, key_id)
+def stand(account_id: str, key_id: str, zone: tzinfo | None) -> Short:
+    """What a hold could take now, of whom. Moves nothing."""
+    now = window.now()
+    of_key = budget.look(key_id, zone, now) if zone is not None else None
+    return Short(_purses(account_id, key_id, of_key), now)
 
 
 def release(hold_id: str, used_tokens: int = 0) -> int | None:
     """Close a hold and give its amount back to the purses; the amount, or None if it is closed already."""
-    found = rows("SELECT account_id, key_id, amount_nanos, tokens, windows FROM hold WHERE id = ?", hold_id)
+    closed = _close(hold_id, used_tokens)
+    return closed[0] if closed is not None else None
+
+
+def _close(hold_id: str, used_tokens: int) -> tuple[int, int | None] | None:
+    """The amount of a hold that is closed now, and the serial of its budget's period."""
+    found = rows("SELECT account_id, key_id, amount_nanos, tokens, windows, budget FROM hold WHERE id = ?", hold_id)
     if not found or not run("DELETE FROM hold WHERE id = ?", hold_id).rowcount:
         return None
-    account_id, key_id, amount, tokens, windows = found[0]
+    account_id, key_id, amount, tokens, windows, period = found[0]
     run("UPDATE account SET held_nanos = held_nanos - ? WHERE id = ?", amount, account_id)
     run("UPDATE api_key SET held_nanos = held_nanos - ? WHERE id = ?", amount, key_id)
-    for part in windows.split(",") if windows else ():
-        scope, since = part.rsplit(":", 1)
-        window.give_back(scope, "tpm", int(since), tokens - used_tokens)
-    return int(amount)
+    if period is not None:
+        budget.give_back(key_id, period, amount)
+    for scope, rule, serial in json.loads(windows) if windows else ():
+        window.give_back(scope, rule, serial, tokens - used_tokens if rule == "tpm" else 1)
+    return int(amount), period
 
 
 def settle(
@@ -209,8 +265,12 @@ def settle(
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
-    release(values["id"], tokens_in + tokens_out)
+    closed = _close(values["id"], tokens_in + tokens_out)
     if cost:
+        if closed is None:  # its hold was given back meanwhile, and nobody knows its period any more
+            budget.spend(key_id, cost)
+        elif closed[1] is not None:
+            budget.spend(key_id, cost, closed[1])
         run("UPDATE account SET spent_nanos = spent_nanos + ? WHERE id = ?", cost, account_id)
         run("UPDATE api_key SET spent_nanos = spent_nanos + ? WHERE id = ?", cost, key_id)
         _enter(account_id, "charge", -cost, values["id"], None, at)

@@ -108,6 +108,31 @@ CREATE TABLE pricebook (id INTEGER NOT NULL PRIMARY KEY, digest VARCHAR(255) NOT
 CREATE TABLE discovery (channel_id VARCHAR(255) NOT NULL PRIMARY KEY, names TEXT NOT NULL, due_at BIGINT NOT NULL)
 """
 
+_LIMITS = """
+ALTER TABLE rate_window ADD COLUMN serial BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE hold ADD COLUMN budget BIGINT;
+UPDATE hold SET windows = NULL;
+ALTER TABLE api_key ADD COLUMN endpoints TEXT;
+ALTER TABLE api_key ADD COLUMN addresses TEXT;
+CREATE TABLE plan_limit (
+    plan VARCHAR(255) NOT NULL, pattern VARCHAR(255) NOT NULL, rpm BIGINT, tpm BIGINT, rpd BIGINT, parallel BIGINT,
+    PRIMARY KEY (plan, pattern));
+CREATE TABLE budget (
+    key_id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, per VARCHAR(255) NOT NULL,
+    limit_nanos BIGINT, since BIGINT NOT NULL, counted_at BIGINT NOT NULL, spent_nanos BIGINT NOT NULL,
+    held_nanos BIGINT NOT NULL, serial BIGINT NOT NULL)
+"""
+_NO_LIMITS = """
+DROP TABLE budget;
+DROP TABLE plan_limit;
+ALTER TABLE api_key DROP COLUMN addresses;
+ALTER TABLE api_key DROP COLUMN endpoints;
+UPDATE hold SET windows = NULL;
+ALTER TABLE hold DROP COLUMN budget;
+DELETE FROM rate_window WHERE rule = 'parallel';
+ALTER TABLE rate_window DROP COLUMN serial
+"""
+
 _HEALTH = """
 CREATE TABLE health (
     channel VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, cause VARCHAR(255) NOT NULL, until BIGINT NOT NULL,
@@ -125,6 +150,7 @@ MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
     Migration("0003_book", _BOOK, "DROP TABLE discovery; DROP TABLE pricebook; DROP TABLE margin"),
+    Migration("0004_limits", _LIMITS, _NO_LIMITS),
     Migration("0005_health", _HEALTH, "DROP TABLE health"),
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
 )

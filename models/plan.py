@@ -1,6 +1,9 @@
-"""Plans: what an account, or a key, may use at most. Nothing set means no limit."""
+"""Plans: what an account, or a key, may use at most, of all models and of those of a pattern. Nothing set means no
+limit."""
 
 from typing import Any
+
+from peewee import CompositeKey
 
 from .base import BigIntegerField, CharField, Row, TextField
 from .change import touch
@@ -17,12 +20,43 @@ class Plan(Row):
     models = TextField(null=True)
 
 
+class PlanLimit(Row):
+    """Further limits of a plan, for calls of models that match a pattern only."""
+
+    plan = CharField()
+    pattern = CharField()
+    rpm = BigIntegerField(null=True)
+    tpm = BigIntegerField(null=True)
+    rpd = BigIntegerField(null=True)
+    parallel = BigIntegerField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("plan", "pattern")
+
+
 def put(name: str, **limits: Any) -> None:
     """Make or change a plan; limits that are not named stay as they are."""
     Plan.insert(name=name).on_conflict_ignore().execute()
     if limits:
         Plan.update(**limits).where(Plan.name == name).execute()
     touch()
+
+
+def put_limit(name: str, pattern: str, **limits: Any) -> None:
+    """Make or change a plan's limits for models of a pattern; a row that limits nothing is forgotten."""
+    mine = (PlanLimit.plan == name) & (PlanLimit.pattern == pattern)
+    PlanLimit.insert(plan=name, pattern=pattern).on_conflict_ignore().execute()
+    if limits:
+        PlanLimit.update(**limits).where(mine).execute()
+    for limit in LIMITS:
+        mine &= getattr(PlanLimit, limit).is_null()
+    PlanLimit.delete().where(mine).execute()
+    touch()
+
+
+def limits_of(name: str) -> list[PlanLimit]:
+    """A plan's limits for models of a pattern."""
+    return list(PlanLimit.select().where(PlanLimit.plan == name).order_by(PlanLimit.pattern))
 
 
 def find(name: str) -> Plan | None:
@@ -34,4 +68,14 @@ def everyone() -> list[Plan]:
 
 
 def row(plan: Plan) -> dict[str, Any]:
-    return {"name": plan.name, **{limit: getattr(plan, limit) for limit in LIMITS}, "models": plan.models}
+    """What the command line shows of a plan."""
+    return {
+        "name": plan.name,
+        **_limits(plan),
+        "models": plan.models,
+        "limits": [{"pattern": limit.pattern, **_limits(limit)} for limit in limits_of(plan.name)],
+    }
+
+
+def _limits(of: Plan | PlanLimit) -> dict[str, Any]:
+    return {limit: getattr(of, limit) for limit in LIMITS}

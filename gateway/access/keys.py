@@ -1,4 +1,4 @@
-"""Keys: who calls, and which models they may use.
+"""Keys: who calls, and what they may: which models, at which endpoints, from which addresses, until when.
 
 A key is looked up by its SHA-256 (a key has 256 random bits, so a slow hash would buy nothing) and kept in memory
 until the change counter moves; a revoked key is refused by every worker within a second.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import models.key
 import models.plan
@@ -33,7 +34,7 @@ def digest(key: str) -> str:
 
 
 def identify(key: str | None) -> Caller:
-    """Whose key this is. Raises GatewayError 401."""
+    """Whose key this is. Raises GatewayError 401, and 403 for one that has expired."""
     if not key:
         raise GatewayError(401, f"No API key was sent. {ADVICE}")
     global _kept_at
@@ -50,7 +51,7 @@ def identify(key: str | None) -> Caller:
                 _kept.clear()
             _kept[hashed] = caller
     if caller.expires_at is not None and caller.expires_at <= now_ms():
-        raise GatewayError(401, "This API key has expired. Create a new one: python -m gateway keys create.")
+        raise GatewayError(403, "This API key has expired. Create a new one: python -m gateway keys create.")
     return caller
 
 
@@ -59,12 +60,15 @@ def _look_up(hashed: str) -> Caller:
         found = models.key.by_hash(hashed)
         if found is None:
             raise GatewayError(401, f"Invalid API key provided. {ADVICE}")
-        key_id, account_id, account, _, patterns, key_plan, _, expires_at, revoked_at, account_plan = found
+        (
+            key_id, account_id, account, patterns, endpoints, addresses, key_plan, expires_at, revoked_at, account_plan,
+            budget,
+        ) = found  # fmt: skip
         if revoked_at is not None:
             raise GatewayError(401, "This API key was revoked. Create a new one: python -m gateway keys create.")
-        limits = [(account_id, _limits(account_plan))]
+        limits = [(account_id, found) for found in _limits(account_plan)]
         if key_plan:
-            limits.append((key_id, _limits(key_plan)))
+            limits += [(key_id, found) for found in _limits(key_plan)]
     return Caller(
         account_id=account_id,
         account=account,
@@ -72,14 +76,24 @@ def _look_up(hashed: str) -> Caller:
         models=split_patterns(patterns),
         expires_at=expires_at,
         limits=tuple(limits),
+        endpoints=split_patterns(endpoints),
+        addresses=networks(addresses),
+        budget=budget is not None,
     )
 
 
-def _limits(plan_name: str) -> Limits:
+def _limits(plan_name: str) -> list[Limits]:
+    """A plan: its limits of all models, and those of models of a pattern."""
     plan = models.plan.find(plan_name)
     if plan is None:
-        return Limits()
-    return Limits(rpm=plan.rpm, tpm=plan.tpm, rpd=plan.rpd, parallel=plan.parallel, models=split_patterns(plan.models))
+        return []
+    return [
+        Limits(rpm=plan.rpm, tpm=plan.tpm, rpd=plan.rpd, parallel=plan.parallel, models=split_patterns(plan.models)),
+        *(
+            Limits(rpm=row.rpm, tpm=row.tpm, rpd=row.rpd, parallel=row.parallel, pattern=row.pattern)
+            for row in models.plan.limits_of(plan_name)
+        ),
+    ]
 
 
 def split_patterns(text: str | None) -> tuple[str, ...]:
@@ -102,3 +116,68 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
             " operator for a key that admits it.",
             param=param,
         )
+
+
+SURFACES = ("account", "chat", "completions", "embeddings", "gemini", "messages", "models", "responses")
+"""What a key's endpoints may be called: families of routes. Others are patterns of paths."""
+
+
+def permit_endpoint(caller: Caller, surface: str | None, path: str) -> None:
+    """Raises GatewayError 403 when the key may not be used here."""
+    if caller.endpoints and not any(
+        fnmatchcase(path, one) if one.startswith("/") else one == surface for one in caller.endpoints
+    ):
+        raise GatewayError(
+            403,
+            f"This API key may not be used at {path[:200]!r}, only at: {', '.join(caller.endpoints)}. Use another key,"
+            " or ask the operator to widen this one: python -m gateway keys set ID --endpoints …",
+        )
+
+
+Address = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def networks(text: str | None) -> Networks:
+    """Networks as they are stored, separated by commas. Raises ValueError."""
+    return tuple(ip_network(part) for part in split_patterns(text))
+
+
+def permit_address(caller: Caller, client: Address | None) -> None:
+    """Raises GatewayError 403 when the key may not be used from an address; None is one that cannot be read."""
+    if not _within(client, caller.addresses):
+        raise GatewayError(
+            403,
+            f"This API key may not be used from {client or 'an address that cannot be read'}. Use it where it belongs,"
+            " or ask the operator to widen it: python -m gateway keys set ID --addresses …",
+        )
+
+
+def _within(address: Address | None, allowed: Networks) -> bool:
+    return address is not None and any(address in network for network in allowed)
+
+
+def client_address(peer: str, forwarded: str, trusted: Networks) -> Address | None:
+    """Where a request comes from: the peer itself; or, if that is a proxy to be trusted, the last address of its
+    `X-Forwarded-For` that is not, whatever stands before it. None if that cannot be read."""
+    address = _address(peer)
+    for hop in reversed(forwarded.split(",") if forwarded.strip() else ()):
+        if not _within(address, trusted):
+            break
+        address = _address(hop)
+    return address
+
+
+def _address(text: str) -> Address | None:
+    """An address, with or without a port; an IPv4 address may be written as IPv6."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found

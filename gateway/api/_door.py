@@ -57,8 +57,9 @@ def install(app: Flask) -> None:
 
 
 def admit() -> Response | None:
-    """Is there room, and who calls? Public routes and unknown paths need no key and are answered by a full worker too;
-    everybody else is not. Raises GatewayError 503 before anything of a body was read, 401."""
+    """Is there room, who calls, and may they here? Public routes and unknown paths need no key and are answered by a full
+    worker too; everybody else is not. Raises GatewayError 503 before anything of a body was read, 401, 403. Where a
+    client is, is asked only for keys that are bound to addresses, and kept nowhere."""
     g.request_id = ids.new("req_")
     if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
@@ -66,7 +67,12 @@ def admit() -> Response | None:
         return None
     if load.over:
         raise refusal()
-    g.caller = keys.identify(_key())
+    caller = keys.identify(_key())
+    if caller.addresses:
+        forwarded, trusted = request.headers.get("X-Forwarded-For", ""), config.current().trusted_proxies
+        keys.permit_address(caller, keys.client_address(request.remote_addr or "", forwarded, trusted))
+    g.caller = caller
+    keys.permit_endpoint(caller, request.blueprint, request.path)
     return None
 
 
@@ -116,9 +122,7 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
     ask = dialect.ask({**body.values, **said} if said else body.values)
     others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
     ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
-    permit(ask.model)
-    for name in ask.fallbacks:
-        permit(name, "models")
+    names = (*permit(ask.model), *(name for other in ask.fallbacks for name in permit(other, "models")))
     call = Call(
         id=ids.new(dialect.id_prefix),
         request_id=g.request_id,
@@ -130,6 +134,7 @@ def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[st
         created_ms=created,
         started=started,
         headers=passed_headers(),
+        names=names,
         strict=strict,
         losses=[f"{name}=drop" for name in losses],
         steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
@@ -144,9 +149,12 @@ _HEEDED = ("models", "provider", "computer_id")
 """The gateway's own members that mean something here."""
 
 
-def permit(model: str, param: str = "model") -> None:
-    """Raises GatewayError 403 when the caller may use a model neither by the name that was written nor by its id."""
-    keys.permit(g.caller, (model, catalogue.canonical(channels.current(), model)), param)
+def permit(model: str, param: str = "model") -> tuple[str, str]:
+    """The name of a model as it was written, and its id. Raises GatewayError 403 when the caller may use it by
+    neither."""
+    names = (model, catalogue.canonical(channels.current(), model))
+    keys.permit(g.caller, names, param)
+    return names
 
 
 def passed_headers() -> dict[str, str]:
@@ -325,4 +333,11 @@ def dress(response: Response) -> Response:
         uses = call.rates if call is not None and call.rates else limits.standing(caller)
         for name, value in limits.headers(uses, MOST, load.running):
             headers[name] = value
+        own = _VENDORS.get(_shape().name)
+        for name, value in own(uses) if uses and own else ():
+            headers[name] = value
     return response
+
+
+_VENDORS = {"chat": limits.openai_headers, "messages": limits.anthropic_headers}
+"""What a vendor's clients look for beside, by the dialect of the answer."""

@@ -42,7 +42,7 @@ def _stream(model: str) -> Response:
     reply = exchange.run(call, watch())
     if _wants_array() and isinstance(reply.body, Iterator):
         reply = replace(reply, content_type="application/json; charset=utf-8", body=array.Elements(reply.body))
-    elif _wants_array() and isinstance(reply.body, bytes):  # an error that is told once more
+    elif _wants_array() and isinstance(reply.body, bytes) and not call.dry:  # an error that is told once more
         reply = replace(reply, body=b"[" + reply.body + b"]")
     return deliver(reply)
 

@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 from schemas.replies import ERRORS
 
 from .. import __version__, config
-from ..access import idempotency
+from ..access import idempotency, limits
 from ..errors import KINDS
 from . import gemini
 
@@ -32,8 +32,8 @@ _ASKED = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 """What may become of a call whose body goes to a provider."""
 
 _CHARGED = tuple(sorted((*_ASKED, 402)))
-_KEPT = (400, 401, 404, 409, 413, 422, 429, 500, 502, 503, 504)
-_READ = (401, 500, 503)
+_KEPT = (400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504)
+_READ = (401, 403, 500, 503)
 
 
 class Operation(NamedTuple):
@@ -133,7 +133,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
-    "models.one": Operation(_MODELS, (403, 404, *_READ), header=_VERSION),
+    "models.one": Operation(_MODELS, (404, *_READ), header=_VERSION),
     "openapi.document": Operation(("Document",), (500,), keyless=True),
     "responses.create": _call("Response", "ResponsesRequest", stream=True),
     "responses.compact": _call("CompactedResponse", "CompactRequest"),
@@ -177,6 +177,24 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
     "X-RateLimit-Limit": ("integer", "The limit with the smallest share left."),
     "X-RateLimit-Remaining": ("integer", "What is left of it."),
     "X-RateLimit-Reset": ("integer", "When it is whole again, in Unix seconds."),
+    **{
+        f"x-ratelimit-{what}-{kind}": (shape, f"{about} of {kind}, where the key has one.")
+        for kind in limits.KINDS
+        for what, shape, about in (
+            ("limit", "integer", "The limit"),
+            ("remaining", "integer", "What is left of the limit"),
+            ("reset", "string", "How long until it is whole again, as in `6m0s`: the limit"),
+        )
+    },
+    **{
+        f"anthropic-ratelimit-{kind}-{what}": (shape, f"{about} of {kind}, where the key has one.")
+        for kind in limits.KINDS
+        for what, shape, about in (
+            ("limit", "integer", "The limit"),
+            ("remaining", "integer", "What is left of the limit"),
+            ("reset", "string", "When it is whole again, in RFC 3339: the limit"),
+        )
+    },
     "Retry-After": ("integer", "Seconds to wait before another try."),
     "x-generation-id": ("string", "The call: `id` of the reply and of `/v1/generation`."),
     "x-gateway-attempts": ("integer", "How many providers were tried."),
@@ -190,6 +208,12 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
 }
 _ON_ALL = ("x-request-id",)
 _LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_OWN_LIMITS = {
+    "chat": tuple(name for name in _HEADERS if name.startswith("x-ratelimit-")),
+    "messages": tuple(name for name in _HEADERS if name.startswith("anthropic-ratelimit-")),
+    "gemini": (),
+}
+"""What else is told of limits, by the envelope."""
 _OF_CALLS = (
     "x-generation-id", "x-gateway-provider", "x-gateway-channel", "x-gateway-attempts", "x-gateway-upstream-model",
     "x-gateway-losses", "Idempotent-Replayed",
@@ -264,7 +288,8 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
-    known = headers if operation.keyless else (*headers, *_LIMITS)
+    own = dict.fromkeys(name for envelope in envelopes for name in _OWN_LIMITS[envelope])
+    known = headers if operation.keyless else (*headers, *_LIMITS, *own)
     if operation.charged:
         known += (*_OF_CALLS, *(() if streamed else ("x-gateway-cost-usd",)))
     elif operation.body is not None:
@@ -326,8 +351,9 @@ def _failure(spec: Any, status: int, envelopes: tuple[str, ...], *, array: bool)
         kind = next(kind for kind in KINDS if kind.status == status)
         headers = (
             *_ON_ALL,
-            *(("Retry-After",) if status in (409, 429, 503, 529) else ()),
+            *(("Retry-After",) if status in (402, 409, 429, 503, 529) else ()),
             *(_LIMITS if status == 429 else ()),
+            *(dict.fromkeys(n for one in envelopes for n in _OWN_LIMITS[one]) if status == 429 else ()),
             *(("x-generation-id", "x-gateway-attempts") if status in (409, 429, 500, 502, 503, 504, 529) else ()),
         )
         about = f"{kind.meaning} {kind.advice}"

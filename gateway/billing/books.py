@@ -1,10 +1,14 @@
 """The books: whether every account's money adds up, checked on the live database in one consistent view.
 
-I1 balance = sum of the ledger · I2 held = sum of the open holds · I3 every receipt has exactly its charge · I5 no hold
+I1 balance = sum of the ledger, and of what it is the sum in days and budgets · I2 held = sum of the open holds, and so
+are the places that they take in limits · I3 every receipt has exactly its charge · I5 no hold
 is older than any call can be · I6 no charge without a receipt · I10 the database is sound.
 """
 
 from __future__ import annotations
+
+import json
+from collections import Counter
 
 from models.base import database, is_postgres, rows, run, session
 
@@ -18,7 +22,15 @@ def check(deadline_s: float) -> tuple[int, list[str]]:
     with session():
         run("BEGIN ISOLATION LEVEL REPEATABLE READ" if is_postgres() else "BEGIN")
         try:
-            wrong = [*_accounts(), *_keys(), *_receipts(), *_old_holds(deadline_s), *_database()]
+            wrong = [
+                *_accounts(),
+                *_keys(),
+                *_budgets(),
+                *_places(),
+                *_receipts(),
+                *_old_holds(deadline_s),
+                *_database(),
+            ]
             return int(rows("SELECT count(*) FROM account")[0][0]), wrong
         finally:
             run("ROLLBACK")
@@ -50,6 +62,40 @@ def _keys() -> list[str]:
             " FROM api_key k"
         )
         if held != holds
+    ]
+
+
+def _budgets() -> list[str]:
+    """Budgets against the holds of their period, and against the receipts that are theirs for sure: those of calls that
+    began well after the first that counted."""
+    wrong = []
+    for key_id, spent, held, holds, receipts, ever in rows(
+        "SELECT b.key_id, b.spent_nanos, b.held_nanos,"
+        " (SELECT coalesce(sum(amount_nanos), 0) FROM hold h WHERE h.key_id = b.key_id AND h.budget = b.serial),"
+        " (SELECT coalesce(sum(cost_nanos), 0) FROM receipt r WHERE r.account_id = b.account_id"
+        " AND r.key_id = b.key_id AND r.created_at > b.counted_at + ?),"
+        " k.spent_nanos FROM budget b JOIN api_key k ON k.id = b.key_id"
+        " WHERE b.limit_nanos IS NOT NULL AND b.since > 0",
+        GRACE_S * 1000,
+    ):
+        if held != holds:
+            wrong.append(f"I2 {key_id}: its budget holds {held}, but its open holds sum to {holds}")
+        if not receipts <= spent <= ever:
+            wrong.append(
+                f"I1 {key_id}: its budget has spent {spent}, but its receipts sum to {receipts}, and to {ever} ever"
+            )
+    return wrong
+
+
+def _places() -> list[str]:
+    """The limits of calls at once, against the open holds."""
+    taken: Counter[tuple[str, str]] = Counter()
+    for (windows,) in rows("SELECT windows FROM hold WHERE windows IS NOT NULL"):
+        taken.update((scope, rule) for scope, rule, _ in json.loads(windows))
+    return [
+        f"I2 {scope}: {used} calls are counted at once, but {taken[scope, rule]} holds are open"
+        for scope, rule, used in rows("SELECT scope, rule, used FROM rate_window WHERE rule = 'parallel'")
+        if used != taken[scope, rule]
     ]
 
 

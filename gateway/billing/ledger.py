@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from models import ledger as book
@@ -13,7 +14,7 @@ from models.base import DatabaseError, session
 from models.idempotency import Found
 from models.window import Rule
 
-from .. import crash, ids
+from .. import config, crash, ids
 from ..call import Ask, Call, Leg, Meter, Price, Reference
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
@@ -41,7 +42,7 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
     try:
         done = writer.write(
             book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
-            order=caller.account_id,
+            config.current().timezone if caller.budget else None, order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:
         if error.doubtful:
@@ -68,24 +69,57 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
 def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
     """Why a hold would not stand now; None where it would. Nothing is held."""
     with session():
-        free = book.purse(call.caller.account_id, call.caller.key_id)
+        zone = config.current().timezone if call.caller.budget else None
+        free = book.stand(call.caller.account_id, call.caller.key_id, zone)
     least = ceiling.want if call.below else ceiling.floor
     return _short(call, free, ceiling) if free.free < least else None
 
 
 def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
-    whose = f"The account {call.caller.account!r}" if short.purse == "account" else "This API key's limit"
-    waiting = (
-        f" Running calls hold ${usd(short.held)} more, which may come back: retry when they are done."
-        if short.held
-        else " Waiting does not help: add credits, or ask for less output."
-    )
+    """The 402: which purse, how much it has, and whether waiting helps: for all that have too little."""
+    light = min(short.purses, key=lambda purse: purse.free)
+    waits = [_wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor]
+    wait_s = max((wait for wait in waits if wait is not None), default=0)
+    if None in waits or not waits:
+        wait_s, advice = 0, f"Waiting does not help: {_MEND[light.name]}, or ask for less output."
+    elif wait_s > _SOON_S:
+        until = next(purse.until for purse in short.purses if purse.name == "budget")
+        advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for less output."
+    else:
+        advice = f"Running calls hold ${usd(light.held)} more, which may come back: retry when they are done."
     return GatewayError(
         402,
         f"Not enough credits: this call may cost ${usd(ceiling.want)}, at least ${usd(ceiling.floor)}."
-        f" {whose} has ${usd(max(0, short.free))} free.{waiting}",
-        retry_after=5 if short.held else None,
+        f" {_whose(call, light)} has ${usd(max(0, light.free))} free. {advice}",
+        retry_after=wait_s or None,
     )
+
+
+_SOON_S = 5
+"""After what time what running calls hold may have come back."""
+
+_MEND = {"account": "add credits", "key": "ask the operator to raise it", "budget": "ask the operator to raise it"}
+
+
+def _wait_s(purse: book.Purse, at: int, floor: int) -> float | None:
+    """How long to wait until a purse may have so much free; None if it never will by itself."""
+    if purse.free + purse.held >= floor:
+        return _SOON_S
+    if purse.name == "budget" and purse.limit >= floor:
+        return max(_SOON_S + 1, math.ceil((purse.until - at) / 1000))
+    return None
+
+
+def _whose(call: Call, purse: book.Purse) -> str:
+    if purse.name == "account":
+        return f"The account {call.caller.account!r}"
+    if purse.name == "key":
+        return f"This API key's limit of ${usd(purse.limit)}"
+    return f"This API key's budget of ${usd(purse.limit)} a {purse.per}, until {_local(purse.until)},"
+
+
+def _local(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, config.current().timezone).isoformat(timespec="seconds")
 
 
 class Settlement(NamedTuple):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
 import models.account
+import models.budget
 import models.key
 import models.plan
 from models.base import session
 from models.ledger import MOST_GRANTED, TooMuch
 from models.writer import write
 
-from .. import clock, ids, money
-from ..access.keys import digest, split_patterns
+from .. import clock, config, ids, money
+from ..access.keys import SURFACES, digest, networks, split_patterns
 from ..billing import ledger
-from ._say import Failure, Misuse, house, say, table, verb
+from ..routing import catalogue
+from ..routing import channels as live
+from ._say import Failure, Misuse, house, say, table, verb, wants_json
+from .channels import open_rooms
 
 _SPANS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _LONGEST = 36_500 * _SPANS["d"]
@@ -161,58 +165,168 @@ def keys() -> None:
     """API keys."""
 
 
+def _narrowing(command: Callable[..., None]) -> Callable[..., None]:
+    """The options by which a key may do less than its account."""
+    for option in reversed((
+        click.option("--models", "patterns", help="Only these models: 'openai/*,sandbox/echo'; '*' for all."),
+        click.option("--endpoints", help="Only these, by name or path: 'chat,/v1/models*'; '*' for all."),
+        click.option("--addresses", help="Only from these networks: '10.0.0.0/8,203.0.113.9'; '*' for all."),
+        click.option("--expires", help="After this time: 12h, 30d, 8w; 'never'."),
+        click.option("--limit-usd", help="Spend at most so much, ever; 0 for no limit."),
+        click.option("--budget-usd", help="Spend at most so much in a period of the calendar; 0 for no budget."),
+        click.option("--per", type=click.Choice(models.budget.PERIODS), help="The budget's period."),
+        click.option("--plan", help="A plan beside the account's."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @keys.command("create")
 @click.option("--account", required=True, help="Whose key.")
 @click.option("--name", required=True, help="What it is for.")
-@click.option("--models", "patterns", help="Only these models: 'openai/*,sandbox/echo'.")
-@click.option("--expires", help="After this time: 12h, 30d, 8w.")
-@click.option("--limit-usd", help="Spend at most so much, ever.")
-@click.option("--plan", help="A plan beside the account's.")
+@_narrowing
 @verb
-def keys_create(
-    account: str, name: str, patterns: str | None, expires: str | None, limit_usd: str | None, plan: str | None
-) -> None:
+def keys_create(account: str, name: str, **narrowing: str | None) -> None:
     """Make a key. It is shown this once."""
     settings = house()
-    made = create_key(
-        find_account(account), name, ids.new_key(settings.key_prefix), patterns=patterns, expires=expires,
-        limit_usd=limit_usd, plan=plan,
-    )  # fmt: skip
-    say(made, f"{made['key']}\n\nThis is the only time that the key of {account} for {name} is shown.")
+    made = create_key(find_account(account), name, ids.new_key(settings.key_prefix), **narrowing)
+    notes = _unmatched(split_patterns(made["models"]))
+    say(
+        {**made, "notes": notes},
+        "\n".join([f"{made['key']}\n\nThis is the only time that the key of {account} for {name} is shown.", *notes]),
+    )
 
 
-def create_key(
-    account: models.account.Account,
-    name: str,
-    key: str,
-    *,
-    patterns: str | None = None,
-    expires: str | None = None,
-    limit_usd: str | None = None,
-    plan: str | None = None,
-) -> dict[str, Any]:
-    """A new key. Raises Failure."""
+def create_key(account: models.account.Account, name: str, key: str, **narrowing: str | None) -> dict[str, Any]:
+    """A new key. narrowing: as the options of `keys create` are named. Raises Failure."""
     if not _NAME.fullmatch(name):
         raise Misuse(f"--name {name!r} must have 1 to 100 characters and no control characters, as in laptop.")
+    fields, budget = _narrowed(None, **narrowing)
+    key_id = ids.new("key_")
+
+    def make() -> None:
+        models.key.create(
+            id=key_id, account_id=account.id, name=name, hash=digest(key), tail=key[-4:], created_at=clock.now_ms(),
+            **fields,
+        )  # fmt: skip
+        if budget is not None:
+            models.budget.put(key_id, account.id, *budget)
+
+    write(make)
+    made = _find_key(key_id)
+    return {"id": key_id, "key": key, "name": name, "account": account.name, **_row(made)}
+
+
+@keys.command("set")
+@click.argument("key_id")
+@_narrowing
+@verb
+def keys_set(key_id: str, **narrowing: str | None) -> None:
+    """Change what a key may do; holds within a second."""
+    house()
+    key = _find_key(key_id)
+    fields, budget = _narrowed(key, **narrowing)
+
+    def change() -> None:
+        models.key.change(key_id, **fields)
+        if budget is not None:
+            models.budget.put(key_id, key.account_id, *budget)
+
+    write(change)
+    row = _row(_find_key(key_id))
+    notes = _unmatched(split_patterns(fields.get("models")))
+    said = ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
+    say(
+        {"id": key_id, "name": key.name, **row, "notes": notes},
+        "\n".join([f"{key_id}: {said or 'no limits'}.", *notes]),
+    )
+
+
+def _find_key(key_id: str) -> models.key.Key:
+    with session():
+        key = models.key.find(key_id)
+    if key is None:
+        raise Failure(f"There is no key {key_id!r}. See: python -m gateway keys list")
+    return key
+
+
+def _narrowed(
+    key: models.key.Key | None,
+    patterns: str | None = None,
+    endpoints: str | None = None,
+    addresses: str | None = None,
+    expires: str | None = None,
+    limit_usd: str | None = None,
+    budget_usd: str | None = None,
+    per: str | None = None,
+    plan: str | None = None,
+) -> tuple[dict[str, Any], tuple[str, int | None] | None]:
+    """The columns of a key that options change, and its budget (period, nano-dollars) if they change that. key: the
+    one that is changed. Raises Failure."""
+    fields: dict[str, Any] = {}
     if patterns is not None:
-        patterns = _patterns(patterns)
-    now = clock.now_ms()
-    expires_at = None if expires is None else now + _span(expires)
-    limit = None if limit_usd is None else _dollars("--limit-usd", limit_usd)
+        fields["models"] = _patterns(patterns)
+    if endpoints is not None:
+        fields["endpoints"] = None if endpoints == "*" else _endpoints(endpoints)
+    if addresses is not None:
+        fields["addresses"] = None if addresses == "*" else _addresses(addresses)
+    if expires is not None:
+        fields["expires_at"] = None if expires == "never" else clock.now_ms() + _span(expires)
+    if limit_usd is not None:
+        fields["limit_nanos"] = None if key and limit_usd == "0" else _dollars("--limit-usd", limit_usd)
     if plan is not None:
         _plan(plan)
-    key_id = ids.new("key_")
-    write(
-        lambda: models.key.create(
-            id=key_id, account_id=account.id, name=name, hash=digest(key), tail=key[-4:], models=patterns, plan=plan,
-            limit_nanos=limit, created_at=now, expires_at=expires_at,
+        fields["plan"] = plan
+    if budget_usd is None and per is None:
+        return fields, None
+    with session():
+        old = models.budget.find(key.id) if key is not None else None
+    period = per or (old[0] if old is not None else None)
+    if budget_usd is None:
+        if old is None:
+            raise Misuse("--per says no amount. Add --budget-usd, as in --budget-usd 5 --per week.")
+        return fields, (str(period), old[1])
+    amount = None if key and budget_usd == "0" else _dollars("--budget-usd", budget_usd)
+    if period is None and amount is not None:
+        raise Misuse("--budget-usd needs a period. Add --per day, --per week or --per month.")
+    return fields, (period or models.budget.PERIODS[0], amount)
+
+
+def _endpoints(text: str) -> str:
+    """Endpoints as they are stored. Raises Misuse."""
+    parts = split_patterns(text)
+    if not parts or not all(part in SURFACES or (part.startswith("/") and _PATTERN.fullmatch(part)) for part in parts):
+        raise Misuse(
+            f"--endpoints {text!r} names no endpoints. Write some of {', '.join(SURFACES)}, or paths as in"
+            " '/v1/models*', separated by commas, or '*' for all."
         )
-    )  # fmt: skip
-    return {
-        "id": key_id, "key": key, "name": name, "account": account.name, "models": patterns,
-        "expires_at": None if expires_at is None else clock.iso(expires_at),
-        "limit_usd": None if limit is None else money.usd(limit), "plan": plan,
-    }  # fmt: skip
+    return ",".join(parts)
+
+
+def _addresses(text: str) -> str:
+    """Networks as they are stored. Raises Misuse."""
+    try:
+        found = networks(text)
+    except ValueError:
+        found = ()
+    if not found:
+        raise Misuse(
+            f"--addresses {text!r} names no networks. Write them as in '10.0.0.0/8,203.0.113.9', or '*' for all."
+        )
+    return ",".join(map(str, found))
+
+
+def _unmatched(patterns: Sequence[str]) -> list[str]:
+    """A note for each pattern that no model matches now."""
+    if not patterns:
+        return []
+    open_rooms(config.current())
+    snapshot = live.current()
+    return [
+        f"No model matches {pattern!r} now. See: python -m gateway models list"
+        for pattern in patterns
+        if not catalogue.matches(snapshot, pattern)
+    ]
 
 
 def _patterns(text: str) -> str:
@@ -248,16 +362,31 @@ def keys_list(account: str | None) -> None:
     rows = [
         {
             "id": key.id, "name": key.name, "account": owner, "tail": f"…{key.tail}", "state": _state(key, now),
-            "expires_at": None if key.expires_at is None else clock.iso(key.expires_at),
-            "plan": key.plan, "models": key.models, "spent_usd": money.usd(key.spent_nanos),
-            "limit_usd": None if key.limit_nanos is None else money.usd(key.limit_nanos),
+            "spent_usd": money.usd(key.spent_nanos), **_row(key),
         }
         for key, owner in found
     ]  # fmt: skip
     columns = (
-        "name", "account", "tail", "state", "expires_at", "plan", "models", "spent_usd", "limit_usd", "id",
+        "name", "account", "tail", "state", "expires_at", "plan", "models", "endpoints", "addresses", "spent_usd",
+        "limit_usd", "budget_usd", "budget_per", "budget_spent_usd", "id",
     )  # fmt: skip
     table(rows, columns, "No keys yet. Make one: python -m gateway keys create --account NAME --name NAME")
+
+
+def _row(key: models.key.Key) -> dict[str, Any]:
+    """What narrows a key, as the command line shows it."""
+    zone = config.current().timezone
+    with session():
+        budget = models.budget.look(key.id, zone, clock.now_ms())
+    return {
+        "models": key.models, "endpoints": key.endpoints, "addresses": key.addresses,
+        "expires_at": None if key.expires_at is None else clock.iso(key.expires_at),
+        "limit_usd": None if key.limit_nanos is None else money.usd(key.limit_nanos), "plan": key.plan,
+        "budget_usd": None if budget is None else money.usd(budget.limit),
+        "budget_per": None if budget is None else budget.per,
+        "budget_spent_usd": None if budget is None else money.usd(budget.spent),
+        "budget_until": None if budget is None else clock.iso(budget.until),
+    }  # fmt: skip
 
 
 def _state(key: models.key.Key, now: int) -> str:
@@ -299,16 +428,53 @@ def plans_set(name: str, patterns: str | None, **limits: int | None) -> None:
     house()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise Misuse(f"{name!r} is no plan name. Use lower-case letters, digits, - and _.")
-    changes: dict[str, Any] = {limit: value or None for limit, value in limits.items() if value is not None}
+    changes = _changes(limits)
     if patterns is not None:
         changes["models"] = None if patterns == "*" else _patterns(patterns)
     write(lambda: models.plan.put(name, **changes))
+    _say_plan(name, split_patterns(changes.get("models")))
+
+
+@plans.command("limit")
+@click.argument("name")
+@click.argument("pattern")
+@_limit("rpm", "Requests a minute")
+@_limit("tpm", "Tokens a minute", most=10**12)
+@_limit("rpd", "Requests a day")
+@_limit("parallel", "Calls at once")
+@verb
+def plans_limit(name: str, pattern: str, **limits: int | None) -> None:
+    """Limit the models of a pattern further, beside all other limits of a plan; holds at once."""
+    house()
+    _plan(name)
+    if len(split_patterns(pattern)) != 1 or not _PATTERN.fullmatch(pattern):
+        raise Misuse(f"{pattern!r} is no pattern of models. Write one, as in 'openai/*' or sandbox/echo.")
+    changes = _changes(limits)
+    if not changes:
+        raise Misuse("Nothing is limited. Name at least one of --rpm, --tpm, --rpd, --parallel; 0 takes one away.")
+    write(lambda: models.plan.put_limit(name, pattern, **changes))
+    _say_plan(name, [pattern] if any(changes.values()) else [])
+
+
+def _changes(limits: dict[str, int | None]) -> dict[str, Any]:
+    """The columns that options change."""
+    return {limit: value or None for limit, value in limits.items() if value is not None}
+
+
+def _say_plan(name: str, patterns: Sequence[str]) -> None:
+    """A plan as it is now. patterns: just saved."""
     with session():
         plan = models.plan.find(name)
-    assert plan is not None
-    row = models.plan.row(plan)
-    limited = ", ".join(f"{limit} {value}" for limit, value in row.items() if value is not None and limit != "name")
-    say(row, f"Plan {name}: {limited or 'no limits'}.")
+        assert plan is not None
+        row = models.plan.row(plan)
+    notes = _unmatched(patterns)
+    lines = [f"Plan {name}: {_words(row) or 'no limits'}."]
+    lines += [f"  {limit['pattern']}: {_words(limit)}" for limit in row["limits"]]
+    say({**row, "notes": notes}, "\n".join([*lines, *notes]))
+
+
+def _words(row: dict[str, Any]) -> str:
+    return ", ".join(f"{limit} {row[limit]}" for limit in (*models.plan.LIMITS, "models") if row.get(limit) is not None)
 
 
 @plans.command("list")
@@ -318,7 +484,10 @@ def plans_list() -> None:
     house()
     with session():
         rows = [models.plan.row(plan) for plan in models.plan.everyone()]
-    table(rows, ("name", "rpm", "tpm", "rpd", "parallel", "models"), "No plans.")
+    if not wants_json():
+        for row in rows:
+            row["limits"] = [f"{limit['pattern']}: {_words(limit)}" for limit in row["limits"]] or None
+    table(rows, ("name", "rpm", "tpm", "rpd", "parallel", "models", "limits"), "No plans.")
 
 
 def _plan(name: str) -> None:

@@ -22,10 +22,9 @@ from ..routing import bulletin
 
 def told(call: Call, legs: Sequence[Leg], ceiling: Ceiling) -> Reply:
     """The reply. What a call would be refused for before its hold is refused already."""
-    rules = limits.rules(call.caller, ceiling.tokens)
+    rules = limits.rules(call.caller, ceiling.tokens, call.names)
     with session():
-        at = now()
-        uses = [look(rule, at)[0] for rule in rules]
+        uses = [one.use for one in look(rules, now())]
         granted, spent, _ = models.account.wallet(call.caller.account_id)
     values = {
         "object": "dry_run",

@@ -60,7 +60,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
-    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens))
+    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names))
     if isinstance(refused, Found):
         return idempotency.replay(call, refused)
     if refused is not None:

@@ -8,6 +8,7 @@ the model, or lists `*`, is a leg.
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 from .. import book
 from ..call import Channel
@@ -106,3 +107,15 @@ def listed(snapshot: Snapshot) -> list[str]:
         if any(channel_id in snapshot.by_id for channel_id, _ in route):
             found.add(name)
     return sorted(found)
+
+
+def matches(snapshot: Snapshot, pattern: str) -> bool:
+    """Whether any model that can be called now has a name that matches a pattern; of what stands behind a `*`, whether
+    one could."""
+    if any(fnmatchcase(name, pattern) for name in (*listed(snapshot), *snapshot.routes)):
+        return True
+    literal = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+    if literal == pattern:
+        return bool(legs(snapshot, pattern))
+    open_ended = (f"{c.namespace}/" for c in snapshot.by_id.values() if c.models is None)
+    return any(literal.startswith(begin) or begin.startswith(literal) for begin in open_ended)

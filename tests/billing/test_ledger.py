@@ -149,7 +149,9 @@ def test_a_clock_that_goes_back_frees_and_freezes_nobody(purse: tuple[str, str])
     rule = Rule("acc_1", "rpm", 1, 1, 60_000)
     assert isinstance(place("h1", 10_000_000, rule), ledger.Held)
     assert isinstance(place("h2", 9_990_000, rule), ledger.Limited), "ten seconds back: still the same window"
-    assert isinstance(place("h3", 5_000_000, rule), ledger.Held), "far back: no window lasts for ever"
+    assert isinstance(place("h3", 5_000_000, rule), ledger.Limited), "far back: what is used stays used"
+    assert isinstance(place("h4", 5_049_999, rule), ledger.Limited)
+    assert isinstance(place("h5", 5_060_000, rule), ledger.Held), "for a minute at most"
 
 
 def test_reserved_tokens_come_back(purse: tuple[str, str]) -> None:

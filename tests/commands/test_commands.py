@@ -65,6 +65,11 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     assert told(tmp_path, "plans", "set", "free", "--rpm", "5", "--models", "sandbox/echo")["rpm"] == 5
     assert told(tmp_path, "plans", "set", "free", "--rpm", "0")["rpm"] is None
     assert {plan["name"] for plan in told(tmp_path, "plans", "list")} == {"free", "unlimited"}
+    limited = told(tmp_path, "plans", "limit", "free", "sandbox/*", "--tpm", "1000", "--parallel", "2")
+    assert limited["limits"] == [{"pattern": "sandbox/*", "rpm": None, "tpm": 1000, "rpd": None, "parallel": 2}]
+    assert len(limited.pop("notes")) == 1, "there is no channel yet"
+    assert limited == told(tmp_path, "plans", "list")[0]
+    assert "sandbox/*: tpm 1000, parallel 2" in verb(tmp_path, "plans", "list").stdout
     channel = told(tmp_path, "channels", "add", "--provider", "openai-compatible", "--name", "lab", "--base-url",
                    "http://127.0.0.1:9/v1", "--models", "a,b", "--free", "--key", "-", stdin="sk-typed-0123456789\n")  # fmt: skip
     assert channel["namespace"] == "lab" and channel["models"] == ["a", "b"] and channel["key"] == "stored"
@@ -121,6 +126,10 @@ _LAB = (*_ADD, "--name", "lab", "--base-url")
         ("--limit-usd", [(*_KEY, "k", "--limit-usd", text) for text in ("0", "-1", "inf", "NaN", "9000000001", "0.0000000001")]),
         ("amount", [("credits", "add", "ops", "--", text) for text in ("0", "-1", "much", "NaN", "sNaN", "-inf", "1e999999", "9000000001", "1e-99999", "0.0000000001")]),
         ("--input-mtok", [("prices", "set", "m", "--output-mtok", "1", "--input-mtok", text) for text in ("free", "NaN", "inf", "-1", "1000001", "1e-9999999")]),
+        ("--endpoints", [(*_KEY, "k", "--endpoints", text) for text in ("", "nowhere", "v1/chat")]),
+        ("--addresses", [(*_KEY, "k", "--addresses", text) for text in ("", "10.0.0.1/8", "home")]),
+        ("--budget-usd", [(*_KEY, "k", "--budget-usd", "5"), (*_KEY, "k", "--budget-usd", "0", "--per", "day"), (*_KEY, "k", "--per", "day")]),
+        ("limited", [("plans", "limit", "free", "sandbox/*")]), ("pattern", [("plans", "limit", "free", "a,b", "--rpm", "1")]),
         ("0<=x<=", [("plans", "set", "p", f"--{limit}", text) for limit in ("rpm", "tpm", "rpd", "parallel") for text in ("-1", "9" * 19)]),
         ("--priority", [(*_LAB, "http://x/v1", "--priority", text) for text in ("3000000000", "-3000000000")]),
         ("--weight", [(*_LAB, "http://x/v1", "--weight", text) for text in ("0", "3000000000")]),
@@ -132,6 +141,37 @@ _LAB = (*_ADD, "--name", "lab", "--base-url")
 def test_what_is_typed_wrong_is_told_by_name(ops: Path, named: str, lines: list[tuple[str, ...]]) -> None:
     for words in lines:
         assert named in failed(ops, *words, code=2), words
+
+
+def test_a_pattern_that_matches_no_model_is_said(ops: Path) -> None:
+    def notes(*words: str) -> list[str]:
+        found: list[str] = told(ops, *words)["notes"]
+        return found
+
+    told(ops, "channels", "add", "--provider", "sandbox", "--name", "sandbox")
+    assert notes("plans", "set", "p", "--models", "sandbox/echo,sandbox/tokens-*,gone/*") == [
+        "No model matches 'gone/*' now. See: python -m gateway models list"
+    ]
+    assert len(notes("plans", "limit", "p", "sandbox/nothing", "--rpm", "1")) == 1
+    assert notes("plans", "limit", "p", "sandbox/nothing", "--rpm", "0") == [], "forgotten"
+    key = told(ops, "keys", "create", "--account", "ops", "--name", "k", "--models", "nobody/m")
+    assert len(key["notes"]) == 1 and notes("keys", "set", key["id"], "--models", "*") == []
+    assert "No model matches 'gone/*'" in verb(ops, "plans", "set", "p", "--models", "gone/*").stdout
+    told(ops, "channels", "add", "--provider", "openai-compatible", "--name", "wide", "--base-url", "http://127.0.0.1:9/v1",
+         "--models", "*", "--free")  # fmt: skip
+    assert notes("plans", "set", "p", "--models", "wide/any*,w*,wide/one") == []
+
+
+def test_a_key_is_changed_by_what_is_named_only(ops: Path) -> None:
+    made = told(ops, "keys", "create", "--account", "ops", "--name", "k", "--models", "sandbox/*", "--budget-usd", "5",
+                "--per", "week", "--addresses", "10.0.0.1", "--endpoints", "chat", "--limit-usd", "9")  # fmt: skip
+    assert (made["addresses"], made["endpoints"], made["budget_per"]) == ("10.0.0.1/32", "chat", "week")
+    changed = told(ops, "keys", "set", made["id"], "--per", "month", "--expires", "1d")
+    assert (changed["budget_usd"], changed["budget_per"], changed["models"]) == (5, "month", "sandbox/*")
+    bare = told(ops, "keys", "set", made["id"], "--budget-usd", "0", "--limit-usd", "0", "--addresses", "*",
+                "--endpoints", "*", "--expires", "never")  # fmt: skip
+    assert {bare[name] for name in ("budget_usd", "limit_usd", "addresses", "endpoints", "expires_at")} == {None}
+    assert "no key" in failed(ops, "keys", "set", "key_none", "--per", "day")
 
 
 def test_an_account_holds_nine_billion_dollars(tmp_path: Path) -> None:

@@ -145,5 +145,6 @@ def test_expired_keys(lab: Lab) -> None:
         other.execute("UPDATE change SET n = n + 1")
     lab.gateway.settle_in()
     refused = lab.gateway.get("/v1/models", key)
-    assert refused.status_code == 401 and "expired" in refused.json()["error"]["message"]
+    error = refused.json()["error"]
+    assert (refused.status_code, error["type"]) == (403, "permission_error") and "expired" in error["message"]
     assert lab.gateway.cli("keys", "list", "--account", name)[0]["state"] == "expired"
