@@ -57,9 +57,9 @@ def install(app: Flask) -> None:
 
 
 def admit() -> Response | None:
-    """Is there room, who calls, and may they here? Public routes and unknown paths need no key and are answered by a full
-    worker too; everybody else is not. Raises GatewayError 503 before anything of a body was read, 401, 403. Where a
-    client is, is asked only for keys that are bound to addresses, and kept nowhere."""
+    """Is there room, who calls, and may they here? Public routes and unknown paths need no key and are answered by a
+    full worker too; everybody else is not. Raises GatewayError 503 before anything of a body was read, 401, 403. Where
+    a client is, is asked only for keys that are bound to addresses, and kept nowhere."""
     g.request_id = ids.new("req_")
     if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
