@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -102,6 +103,16 @@ def test_a_death_at_any_point_charges_what_was_settled_and_nothing_else(
     settled = point in ("after_settle", "before_last_byte")
     assert case.costs == ([case.cost_again] if settled else []) and case.cost_again > 0
     assert case.again.came_to == COMPLETE, "the others go on"
+
+
+def test_nothing_dies_where_it_is_no_test(tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    order.write_text("after_hold")
+    told = {name: value for name, value in os.environ.items() if name != "GATEWAY_TEST"} | {"CRASH_AT": str(order)}
+    point = [sys.executable, "-c", "from gateway import crash; crash.here('after_hold')"]
+    assert subprocess.run(point, cwd=ROOT, env=told).returncode == 0 and order.exists()
+    assert subprocess.run(point, cwd=ROOT, env={**told, "GATEWAY_TEST": "1"}).returncode == -signal.SIGKILL
+    assert not order.exists(), "one writing is one death"
 
 
 def test_the_books_hold_after_all_these_deaths(crashes: Crashes) -> None:

@@ -1,4 +1,5 @@
-"""What happens to money when something dies: a worker, a client, the database's lock."""
+"""What happens to money when something stands still: a client, a restart, the database's lock. Deaths are in
+`test_crashes`, databases that fail in `test_databases`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 import requests
 
 from tests.gateway import Gateway, frames
@@ -23,66 +23,6 @@ def wait_until(check: Any, seconds: float, what: str) -> None:
     while not check():
         assert time.monotonic() < end, what
         time.sleep(0.2)
-
-
-def test_a_killed_worker_loses_no_receipt_and_keeps_no_hold(gateway: Gateway) -> None:
-    _, key = gateway.account("5")
-    lost: list[str] = []
-    whole: list[tuple[str, Any]] = []
-
-    def stream(place: int) -> None:
-        try:
-            model = "sandbox/slow-8000" if place % 4 == 0 else "sandbox/tokens-30"
-            answer = gateway.chat(model, "words " * 50, key, stream=True)
-            seen = frames(answer)
-            if seen and seen[-1] == "[DONE]":
-                whole.append((answer.headers["x-generation-id"], answer))
-            else:
-                lost.append("cut")
-        except requests.RequestException:
-            lost.append("gone")
-
-    with ThreadPoolExecutor(20) as threads:
-        running = [threads.submit(stream, place) for place in range(20)]
-        time.sleep(2)
-        busiest = max(gateway.worker_pids(), key=lambda pid: len(psutil.Process(pid).net_connections()))
-        os.kill(busiest, signal.SIGKILL)
-        killed = time.monotonic()
-        for one in running:
-            one.result()
-    assert lost and whole, "some must be hit and some must live for the test to mean something"
-    for identity, _ in whole:
-        receipt = gateway.get("/v1/generation", key, params={"id": identity})
-        assert receipt.status_code == 200 and receipt.json()["data"]["cost_usd"] > 0
-    wait_until(lambda: gateway.credits(key)["held"] == 0, 30 - (time.monotonic() - killed), "the holds came not back")
-    assert gateway.books()["ok"]
-    assert gateway.chat("sandbox/echo", key=key).status_code == 200
-
-
-def test_a_stopped_worker_keeps_its_holds(gateway: Gateway) -> None:
-    """A pause of ten seconds is no death."""
-    _, key = gateway.account("1")
-    with ThreadPoolExecutor(6) as threads:
-        running = [threads.submit(gateway.chat, "sandbox/slow-13000", "hi", key) for _ in range(6)]
-        wait_until(lambda: gateway.credits(key)["held"] > 0, 5, "no hold")
-        time.sleep(0.5)
-        held = gateway.credits(key)["held"]
-        stopped = gateway.worker_pids()[0]
-        os.kill(stopped, signal.SIGSTOP)
-        try:
-            end = time.monotonic() + 10
-            while time.monotonic() < end:
-                try:
-                    headers = {"x-api-key": key}
-                    credits = requests.get(f"{gateway.url}/v1/credits", headers=headers, timeout=0.5).json()
-                    assert credits["data"]["held"] == pytest.approx(float(held))
-                except requests.Timeout:
-                    pass  # the stopped worker took the connection
-                time.sleep(0.3)
-        finally:
-            os.kill(stopped, signal.SIGCONT)
-        assert [one.result().status_code for one in running] == [200] * 6
-    assert gateway.credits(key)["held"] == 0 and gateway.books()["ok"]
 
 
 def test_a_locked_database_stalls_no_stream(sqlite_gateway: Gateway) -> None:

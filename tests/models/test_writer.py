@@ -30,6 +30,10 @@ def add(n: int) -> int:
     return n * 2
 
 
+def put(n: int) -> None:
+    run("INSERT INTO note (n) VALUES (?) ON CONFLICT (n) DO NOTHING", n)  # harmless to run twice, as all writes must be
+
+
 def fail_after(n: int) -> None:
     add(n)
     raise ValueError("no")
@@ -116,3 +120,51 @@ def test_power_durability_and_the_end(db: str) -> None:
     writer.stop()
     assert all(ticket.wait(0) for ticket in tickets), "what was handed over is written before the end"
     assert len(notes()) == 100
+
+
+def test_a_disk_that_does_not_sync_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `power` nobody goes on before the disk has it; and nobody waits for ever."""
+    base.connect(f"sqlite:///{tmp_path / 'test.db'}", serving=True)
+    run("CREATE TABLE note (n BIGINT NOT NULL PRIMARY KEY)")
+    failures = [OSError("no"), OSError("no again")]
+
+    def sync(_: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    writer.start("power")
+    writer.write(put, 1, durable=True)
+    assert not failures and notes() == [1]
+    writer.stop()
+    base.disconnect()
+
+
+def test_a_bug_in_the_writer_leaves_nobody_waiting(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> bool:
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(writer.Writer, "_commit", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        writer.write(add, 1)
+    writer.write(add, 2)
+    assert notes() == [2], "and it goes on"
+
+
+def test_what_gave_up_waiting_is_not_kept(running: str) -> None:
+    if not running.startswith("sqlite"):
+        pytest.skip("only SQLite has one write lock for all")
+    other = sqlite3.connect(running.removeprefix("sqlite:///"), isolation_level=None)
+    base.database.execute_sql("PRAGMA busy_timeout = 0")
+    other.execute("BEGIN IMMEDIATE")
+    first = writer.submit(add, 0)
+    gevent.sleep(0.05)
+    for ticket in [writer.submit(add, n) for n in range(1, 300)]:
+        ticket.abandon()
+    kept = writer.submit(add, 300)
+    with gevent.Timeout(20):
+        while len(writer._writer._queue) > 1:  # type: ignore[union-attr]
+            gevent.sleep(0.05)
+    other.execute("ROLLBACK")
+    assert first.wait(5) and kept.wait(5) and notes() == [0, 300]
