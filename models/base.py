@@ -32,6 +32,7 @@ __all__ = [
     "database",
     "disconnect",
     "is_postgres",
+    "marks",
     "rows",
     "run",
     "session",
@@ -160,6 +161,11 @@ def _postgres(sql: str) -> str:
 def run(sql: str, *params: Any) -> Any:
     """Execute one statement, written with `?`; its cursor."""
     return database.execute_sql(_postgres(sql) if is_postgres() else sql, params)
+
+
+def marks(count: int, each: str = "?") -> str:
+    """Places for so many parameters, as they stand in a statement."""
+    return ", ".join([each] * count)
 
 
 def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:

@@ -88,11 +88,9 @@ def old(at: int) -> bool:
 
 def forget(at: int) -> int:
     """Remove some that are a day old; how many. What another call is just taking over is left to it."""
-    return int(
-        run(
-            "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE at <= ? ORDER BY at LIMIT ?"
-            f"{' FOR UPDATE SKIP LOCKED' if is_postgres() else ''})",
-            at - KEPT_MS,
-            BATCH,
-        ).rowcount
-    )
+    statement = _FORGET_UNLOCKED if is_postgres() else _FORGET
+    return int(run(statement, at - KEPT_MS, BATCH).rowcount)
+
+
+_FORGET = "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE at <= ? ORDER BY at LIMIT ?)"
+_FORGET_UNLOCKED = _FORGET[:-1] + " FOR UPDATE SKIP LOCKED)"

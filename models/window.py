@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from peewee import CompositeKey
 
-from .base import BigIntegerField, CharField, Row, is_postgres, rows, run
+from .base import BigIntegerField, CharField, Row, is_postgres, marks, rows, run
 
 
 class Window(Row):
@@ -74,8 +74,7 @@ def look(rules: Sequence[Rule], at: int) -> list[Look]:
     found = {
         (scope, rule): (int(opened), int(used), int(serial))
         for scope, rule, opened, used, serial in rows(
-            "SELECT scope, rule, opened_at, used, serial FROM rate_window"
-            f" WHERE scope IN ({', '.join('?' * len(scopes))})",
+            f"SELECT scope, rule, opened_at, used, serial FROM rate_window WHERE scope IN ({marks(len(scopes))})",
             *scopes,
         )
     }
@@ -105,7 +104,7 @@ def take(looks: Sequence[Look]) -> None:
     values = [(*one.use.rule[:2], one.opened_at, one.used + one.use.rule.amount, one.serial) for one in looks]
     run(
         "INSERT INTO rate_window (scope, rule, opened_at, used, serial)"
-        f" VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(values))}"
+        f" VALUES {marks(len(values), '(?, ?, ?, ?, ?)')}"
         " ON CONFLICT (scope, rule) DO UPDATE SET"
         " opened_at = excluded.opened_at, used = excluded.used, serial = excluded.serial",
         *(value for row in values for value in row),

@@ -21,7 +21,10 @@ MONEY = (
     "gateway/money.py", "gateway/billing/ledger.py", "gateway/billing/prices.py", "gateway/billing/books.py",
     "models/ledger.py", "models/window.py", "models/tally.py", "models/account.py",
 )  # fmt: skip
-DECIMALS = {"percent / 100", "left / one"}
+DECIMALS = {
+    "percent / 100", "left / one", "price.fees.get('request', Decimal(0)) / NANOS", "rate(rates, 'input') / 1000",
+    "rate(rates, 'output') / 1000",
+}  # fmt: skip
 """Divisions of Decimals."""
 
 SECRETS = {
@@ -60,7 +63,9 @@ def _called(node: ast.Call) -> str:
 
 
 def _constant(node: ast.AST) -> bool:
-    """Whether a piece of an f-string is made of the module's constants only (`_COLUMNS`)."""
+    """Whether a piece of an f-string is made of the module's constants only (`_COLUMNS`), or of places for parameters."""
+    if isinstance(node, ast.Call) and _called(node) == "marks":
+        return True
     names = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
     return all(name.strip("_").isupper() or name == "len" for name in names)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -107,7 +106,7 @@ def _wait_s(purse: book.Purse, at: int, floor: int) -> float | None:
     if purse.free + purse.held >= floor:
         return _SOON_S
     if purse.name == "budget" and purse.limit >= floor:
-        return max(_SOON_S + 1, math.ceil((purse.until - at) / 1000))
+        return max(_SOON_S + 1, -(-(purse.until - at) // 1000))
     return None
 
 
@@ -120,7 +119,7 @@ def _whose(call: Call, purse: book.Purse) -> str:
 
 
 def _local(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, config.current().timezone).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(at // 1000, config.current().timezone).isoformat(timespec="seconds")
 
 
 class Settlement(NamedTuple):
