@@ -123,7 +123,7 @@ def streamed(asked: Call, taken: Leg, stream: bytes) -> tuple[Feed, str]:
     if feed.fault is None:
         assert feed.tail is not None
         return feed, text + feed.tail.decode()
-    error = attempts.verdict([feed.fault], [taken], asked.dialect)
+    error = attempts.verdict([attempts.Failed(taken, feed.fault)], asked.dialect)
     return feed, text + bridge.DIALECTS[asked.dialect].error_frame(error, asked.request_id, b"".join(feed.out)).decode()
 
 

@@ -104,7 +104,7 @@ def _streamed(
     if feed.fault is not None:
         if want.error is None:
             return [f"a Fault: {feed.fault.cause} {feed.fault.message}"]
-        error = attempts.verdict([feed.fault], [taken], asked.dialect)
+        error = attempts.verdict([attempts.Failed(taken, feed.fault)], asked.dialect)
         text += bridge.DIALECTS[asked.dialect].error_frame(error, asked.request_id, text.encode()).decode()
         found = _told(asked, taken, feed.fault, want.error)
         if asked.dialect != one.dialect:
@@ -222,7 +222,7 @@ _ANTHROPIC_TYPES = {
 
 
 def _error_problems(one: Recording, asked: Call, taken: Leg, fault: Fault) -> list[str]:
-    error = attempts.verdict([fault], [taken], asked.dialect)
+    error = attempts.verdict([attempts.Failed(taken, fault)], asked.dialect)
     text = one.body.decode()
     want = told(one.status, text)
     if one.status == 529 and asked.dialect == "messages":
@@ -249,7 +249,7 @@ def _provider_words(found: Any) -> str:
 
 def _told(asked: Call, taken: Leg, fault: Fault, words: str | None) -> list[str]:
     """What is wrong with the error that a client is told."""
-    error = attempts.verdict([fault], [taken], asked.dialect)
+    error = attempts.verdict([attempts.Failed(taken, fault)], asked.dialect)
     speaks = bridge.DIALECTS[asked.dialect]
     found = _envelope(asked, error, json.loads(speaks.error(error, asked.request_id)))
     frame = speaks.error_frame(error, asked.request_id).decode()
