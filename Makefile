@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 BIN := .venv/bin
-WORKERS ?= auto
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 
 help:
 	@echo "make serve   install what runs the gateway, and run it on http://127.0.0.1:8080"
