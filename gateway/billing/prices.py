@@ -252,9 +252,10 @@ _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only",
 
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
-    if price is None:
+    if price is None or not _covers(leg, price):
         name = leg.public or ask.model
-        unheard = leg.channel.provider in book.current().providers  # a vendor all of whose models should be known
+        vendors = book.current().providers  # all of whose models should be known
+        unheard = price is None and leg.channel.provider in vendors
         said = "is not known here and has no price" if unheard else "has no price"
         return GatewayError(
             404 if unheard else 400,
@@ -292,6 +293,13 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
                 param=param,
             )
     return None
+
+
+def _covers(leg: Leg, price: Price) -> bool:
+    """Whether tokens have a price, as this leg's dialect counts them: what is sold by the image or the second only has
+    none, and is not free for it."""
+    counted = ("input", "output") if leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED else ("input",)
+    return price is FREE or all(bucket in price.rates for bucket in counted)
 
 
 def _billed(leg: Leg, price: Price, ask: Ask, dialect: str) -> tuple[Hosted, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +16,7 @@ import models.price
 from gateway import book
 from gateway.billing import prices
 from gateway.call import Ask, Hosted, Leg, Price, Weight
+from gateway.errors import GatewayError
 from gateway.neutral.reply import Usage
 from models import base, change, margin
 from tests import made
@@ -189,3 +192,24 @@ def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) 
     for name in ("maker/one", "one", "Maker/One"):
         price = prices.of_leg(other, name)
         assert price is not None and price.rates["input"] == 7_000 and price.version == "operator-5", name
+
+
+def test_what_is_sold_by_the_piece_is_not_free_by_the_token(db: str) -> None:
+    """A book's model with a price for images, or for input alone, is refused where tokens would cost nothing."""
+    row = {"mode": "image", "offers": [{"provider": "maker", "source": "x", "date": "2026-01-01"}]}
+    sold = ({"units": {"image": "0.04"}}, {"usd": {"input": "1"}}, {"usd": {"output": "1"}})
+    lines: list[dict[str, Any]] = [{"version": "t"}]
+    for number, price in enumerate(sold):
+        offer = {**row["offers"][0], "names": [f"m{number}"], **price}
+        lines.append({**row, "id": f"maker/m{number}", "offers": [offer]})
+    book.use(book.read("\n".join(map(json.dumps, lines)).encode()))
+    try:
+        for number in range(len(sold)):
+            with pytest.raises(GatewayError) as refused:
+                prices.attach([at("maker", f"m{number}")], Ask(model=f"maker/m{number}"), "chat")
+            assert refused.value.status == 400 and "prices set maker/m" in refused.value.message
+        embeds = replace(at("maker", "m1"), dialect="embeddings")
+        assert prices.attach([embeds], Ask(model="maker/m1"), "embeddings")
+        assert prices.attach([at("maker", "m0", free=True)], Ask(model="maker/m0"), "chat")
+    finally:
+        book.use(None)
