@@ -324,6 +324,11 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{field.rpartition('.')[2]}=drop" for field, _ in asked.lost))
 
 
+def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
+    """Nothing: no input is named by its address."""
+    return {}
+
+
 def encode(call: Call, leg: Leg) -> bytes:
     """The body for a leg."""
     source, target = NAMED[call.dialect], NAMED[leg.dialect]

@@ -1,5 +1,8 @@
 """All words that a call can come in, and who carries them to a provider: `dialects.bridge` what is chat, each modality
-its own. The rooms above ask here and need not know which it is."""
+its own. The rooms above ask here and need not know which it is.
+
+A modality is a module that has `NAMED` and the functions below, and a place in `_MODALITIES`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
 _MOST_LOSSES = 32
 
-NAMED: dict[str, Words] = {**bridge.SURFACES, **embeddings.NAMED}
+_MODALITIES = (embeddings,)
+
+_CARRIERS = {name: modality for modality in _MODALITIES for name in modality.NAMED}
+
+NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: m.NAMED[name] for name, m in _CARRIERS.items()}}
 """What clients speak."""
 
 UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
@@ -25,9 +32,7 @@ UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
 def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
     """The words in which a model that is asked in these dialects can be told a call, best first; () where none is of
     the kind."""
-    if call.dialect in embeddings.NAMED:
-        return embeddings.ways(call, dialects)
-    return bridge.ways(call, dialects)
+    return _CARRIERS.get(call.dialect, bridge).ways(call, dialects)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
@@ -36,23 +41,21 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     It goes into a header and onto the receipt: a name that no vendor would give a field is not repeated, nor are
     hundreds of them.
     """
-    found = embeddings.screen(call, leg) if call.dialect in embeddings.NAMED else bridge.screen(call, leg)
+    found = _CARRIERS.get(call.dialect, bridge).screen(call, leg)
     told = tuple(dict.fromkeys(loss if _LOSS.fullmatch(loss) else _OTHER for loss in found))
     return told if len(told) <= _MOST_LOSSES else (*told[:_MOST_LOSSES], _OTHER)
 
 
 def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
     """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
-    return {} if call.dialect in embeddings.NAMED else bridge.to_fetch(call, leg)
+    return _CARRIERS.get(call.dialect, bridge).to_fetch(call, leg)
 
 
 def encode(call: Call, leg: Leg) -> bytes:
     """The body for a leg."""
-    return embeddings.encode(call, leg) if call.dialect in embeddings.NAMED else bridge.encode(call, leg)
+    return _CARRIERS.get(call.dialect, bridge).encode(call, leg)
 
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A whole reply for the client; fills the meter. Raises Fault."""
-    if call.dialect in embeddings.NAMED:
-        return embeddings.whole(call, leg, body, meter)
-    return bridge.whole(call, leg, body, meter)
+    return _CARRIERS.get(call.dialect, bridge).whole(call, leg, body, meter)
