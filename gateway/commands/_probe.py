@@ -200,7 +200,7 @@ def _answered(call: Call, leg: Leg) -> Meter:
         with sensible():
             if not call.ask.stream:
                 meter = Meter()
-                words.whole(call, leg, read(wire, _MOST_READ), meter)
+                words.carrier(call).whole(call, leg, read(wire, _MOST_READ), meter)
                 return meter
             feed = bridge.feed(call, leg)
             while feed.tail is None:

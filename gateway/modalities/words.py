@@ -1,13 +1,14 @@
 """All words that a call can come in, and who carries them to a provider: `dialects.bridge` what is chat, each modality
 its own. The rooms above ask here and need not know which it is.
 
-A modality is a module that has `NAMED` and the functions below, and a place in `_MODALITIES`.
+A modality is a module that is a `Carrier`, names the words that clients speak, and has a place in `_MODALITIES`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
@@ -18,21 +19,41 @@ _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
 _MOST_LOSSES = 32
 
-_MODALITIES = (embeddings,)
 
-_CARRIERS = {name: modality for modality in _MODALITIES for name in modality.NAMED}
+class Carrier(Protocol):
+    """What knows a kind of call in all its words."""
 
-NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: m.NAMED[name] for name, m in _CARRIERS.items()}}
+    def ways(self, call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+        """The words in which a model that is asked in these dialects can be told a call, best first; () where none is
+        of the kind."""
+
+    def screen(self, call: Call, leg: Leg) -> tuple[str, ...]:
+        """What a leg would lose of this call, as `field=drop`. Raises Refused."""
+
+    def to_fetch(self, call: Call, leg: Leg) -> dict[str, str]:
+        """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
+
+    def encode(self, call: Call, leg: Leg) -> bytes:
+        """The body for a leg."""
+
+    def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
+        """A whole reply for the client; fills the meter. Raises Fault."""
+
+
+_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings),)
+
+_CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
+
+NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
 UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
 """What providers take."""
 
 
-def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
-    """The words in which a model that is asked in these dialects can be told a call, best first; () where none is of
-    the kind."""
-    return _CARRIERS.get(call.dialect, bridge).ways(call, dialects)
+def carrier(call: Call) -> Carrier:
+    """Who carries a call."""
+    return _CARRIERS.get(call.dialect, bridge)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:
@@ -41,21 +62,6 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     It goes into a header and onto the receipt: a name that no vendor would give a field is not repeated, nor are
     hundreds of them.
     """
-    found = _CARRIERS.get(call.dialect, bridge).screen(call, leg)
+    found = carrier(call).screen(call, leg)
     told = tuple(dict.fromkeys(loss if _LOSS.fullmatch(loss) else _OTHER for loss in found))
     return told if len(told) <= _MOST_LOSSES else (*told[:_MOST_LOSSES], _OTHER)
-
-
-def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
-    """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
-    return _CARRIERS.get(call.dialect, bridge).to_fetch(call, leg)
-
-
-def encode(call: Call, leg: Leg) -> bytes:
-    """The body for a leg."""
-    return _CARRIERS.get(call.dialect, bridge).encode(call, leg)
-
-
-def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
-    """A whole reply for the client; fills the meter. Raises Fault."""
-    return _CARRIERS.get(call.dialect, bridge).whole(call, leg, body, meter)

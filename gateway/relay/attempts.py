@@ -199,7 +199,7 @@ def outbound(call: Call, leg: Leg) -> Outbound:
         dialect=leg.dialect,
         model=leg.model,
         path=words.UPSTREAM[leg.dialect].path(leg.model, call.ask.stream) + call.below,
-        body=words.encode(call, leg),
+        body=words.carrier(call).encode(call, leg),
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,

@@ -88,7 +88,7 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
                     try:
                         raw = _read_success(wire, leg)
                         with sensible():
-                            body = words.whole(call, leg, raw, meter)
+                            body = words.carrier(call).whole(call, leg, raw, meter)
                     finally:
                         wire.close()
             except Fault:

@@ -93,7 +93,7 @@ def _each(look: Callable[[str], _T], urls: list[str], seconds: float) -> list[_T
 def fetch(call: Call, leg: Leg) -> None:
     """Put what a leg needs in its body, and is not there yet, into `call.fetched`. Raises Fault, which names the
     field: the caller can mend it, so no other leg is tried."""
-    wanted = {url: kind for url, kind in words.to_fetch(call, leg).items() if url not in call.fetched}
+    wanted = {url: kind for url, kind in words.carrier(call).to_fetch(call, leg).items() if url not in call.fetched}
     if not wanted:
         return
     fields = _fields(call)

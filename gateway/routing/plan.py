@@ -79,7 +79,7 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
         dialects = spoken(channel, upstream)
         if call.below and (call.dialect not in dialects or channel.provider == "sandbox"):
             continue
-        for dialect in words.ways(call, dialects):
+        for dialect in words.carrier(call).ways(call, dialects):
             profile = profiles.of(channel.provider, upstream, dialect)
             leg = Leg(channel=channel, model=upstream, dialect=dialect, public=public, profile=profile)
             try:

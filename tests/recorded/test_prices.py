@@ -107,7 +107,7 @@ def _metered(dialect: str, one: dict[str, Any]) -> Usage | None:
         values = one["request"].get("json") or {"input": "hi"}
         asked = made.call("embeddings", "ours", json.dumps(values).encode(), words.NAMED["embeddings"].ask(values))
         meter = Meter()
-        words.whole(asked, made.leg("embeddings", "m", prices.FREE, secret="s"), payload, meter)
+        words.carrier(asked).whole(asked, made.leg("embeddings", "m", prices.FREE, secret="s"), payload, meter)
         return meter.usage
     asked, taken = call(dialect, {"model": "m", "messages": [], "contents": [], "input": "hi"}), leg(dialect)
     if one["kind"] != "sse":
