@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
@@ -28,10 +27,11 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from . import config, ids
 from .clock import monotonic
-from .dialects import anthropic, gemini, openai_chat
+from .dialects import openai_chat
 from .errors import GatewayError
 from .relay import watch
-from .relay.load import load, refusal
+from .relay.load import load
+from .turnstile import READ_BYTES, Turnstile, refused
 
 _log = logging.getLogger("gateway.server")
 
@@ -41,12 +41,6 @@ with bytes unread takes its last answer with it."""
 
 _UNREAD_BYTES = 1 << 16
 """Most of a body that nobody wanted which is read to get to the next request."""
-
-
-_LENGTH = re.compile(rb"\ncontent-length: *(\d{1,8}) *(?:\r|$)")
-
-_SPOKEN = ((b"/v1/messages", anthropic), (b"/v1beta/", gemini))
-"""Beginnings of paths whose errors are not OpenAI's."""
 
 
 class _Late(Exception):
@@ -71,17 +65,38 @@ IDLE_S = 1.0
 on its way, and its answer says that the connection closes."""
 
 
+turnstile = Turnstile()
+
+
 class _Listener(StreamServer):  # type: ignore[misc]
-    """A listener that takes a few connections at each turn of the loop, so that idle workers get their share, and many
-    when the worker is full, so that they are refused soon. gunicorn would set it to one."""
+    """A listener that takes a few connections at a turn of the loop, so that idle workers get their share, and twice as
+    many each time when more were waiting. gunicorn would set it to one."""
 
-    @property
-    def max_accept(self) -> int:
-        return 100 if load.full else 8
+    FEW, MANY = 8, 64
+    max_accept = FEW
+    _taken = 0
 
-    @max_accept.setter
-    def max_accept(self, _: int) -> None:
-        """As gunicorn does, in vain."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "max_accept" or value > 1:  # as gunicorn does, in vain
+            super().__setattr__(name, value)
+
+    def start(self) -> None:
+        super().start()
+        turnstile.listen(self.socket.fileno(), self._do_read)
+
+    def close(self) -> None:
+        turnstile.close()
+        super().close()
+
+    def _do_read(self) -> None:
+        self._taken = 0
+        super()._do_read()
+        self.max_accept = self.FEW if self._taken < self.max_accept else min(2 * self.max_accept, self.MANY)
+
+    def do_handle(self, client: Any, addr: Any) -> None:
+        self._taken += 1
+        turnstile.wait(client)
+        super().do_handle(client, addr)
 
 
 ggevent.StreamServer = _Listener
@@ -89,10 +104,6 @@ ggevent.StreamServer = _Listener
 
 class Worker(GeventWorker):  # type: ignore[misc]
     """A gevent worker that finishes what runs when it stops, and does not wait for idle connections."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._idle: dict[int, tuple[Any, float]] = {}  # socket, and since when
 
     def init_signals(self) -> None:
         """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""
@@ -114,20 +125,18 @@ class Worker(GeventWorker):  # type: ignore[misc]
         `keepalive`; a head that has begun must end within the time in which a body's bytes must come."""
         client.setblocking(1)
         handle = client.fileno()
-        self._idle[handle] = client, monotonic()
         name = listener.getsockname()  # now: a worker that stops closes it before its connections
         parser = get_parser(self.cfg, client, addr)
         refused = False
         try:
             while _comes(parser, client, self.cfg.keepalive):
-                if load.full and _refused(parser, client):
-                    continue
                 with gevent.Timeout(config.current().body_s, _Late()):
                     req = next(parser)
                 self.handle_request(name, req, client, addr)
                 refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
                 if refused:
                     break
+                turnstile.wait(client)
         except (StopIteration, http.NoMoreData):
             refused = bool(getattr(getattr(parser.mesg, "body", None), "failed", False))
         except OSError:
@@ -136,20 +145,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self.handle_error(None, client, addr, error)
             refused = True
         finally:
-            self._idle.pop(handle, None)
+            turnstile.take(handle)
             if refused:
                 _linger(client)
             util.close(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        handle = sock.fileno()
-        self._idle.pop(handle, None)
         sock.settimeout(config.current().whole_s)  # for an answer that nobody takes
-        try:
-            with load:
-                return super().handle_request(listener_name, req, sock, addr)
-        finally:
-            self._idle[handle] = sock, monotonic()
+        with load:
+            return super().handle_request(listener_name, req, sock, addr)
 
     def _stop_politely(self) -> None:
         while self.alive:
@@ -159,12 +163,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
         told = False
         while True:
             now = monotonic()
-            for sock, since in list(self._idle.values()):
-                if now - since > IDLE_S:
-                    try:
-                        sock.shutdown(2)
-                    except OSError:
-                        pass  # it was closed already
+            for client in turnstile.since(now - IDLE_S):
+                try:
+                    client.shutdown(2)
+                except OSError:
+                    pass  # it was closed already
             if now >= tell_at and not told:
                 told = True
                 watch.stop()
@@ -191,42 +194,27 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
 
 def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
-    """Wait for the first byte of a request; False if none comes. What was sent with the last one is here already."""
-    if not parser.unreader.buf.tell():
+    """Wait for the beginning of a request that is to be read; False if none comes. What was sent with the last one is
+    here already."""
+    handle, until = client.fileno(), monotonic() + keepalive_s
+    while not parser.unreader.buf.tell():
         try:
-            wait_read(client.fileno(), keepalive_s)
+            wait_read(handle, max(0.0, until - monotonic()))
+            data = client._sock.recv(READ_BYTES)
         except TimeoutError:
             return False
-    return True
-
-
-def _refused(parser: Any, client: Any) -> bool:
-    """Refuse a call of a full worker before it is even parsed: that costs a fiftieth of a call, and parsing it a sixth.
-
-    Only what has come whole and could not be read in two ways; all else is read, and refused at the door.
-    """
-    if parser.unreader.buf.tell():
-        return False
-    data: bytes = client.recv(_UNREAD_BYTES)
-    head, end, body = data.partition(b"\r\n\r\n")
-    lowered = head.lower()
-    length = _LENGTH.findall(lowered)
-    if (
-        not (end and head.startswith(b"POST /v1") and head.find(b" HTTP/1.1\r\n") == head.find(b"\r\n") - 9)
-        or len(length) != 1 or lowered.count(b"content-length") != 1 or int(length[0]) != len(body)
-        or any(word in lowered for word in (b"transfer-encoding", b"\nconnection:", b"\nexpect:", b"\nupgrade:"))
-    ):  # fmt: skip
-        parser.unreader.unread(data)
-        return False
-    error = refusal()
-    words = next((words for path, words in _SPOKEN if head.startswith(path, 5)), openai_chat)
-    request_id = ids.new("req_")
-    said = words.error(error, request_id)
-    client.sendall(
-        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
-        b"Access-Control-Allow-Origin: *\r\nRetry-After: %d\r\nx-should-retry: true\r\nx-request-id: %s\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (error.retry_after or 1, request_id.encode(), len(said), said)
-    )
+        except BlockingIOError:
+            continue  # it was refused before its turn came
+        if not data:
+            return False
+        if load.full and (answer := refused(data)):
+            turnstile.take(handle)
+            client.sendall(answer)
+            turnstile.wait(client)
+            until = monotonic() + keepalive_s
+        else:
+            parser.unreader.unread(data)
+    turnstile.take(handle)
     return True
 
 
@@ -280,14 +268,17 @@ class _Master(Arbiter):  # type: ignore[misc]
 
     def manage_workers(self) -> None:
         """As gunicorn's, but old workers are told to go once all new ones serve, and one that still finishes long calls
-        takes no other's place."""
+        takes no other's place. New ones start one after another: a start computes for a second, and calls go on."""
         going = [pid for pid, worker in self.WORKERS.items() if worker.age <= self._last_going]
         if not going:
             super().manage_workers()
             return
-        for _ in range(self.num_workers + len(going) - len(self.WORKERS)):
+        new = [worker for pid, worker in self.WORKERS.items() if pid not in going]
+        if not all(_serves(worker) for worker in new):
+            return
+        if len(new) < self.num_workers:
             self.spawn_worker()
-        if all(_serves(worker) for pid, worker in self.WORKERS.items() if pid not in going):
+        else:
             for pid in going:
                 self.kill_worker(pid, signal.SIGTERM)  # again and again: one that was just starting did not hear it
 

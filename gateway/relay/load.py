@@ -9,6 +9,7 @@ what was taken is served by a worker that is full, not drowned.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import thread_time
 
 import gevent
@@ -36,12 +37,16 @@ _LEAST = 32
 
 
 class Load:
-    """Calls in hand, and the most that are taken. `look` is done every LOOK_S; `with load:` counts a call."""
+    """Calls in hand, and the most that are taken. `look` is done every LOOK_S; `with load:` counts a call.
+
+    tell: is told when there begins to be a bound, and when there is none any more.
+    """
 
     def __init__(self) -> None:
         self.running = 0
         self.most = MOST
         self._long_s = 0.0  # of the long turns in a row
+        self.tell: Callable[[bool], None] = lambda there_is: None
 
     def __enter__(self) -> None:
         self.running += 1
@@ -63,17 +68,19 @@ class Load:
         """See how much a turn of the loop computes, and move the bound."""
         began = thread_time()
         gevent.sleep(0)
-        turn_s = thread_time() - began
+        before, self.most = self.most, self._moved(thread_time() - began)
+        if (before < MOST) is not (self.most < MOST):
+            self.tell(self.most < MOST)
+
+    def _moved(self, turn_s: float) -> int:
         if turn_s <= _LONG_S:
             self._long_s = 0.0
-            self.most = min(MOST, self.most + max(1, self.most // 20))
-            return
+            return min(MOST, self.most + max(1, self.most // 20))
         again = self._long_s > 0
         self._long_s += turn_s
         if self.most < MOST or (again and self._long_s > _PATIENCE_S):
-            self.most = max(_LEAST, int(self.running * _LONG_S / turn_s))  # a turn is as long as there are calls
-        elif turn_s > _STUCK_S:
-            self.most = min(MOST, max(_LEAST, self.running))
+            return max(_LEAST, int(self.running * _LONG_S / turn_s))  # a turn is as long as there are calls
+        return min(MOST, max(_LEAST, self.running)) if turn_s > _STUCK_S else MOST
 
 
 load = Load()

@@ -1,17 +1,11 @@
-"""When a worker takes no more calls, and how it says so."""
+"""When a worker takes no more calls."""
 
 from __future__ import annotations
 
-import json
-import socket
 import time
 
 import gevent
-import pytest
-from gunicorn.config import Config
-from gunicorn.http import get_parser
 
-from gateway import server
 from gateway.relay.load import MOST, Load
 
 
@@ -53,47 +47,3 @@ def test_few_calls_are_never_too_many() -> None:
     for _ in range(3):
         long_turn(load)
     assert not load.full
-
-
-BODY = b'{"model": "m", "messages": []}'
-
-
-def ask(sock: socket.socket, path: str, body: bytes = BODY, extra: str = "") -> None:
-    sock.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n{extra}\r\n".encode() + body)
-
-
-@pytest.mark.parametrize(
-    ("path", "error_type"),
-    [("/v1/chat/completions", "api_error"), ("/v1/messages", "api_error"), ("/v1beta/models/m:x", None)],
-)
-def test_a_full_worker_refuses_before_it_parses(path: str, error_type: str | None) -> None:
-    ours, clients = socket.socketpair()
-    with ours, clients:
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
-        ask(clients, path)
-        assert server._refused(parser, ours)
-        head, _, body = clients.recv(4096).decode().partition("\r\n\r\n")
-        assert head.startswith("HTTP/1.1 503 ") and "Retry-After: 1" in head and "x-should-retry: true" in head
-        assert f"Content-Length: {len(body)}" in head
-        error = json.loads(body)["error"]
-        assert error["message"] and (error_type is None or error["type"] == error_type)
-
-
-@pytest.mark.parametrize(
-    ("body", "extra"),
-    [
-        (BODY[:5], ""),  # not all is here
-        (BODY + b"POST /v1/chat/completions HTTP/1.1\r\n", ""),  # more than one is
-        (BODY, "Transfer-Encoding: chunked\r\n"),
-        (BODY, "Content-Length: 5\r\n"),
-        (BODY, "Content-Length : 5\r\n"),
-        (BODY, "Connection: close\r\n"),
-    ],
-)
-def test_what_could_be_read_in_two_ways_is_left_to_the_parser(body: bytes, extra: str) -> None:
-    ours, clients = socket.socketpair()
-    with ours, clients:
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
-        ask(clients, "/v1/chat/completions", body, extra)
-        assert not server._refused(parser, ours)
-        assert parser.unreader.buf.getvalue().startswith(b"POST /v1/chat/completions"), "nothing of it is lost"
