@@ -31,7 +31,7 @@ from .dialects import openai_chat
 from .errors import GatewayError
 from .relay import watch
 from .relay.load import load
-from .turnstile import READ_BYTES, Turnstile, refused
+from .turnstile import READ_BYTES, Turnstile, refusal_at, refused, spares
 
 _log = logging.getLogger("gateway.server")
 
@@ -88,10 +88,13 @@ class _Listener(StreamServer):  # type: ignore[misc]
         turnstile.close()
         super().close()
 
-    def _do_read(self) -> None:
+    def _do_read(self) -> bool:
+        """Take some; True where more may be waiting."""
         self._taken = 0
         super()._do_read()
-        self.max_accept = self.FEW if self._taken < self.max_accept else min(2 * self.max_accept, self.MANY)
+        more = self._taken == self.max_accept
+        self.max_accept = min(2 * self.max_accept, self.MANY) if more else self.FEW
+        return more
 
     def do_handle(self, client: Any, addr: Any) -> None:
         self._taken += 1
@@ -130,11 +133,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         refused = False
         try:
             while _comes(parser, client, self.cfg.keepalive):
+                welcome = turnstile.welcome(handle)
+                turnstile.take(handle)
                 with gevent.Timeout(config.current().body_s, _Late()):
                     req = next(parser)
-                self.handle_request(name, req, client, addr)
+                if welcome or spares(req.method, req.path):
+                    self.handle_request(name, req, client, addr)
+                else:
+                    client.sendall(refusal_at(req.path.encode("latin-1")))
                 refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
-                if refused:
+                if refused or (not welcome and req.should_close()):
                     break
                 turnstile.wait(client)
         except (StopIteration, http.NoMoreData):
@@ -207,14 +215,13 @@ def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
             continue  # it was refused before its turn came
         if not data:
             return False
-        if load.full and (answer := refused(data)):
+        if not turnstile.welcome(handle) and (answer := refused(data)):
             turnstile.take(handle)
             client.sendall(answer)
             turnstile.wait(client)
             until = monotonic() + keepalive_s
         else:
             parser.unreader.unread(data)
-    turnstile.take(handle)
     return True
 
 

@@ -53,14 +53,15 @@ class Turnstile:
         self._called: set[int] = set()  # those that have a place, and whose readers have not come yet
         self._look_at = 0.0
 
-    def listen(self, handle: int, accept: Callable[[], None]) -> None:
-        """handle: the socket of new connections · accept: takes some of them, and has each `wait` here."""
+    def listen(self, handle: int, accept: Callable[[], bool]) -> None:
+        """handle: the socket of new connections · accept: takes some of them, has each `wait` here, and says whether
+        there may be more."""
         self._listens, self._accept = handle, accept
 
     def close(self) -> None:
         """Before that socket is closed: the master has it too, so it would be told of for ever."""
         self._leave(self._listens)
-        self._listens = -1
+        self._listens, self._accept = -1, _no_one
 
     def wait(self, client: Any) -> None:
         """Nothing of the next request was read yet."""
@@ -68,6 +69,10 @@ class Turnstile:
         self._waiting[handle] = client, monotonic()
         if self._ready is not None:
             self._ready.register(handle, select.EPOLLIN)
+
+    def welcome(self, handle: int) -> bool:
+        """Whether there is a place for its call."""
+        return handle in self._called or not load.full
 
     def take(self, handle: int) -> None:
         """Its next request is read by who calls this, or it is to be closed."""
@@ -92,8 +97,8 @@ class Turnstile:
             self._ready = None
             self._called.clear()
             return
-        if self._listens >= 0:
-            self._accept()
+        while self._accept():
+            pass
         self._ready = _epoll()
         for handle in (self._listens, *self._waiting) if self._listens >= 0 else self._waiting:
             self._ready.register(handle, select.EPOLLIN)
@@ -101,7 +106,6 @@ class Turnstile:
             if handle != self._listens:
                 self._called.add(handle)
                 self._leave(handle)
-        load.most = max(load.most, load.running + len(self._called))
         greenlet.settrace(self._switched)
 
     def _switched(self, *_: object) -> None:
@@ -139,14 +143,15 @@ class Turnstile:
                 self._leave(handle)  # it has left, as its reader will see
 
 
-def _no_one() -> None:
+def _no_one() -> bool:
     """There are no new connections."""
+    return False
 
 
 def refused(data: bytes) -> bytes | None:
     """The answer to a request that a full worker does not take, or None where it must be read first.
 
-    Only what has come whole and could not be read in two ways; all else is read, and refused at the door.
+    Only what has come whole and could not be read in two ways; of all else the head is read before it is refused.
     """
     head, end, body = data.partition(b"\r\n\r\n")
     lowered = head.lower()
@@ -157,8 +162,18 @@ def refused(data: bytes) -> bytes | None:
         or any(word in lowered for word in (b"transfer-encoding", b"\nconnection:", b"\nexpect:", b"\nupgrade:"))
     ):  # fmt: skip
         return None
+    return refusal_at(head[5:])
+
+
+def spares(method: str, path: str) -> bool:
+    """Whether a full worker answers this all the same: what is no call, and costs next to nothing."""
+    return method == "OPTIONS" or not path.startswith("/v1")
+
+
+def refusal_at(path: bytes) -> bytes:
+    """What a call is told, in the words that are spoken there."""
     error = refusal()
-    words = next((words for path, words in _SPOKEN if head.startswith(path, 5)), openai_chat)
+    words = next((words for beginning, words in _SPOKEN if path.startswith(beginning)), openai_chat)
     request_id = ids.new("req_")
     said = words.error(error, request_id)
     return (

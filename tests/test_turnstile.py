@@ -23,9 +23,16 @@ def call(path: str = "/v1/chat/completions", body: bytes = BODY, extra: str = ""
 
 
 @pytest.fixture
-def full() -> Iterator[Turnstile]:
-    """The turnstile of a worker that takes no more."""
+def stile(monkeypatch: pytest.MonkeyPatch) -> Turnstile:
+    """The worker's."""
     stile = Turnstile()
+    monkeypatch.setattr(server, "turnstile", stile)
+    return stile
+
+
+@pytest.fixture
+def full(stile: Turnstile) -> Iterator[Turnstile]:
+    """The same, of a worker that takes no more."""
     loads.load.most = loads.load.running
     stile.bound(True)
     yield stile
@@ -104,9 +111,8 @@ def test_a_connection_whose_request_is_being_read_is_not_looked_at(full: Turnsti
             client._sock.recv(1, turnstile.MSG_PEEK)
 
 
-def test_who_came_before_there_was_a_bound_is_taken() -> None:
+def test_who_came_before_there_was_a_bound_is_taken(stile: Turnstile) -> None:
     pairs = [socket.socketpair() for _ in range(3)]
-    stile = Turnstile()
     for ours, client in pairs[:2]:
         stile.wait(ours)
         client.sendall(call())

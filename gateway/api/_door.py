@@ -28,7 +28,7 @@ from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
-from ..relay.load import MOST, load, refusal
+from ..relay.load import MOST, load
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
@@ -65,8 +65,6 @@ def admit() -> Response | None:
         return _preflight()
     if request.endpoint is None or request.endpoint in PUBLIC:
         return None
-    if load.over:
-        raise refusal()
     caller = keys.identify(_key())
     if caller.addresses:
         forwarded, trusted = request.headers.get("X-Forwarded-For", ""), config.current().trusted_proxies

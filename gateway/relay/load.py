@@ -59,11 +59,6 @@ class Load:
         """Whether there is no room for one more call."""
         return self.running >= self.most
 
-    @property
-    def over(self) -> bool:
-        """Whether there was none for the last one, which is counted already."""
-        return self.running > self.most
-
     def look(self) -> None:
         """See how much a turn of the loop computes, and move the bound."""
         began = thread_time()
