@@ -17,16 +17,14 @@ from typing import Any
 
 import gevent
 from gevent.server import StreamServer
-from gevent.socket import wait_read
 from gunicorn import glogging, util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import errors as http
-from gunicorn.http import get_parser
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import config, ids
+from . import config, ids, inbound
 from .clock import monotonic
 from .dialects import anthropic, gemini, openai_chat
 from .errors import GatewayError
@@ -116,15 +114,21 @@ class Worker(GeventWorker):  # type: ignore[misc]
         handle = client.fileno()
         self._idle[handle] = client, monotonic()
         name = listener.getsockname()  # now: a worker that stops closes it before its connections
-        parser = get_parser(self.cfg, client, addr)
+        parser = inbound.Parser(self.cfg, client, addr)
+        common = inbound.base(self.cfg, name, addr)
         refused = False
         try:
             while _comes(parser, client, self.cfg.keepalive):
                 if load.full and _refused(parser, client):
                     continue
-                with gevent.Timeout(config.current().body_s, _Late()):
+                if parser.headed:
                     req = next(parser)
-                self.handle_request(name, req, client, addr)
+                else:
+                    with gevent.Timeout(config.current().body_s, _Late()):
+                        req = next(parser)
+                if not self.answered(common, req, client):
+                    refused = req.body.failed
+                    break
                 refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
                 if refused:
                     break
@@ -141,15 +145,28 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 _linger(client)
             util.close(client)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+    def answered(self, common: dict[str, Any], request: inbound.Request, sock: Any) -> bool:
+        """Have the app answer a request. Whether the connection goes on. Raises OSError, and what happened below the
+        app before anything was said."""
         handle = sock.fileno()
         self._idle.pop(handle, None)
         sock.settimeout(config.current().whole_s)  # for an answer that nobody takes
+        answer = inbound.Answer(request, sock, closes=not self.alive)
         try:
             with load:
-                return super().handle_request(listener_name, req, sock, addr)
+                inbound.serve(self.wsgi, common, request, answer)
+        except OSError:
+            raise
+        except (gevent.GreenletExit, SystemExit):  # this worker ends
+            return False
+        except Exception as error:
+            if not answer.begun:
+                raise
+            _log.error("an answer broke off: %s", type(error).__name__, exc_info=error)
+            return False
         finally:
             self._idle[handle] = sock, monotonic()
+        return not answer.closes
 
     def _stop_politely(self) -> None:
         while self.alive:
@@ -191,13 +208,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
 
 def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
-    """Wait for the first byte of a request; False if none comes. What was sent with the last one is here already."""
-    if not parser.unreader.buf.tell():
+    """Wait for the beginning of a request; False if none comes. What was sent with the last one is here already."""
+    if not parser.unreader.held:
+        client.settimeout(keepalive_s)
         try:
-            wait_read(client.fileno(), keepalive_s)
+            parser.unreader.held = client.recv(_UNREAD_BYTES)
         except TimeoutError:
             return False
-    return True
+    return bool(parser.unreader.held)
 
 
 def _refused(parser: Any, client: Any) -> bool:
@@ -205,9 +223,7 @@ def _refused(parser: Any, client: Any) -> bool:
 
     Only what has come whole and could not be read in two ways; all else is read, and refused at the door.
     """
-    if parser.unreader.buf.tell():
-        return False
-    data: bytes = client.recv(_UNREAD_BYTES)
+    data: bytes = parser.unreader.held
     head, end, body = data.partition(b"\r\n\r\n")
     lowered = head.lower()
     length = _LENGTH.findall(lowered)
@@ -216,8 +232,8 @@ def _refused(parser: Any, client: Any) -> bool:
         or len(length) != 1 or lowered.count(b"content-length") != 1 or int(length[0]) != len(body)
         or any(word in lowered for word in (b"transfer-encoding", b"\nconnection:", b"\nexpect:", b"\nupgrade:"))
     ):  # fmt: skip
-        parser.unreader.unread(data)
         return False
+    parser.unreader.held = b""
     error = refusal()
     words = next((words for path, words in _SPOKEN if head.startswith(path, 5)), openai_chat)
     request_id = ids.new("req_")

@@ -9,9 +9,8 @@ import time
 import gevent
 import pytest
 from gunicorn.config import Config
-from gunicorn.http import get_parser
 
-from gateway import server
+from gateway import inbound, server
 from gateway.relay.load import MOST, Load
 
 
@@ -69,8 +68,9 @@ def ask(sock: socket.socket, path: str, body: bytes = BODY, extra: str = "") -> 
 def test_a_full_worker_refuses_before_it_parses(path: str, error_type: str | None) -> None:
     ours, clients = socket.socketpair()
     with ours, clients:
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
+        parser = inbound.Parser(Config(), ours, ("127.0.0.1", 1))
         ask(clients, path)
+        assert server._comes(parser, ours, 1)
         assert server._refused(parser, ours)
         head, _, body = clients.recv(4096).decode().partition("\r\n\r\n")
         assert head.startswith("HTTP/1.1 503 ") and "Retry-After: 1" in head and "x-should-retry: true" in head
@@ -93,7 +93,8 @@ def test_a_full_worker_refuses_before_it_parses(path: str, error_type: str | Non
 def test_what_could_be_read_in_two_ways_is_left_to_the_parser(body: bytes, extra: str) -> None:
     ours, clients = socket.socketpair()
     with ours, clients:
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
+        parser = inbound.Parser(Config(), ours, ("127.0.0.1", 1))
         ask(clients, "/v1/chat/completions", body, extra)
+        assert server._comes(parser, ours, 1)
         assert not server._refused(parser, ours)
-        assert parser.unreader.buf.getvalue().startswith(b"POST /v1/chat/completions"), "nothing of it is lost"
+        assert parser.unreader.held.startswith(b"POST /v1/chat/completions"), "nothing of it is lost"
