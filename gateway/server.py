@@ -16,22 +16,20 @@ from typing import Any
 
 import gevent
 from gevent.server import StreamServer
-from gevent.socket import wait_read
 from gunicorn import glogging, util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import errors as http
-from gunicorn.http import get_parser
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import config, ids
+from . import config, ids, inbound
 from .clock import monotonic
 from .dialects import openai_chat
 from .errors import GatewayError
 from .relay import watch
 from .relay.load import load
-from .turnstile import READ_BYTES, Turnstile, refusal_at, refused, spares
+from .turnstile import Turnstile, refusal_at, refused, spares
 
 _log = logging.getLogger("gateway.server")
 
@@ -129,20 +127,28 @@ class Worker(GeventWorker):  # type: ignore[misc]
         client.setblocking(1)
         handle = client.fileno()
         name = listener.getsockname()  # now: a worker that stops closes it before its connections
-        parser = get_parser(self.cfg, client, addr)
+        parser = inbound.Parser(self.cfg, client, addr)
+        common = inbound.base(self.cfg, name, addr)
         refused = False
         try:
             while _comes(parser, client, self.cfg.keepalive):
                 welcome = turnstile.welcome(handle)
                 turnstile.take(handle)
-                with gevent.Timeout(config.current().body_s, _Late()):
+                if parser.headed:
                     req = next(parser)
-                if welcome or spares(req.method, req.path):
-                    self.handle_request(name, req, client, addr)
                 else:
+                    with gevent.Timeout(config.current().body_s, _Late()):
+                        req = next(parser)
+                if not welcome and not spares(req.method, req.path):
                     client.sendall(refusal_at(req.path.encode("latin-1")))
+                    goes_on = not req.closes
+                else:
+                    goes_on = self.answered(common, req, client)
+                if not goes_on:
+                    refused = req.body.failed or not welcome
+                    break
                 refused = not parser.finish_body(monotonic() + config.current().body_s, _UNREAD_BYTES)
-                if refused or (not welcome and req.should_close()):
+                if refused:
                     break
                 turnstile.wait(client)
         except (StopIteration, http.NoMoreData):
@@ -158,10 +164,24 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 _linger(client)
             util.close(client)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+    def answered(self, common: dict[str, Any], request: inbound.Request, sock: Any) -> bool:
+        """Have the app answer a request. Whether the connection goes on. Raises OSError, and what happened below the
+        app before anything was said."""
         sock.settimeout(config.current().whole_s)  # for an answer that nobody takes
-        with load:
-            return super().handle_request(listener_name, req, sock, addr)
+        answer = inbound.Answer(request, sock, closes=not self.alive)
+        try:
+            with load:
+                inbound.serve(self.wsgi, common, request, answer)
+        except OSError:
+            raise
+        except (gevent.GreenletExit, SystemExit):  # this worker ends
+            return False
+        except Exception as error:
+            if not answer.begun:
+                raise
+            _log.error("an answer broke off: %s", type(error).__name__, exc_info=error)
+            return False
+        return not answer.closes
 
     def _stop_politely(self) -> None:
         while self.alive:
@@ -204,24 +224,21 @@ class Worker(GeventWorker):  # type: ignore[misc]
 def _comes(parser: Any, client: Any, keepalive_s: float) -> bool:
     """Wait for the beginning of a request that is to be read; False if none comes. What was sent with the last one is
     here already."""
-    handle, until = client.fileno(), monotonic() + keepalive_s
-    while not parser.unreader.buf.tell():
+    handle = client.fileno()
+    while not parser.unreader.held:
+        client.settimeout(keepalive_s)
         try:
-            wait_read(handle, max(0.0, until - monotonic()))
-            data = client._sock.recv(READ_BYTES)
+            data = client.recv(inbound.READ_BYTES)  # waits on where what came was refused before its turn
         except TimeoutError:
             return False
-        except BlockingIOError:
-            continue  # it was refused before its turn came
         if not data:
             return False
         if not turnstile.welcome(handle) and (answer := refused(data)):
             turnstile.take(handle)
             client.sendall(answer)
             turnstile.wait(client)
-            until = monotonic() + keepalive_s
         else:
-            parser.unreader.unread(data)
+            parser.unreader.held = data
     return True
 
 

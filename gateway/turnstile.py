@@ -21,12 +21,10 @@ from gevent import monkey
 from . import ids
 from .clock import monotonic
 from .dialects import anthropic, gemini, openai_chat
+from .inbound import READ_BYTES
 from .relay.load import load, refusal
 
 _log = logging.getLogger("gateway.turnstile")
-
-READ_BYTES = 1 << 16
-"""Most that is read of a connection at once."""
 
 _LOOK_S = 0.005
 """Time between two looks of a full worker at those who wait."""

@@ -9,9 +9,8 @@ import gevent
 import pytest
 from gevent import socket
 from gunicorn.config import Config
-from gunicorn.http import get_parser
 
-from gateway import server, turnstile
+from gateway import inbound, server, turnstile
 from gateway.relay import load as loads
 from gateway.turnstile import Turnstile, refused
 
@@ -73,9 +72,9 @@ def test_what_could_be_read_in_two_ways_is_left_to_the_parser(body: bytes, extra
         full.wait(ours)
         client.sendall(request)
         full.look()
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
+        parser = inbound.Parser(Config(), ours, ("127.0.0.1", 1))
         assert server._comes(parser, ours, 1)
-        assert parser.unreader.buf.getvalue() == request, "nothing of it is lost"
+        assert parser.unreader.held == request, "nothing of it is lost"
         full.take(ours.fileno())
 
 
@@ -83,7 +82,7 @@ def test_who_waits_is_refused_while_others_compute_and_then_goes_on(full: Turnst
     ours, client = socket.socketpair()
     with ours, client:
         full.wait(ours)
-        parser = get_parser(Config(), ours, ("127.0.0.1", 1))
+        parser = inbound.Parser(Config(), ours, ("127.0.0.1", 1))
         reader = gevent.spawn(server._comes, parser, ours, 5)
         gevent.sleep(0.01)
         client.sendall(call())
@@ -95,7 +94,7 @@ def test_who_waits_is_refused_while_others_compute_and_then_goes_on(full: Turnst
         loads.load.most = loads.MOST
         client.sendall(call())
         reader.join(2)
-        assert reader.value is True and parser.unreader.buf.getvalue() == call()
+        assert reader.value is True and parser.unreader.held == call()
         full.take(ours.fileno())
 
 
@@ -125,8 +124,8 @@ def test_who_came_before_there_was_a_bound_is_taken(stile: Turnstile) -> None:
         stile.look()
         assert client._sock.recv(4096).startswith(b"HTTP/1.1 503 ")
         for ours, _ in pairs[:2]:
-            parser = get_parser(Config(), ours, ("127.0.0.1", 1))
-            assert server._comes(parser, ours, 1) and parser.unreader.buf.getvalue() == call()
+            parser = inbound.Parser(Config(), ours, ("127.0.0.1", 1))
+            assert server._comes(parser, ours, 1) and parser.unreader.held == call()
     finally:
         stile.bound(False)
         loads.load.most = loads.MOST
