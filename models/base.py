@@ -43,7 +43,7 @@ __all__ = [
 database: Any = DatabaseProxy()
 
 _lite: sqlite3.Connection | None = None
-"""The one connection to SQLite: statements go to it directly, for peewee's own way to it costs more than many of them."""
+"""The one connection to SQLite. Statements go to it directly: peewee's own way there costs more than many of them."""
 
 DatabaseError = peewee.PeeweeException
 """What any statement, and `connect`, may raise."""

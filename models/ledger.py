@@ -219,7 +219,8 @@ def _purses(account_id: str, key_id: str, of_key: budget.Standing | None, taken:
     granted, spent, held = map(int, found[0][:3])
     purses = [Purse("account", granted, spent, held)]
     if found[0][3] is not None:
-        purses.append(Purse("key", *map(int, found[0][3:])))
+        limit, spent, held = map(int, found[0][3:])
+        purses.append(Purse("key", limit, spent, held))
     if of_key is not None:
         purses.append(Purse("budget", of_key.limit, of_key.spent, of_key.held + taken, of_key.per, of_key.until))
     return tuple(purses)
