@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
 from gateway import config, journal, rounds
 from gateway.access import idempotency
 from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
 from gateway.api import models as model_list
+from gateway.api._app import App
 from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
@@ -22,7 +21,7 @@ BLUEPRINTS = (
 )  # fmt: skip
 
 
-def create_app(settings: Settings, *, serving: bool = False) -> Flask:
+def create_app(settings: Settings, *, serving: bool = False) -> App:
     """The gateway as a WSGI app. serving: in a worker with an event loop, with its writer and its rounds."""
     config.use(settings)
     if serving:
@@ -37,9 +36,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     except base.DatabaseError:
         if not serving:  # a worker that starts while the database is away answers 503 until it is back
             raise
-    app = Flask("gateway", static_folder=None)
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
+    app = App("gateway")
     _door.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -42,6 +42,9 @@ __all__ = [
 
 database: Any = DatabaseProxy()
 
+_lite: sqlite3.Connection | None = None
+"""The one connection to SQLite. Statements go to it directly: peewee's own way there costs more than many of them."""
+
 DatabaseError = peewee.PeeweeException
 """What any statement, and `connect`, may raise."""
 
@@ -115,9 +118,12 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
             timeout=10,
             **{"connect_timeout": 5, "options": "-c statement_timeout=15000 -c lock_timeout=10000", **options},
         )
+    global _lite
     database.initialize(made)
+    _lite = None
     if not is_postgres():
         made.connect()
+        _lite = made.connection()
     elif not serving:  # who serves starts beside a server that is away, and answers when it is back
         made.connect()
         made.close()
@@ -125,12 +131,14 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
 
 def disconnect() -> None:
     """Close every connection of this process."""
+    global _lite
+    _lite = None
     if database.obj is not None:
         (database.close_all if is_postgres() else database.close)()
 
 
 def is_postgres() -> bool:
-    return not isinstance(database.obj, peewee.SqliteDatabase)
+    return _lite is None and not isinstance(database.obj, peewee.SqliteDatabase)
 
 
 def sqlite_version() -> tuple[int, ...] | None:
@@ -159,8 +167,17 @@ def _postgres(sql: str) -> str:
 
 
 def run(sql: str, *params: Any) -> Any:
-    """Execute one statement, written with `?`; its cursor."""
-    return database.execute_sql(_postgres(sql) if is_postgres() else sql, params)
+    """Execute one statement, written with `?`; its cursor. Raises DatabaseError."""
+    if _lite is None:
+        return database.execute_sql(_postgres(sql), params)
+    try:
+        return _lite.execute(sql, params)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):  # it did nothing, and no transaction has ended by it
+            return database.execute_sql(sql, params)
+        raise peewee.OperationalError(*error.args) from error
+    except sqlite3.Error as error:
+        raise getattr(peewee, type(error).__name__, peewee.DatabaseError)(*error.args) from error
 
 
 def marks(count: int, each: str = "?") -> str:

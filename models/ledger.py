@@ -210,12 +210,16 @@ def _set_aside(account_id: str, key_id: str, of_key: budget.Standing | None, amo
 
 def _purses(account_id: str, key_id: str, of_key: budget.Standing | None, taken: int = 0) -> tuple[Purse, ...]:
     """All that a call of this key is paid from. taken: held of the budget since it was looked at."""
-    account = rows("SELECT granted_nanos, spent_nanos, held_nanos FROM account WHERE id = ?", account_id)
-    granted, spent, held = map(int, account[0])
+    found = rows(
+        "SELECT a.granted_nanos, a.spent_nanos, a.held_nanos, k.limit_nanos, k.spent_nanos, k.held_nanos"
+        " FROM account a LEFT JOIN api_key k ON k.id = ? WHERE a.id = ?",
+        key_id,
+        account_id,
+    )
+    granted, spent, held = map(int, found[0][:3])
     purses = [Purse("account", granted, spent, held)]
-    key = rows("SELECT limit_nanos, spent_nanos, held_nanos FROM api_key WHERE id = ?", key_id)
-    if key and key[0][0] is not None:
-        limit, spent, held = map(int, key[0])
+    if found[0][3] is not None:
+        limit, spent, held = map(int, found[0][3:])
         purses.append(Purse("key", limit, spent, held))
     if of_key is not None:
         purses.append(Purse("budget", of_key.limit, of_key.spent, of_key.held + taken, of_key.per, of_key.until))
@@ -235,19 +239,29 @@ def release(hold_id: str, used_tokens: int = 0) -> int | None:
     return closed[0] if closed is not None else None
 
 
-def _close(hold_id: str, used_tokens: int) -> tuple[int, int | None] | None:
-    """The amount of a hold that is closed now, and the serial of its budget's period."""
+def _close(hold_id: str, used_tokens: int, cost: int = 0) -> tuple[int, int | None] | None:
+    """The amount of a hold that is closed now, and the serial of its budget's period. cost: is spent of it."""
     found = rows("SELECT account_id, key_id, amount_nanos, tokens, windows, budget FROM hold WHERE id = ?", hold_id)
     if not found or not run("DELETE FROM hold WHERE id = ?", hold_id).rowcount:
         return None
     account_id, key_id, amount, tokens, windows, period = found[0]
-    run("UPDATE account SET held_nanos = held_nanos - ? WHERE id = ?", amount, account_id)
-    run("UPDATE api_key SET held_nanos = held_nanos - ? WHERE id = ?", amount, key_id)
+    _move(account_id, key_id, -amount, cost)
     if period is not None:
         budget.give_back(key_id, period, amount)
     for scope, rule, serial in json.loads(windows) if windows else ():
         window.give_back(scope, rule, serial, tokens - used_tokens if rule == "tpm" else 1)
     return int(amount), period
+
+
+def _move(account_id: str, key_id: str, held: int, spent: int) -> None:
+    """Change what account and key hold, and have spent."""
+    for table, owner in (("account", account_id), ("api_key", key_id)):
+        run(
+            f"UPDATE {table} SET held_nanos = held_nanos + ?, spent_nanos = spent_nanos + ? WHERE id = ?",
+            held,
+            spent,
+            owner,
+        )
 
 
 def settle(
@@ -265,14 +279,13 @@ def settle(
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
-    closed = _close(values["id"], tokens_in + tokens_out)
+    closed = _close(values["id"], tokens_in + tokens_out, cost)
     if cost:
         if closed is None:  # its hold was given back meanwhile, and nobody knows its period any more
             budget.spend(key_id, cost)
+            _move(account_id, key_id, 0, cost)
         elif closed[1] is not None:
             budget.spend(key_id, cost, closed[1])
-        run("UPDATE account SET spent_nanos = spent_nanos + ? WHERE id = ?", cost, account_id)
-        run("UPDATE api_key SET spent_nanos = spent_nanos + ? WHERE id = ?", cost, key_id)
         _enter(account_id, "charge", -cost, values["id"], None, at)
     receipt.count(account_id, day, key_id, values["model"], tokens_in, tokens_out, cost)
     for kind, known, upstream_id, channel_id in pins:

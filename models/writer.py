@@ -25,7 +25,7 @@ import gevent
 import peewee
 from gevent.event import AsyncResult, Event
 
-from .base import database, is_postgres, sqlite_path
+from .base import database, is_postgres, run, sqlite_path
 
 GROUP = 64
 """Most writes in one transaction: bounds how long the loop is held."""
@@ -166,7 +166,7 @@ class Writer:
             results = [ticket.fn(*ticket.args) for ticket in group]
             for ticket in group:
                 ticket.doubtful = is_postgres()
-            database.execute_sql("COMMIT")
+            run("COMMIT")
             if durable and self._power and not is_postgres():
                 gevent.get_hub().threadpool.apply(self._fdatasync)
         except Exception as error:
@@ -219,7 +219,7 @@ class Writer:
 
 def _begin(durable: bool) -> None:
     if not is_postgres():
-        database.execute_sql("BEGIN IMMEDIATE")
+        run("BEGIN IMMEDIATE")
         return
     if database.is_closed():
         database.connect()
@@ -228,7 +228,7 @@ def _begin(durable: bool) -> None:
 
 def _rollback() -> None:
     try:
-        database.execute_sql("ROLLBACK")
+        run("ROLLBACK")
     except Exception as error:
         _log.debug("nothing to roll back: %s", error)
         if is_postgres() and not database.is_closed():
@@ -269,7 +269,7 @@ def submit(
             database.connect()
         _begin(durable=True)
         result = fn(*args)
-        database.execute_sql("COMMIT")
+        run("COMMIT")
     except BaseException as error:
         _rollback()
         ticket.fail(error)

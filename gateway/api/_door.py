@@ -14,7 +14,7 @@ from typing import Any
 
 import gevent
 import orjson
-from flask import Flask, Response, g, request
+from flask import g, request
 from werkzeug.exceptions import HTTPException
 
 from models.base import DatabaseError
@@ -33,6 +33,7 @@ from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
 from ..splice import BadJson, guard
 from . import _steering
+from ._app import App, Response
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
@@ -46,7 +47,7 @@ _PIECE = 1 << 16
 _BREATH_S = 0.01
 
 
-def install(app: Flask) -> None:
+def install(app: App) -> None:
     """Hang the door into an app: admission before every request, one shape for every error after it."""
     app.before_request(admit)
     app.after_request(dress)
@@ -213,29 +214,23 @@ def _too_large(most: int) -> GatewayError:
 
 def deliver(reply: Reply) -> Response:
     """A reply as a response. Pieces go out as they come."""
-    response = Response(reply.body, status=reply.status, content_type=reply.content_type)
-    for name, value in reply.headers:
-        response.headers[name] = value
-    return response
+    return Response(reply.body, reply.status, reply.content_type, reply.headers)
 
 
 def answer(values: object) -> Response:
     """What the gateway itself has to tell, as JSON."""
-    return Response(orjson.dumps(values), content_type="application/json")
+    return Response(orjson.dumps(values))
 
 
 def answer_error(error: GatewayError) -> Response:
     """An error in the shape of the surface that was called."""
-    response = Response(_shape().error(error, g.request_id), status=error.status, content_type="application/json")
-    for name, value in error.headers:
-        response.headers[name] = value
+    told = [*error.headers]
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        told.append(("Retry-After", str(max(1, round(error.retry_after)))))
     call = g.get("call")
     if call is not None and call.attempts:
-        response.headers["x-generation-id"] = call.id
-        response.headers["x-gateway-attempts"] = str(len(call.attempts))
-    return response
+        told += [("x-generation-id", call.id), ("x-gateway-attempts", str(len(call.attempts)))]
+    return Response(_shape().error(error, g.request_id), error.status, headers=told)
 
 
 _SHAPES: dict[str, str] = {"gemini": "gemini", "messages": "messages"}
@@ -298,34 +293,34 @@ def _answer_crash(error: Exception) -> Response:
 
 
 def _preflight() -> Response:
-    response = Response(status=204)
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
-    response.headers["Access-Control-Allow-Headers"] = request.headers.get(
-        "Access-Control-Request-Headers", "authorization, content-type"
-    )
-    response.headers["Access-Control-Max-Age"] = "86400"
-    return response
+    asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+    return Response(
+        status=204,
+        content_type="text/plain",
+        headers=[
+            ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
+            ("Access-Control-Allow-Headers", asked), ("Access-Control-Max-Age", "86400"),
+        ],
+    )  # fmt: skip
 
 
 def dress(response: Response) -> Response:
     """The headers that every response has."""
-    headers = response.headers
-    headers["x-request-id"] = g.request_id
-    if request.path.startswith("/v1/messages"):
-        headers["request-id"] = g.request_id  # where Anthropic's SDKs look for it
-    headers["X-Content-Type-Options"] = "nosniff"
-    if request.path.startswith(_SHARED):
-        headers["Access-Control-Allow-Origin"] = "*"
-        headers["Access-Control-Expose-Headers"] = "*"
+    path = request.path
+    told = [("x-request-id", g.request_id), ("X-Content-Type-Options", "nosniff")]
+    if path.startswith("/v1/messages"):
+        told.append(("request-id", g.request_id))  # where Anthropic's SDKs look for it
+    if path.startswith(_SHARED):
+        told += [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "*")]
     caller = g.get("caller")
     if caller is not None:
         call: Any = g.get("call")
         uses = call.rates if call is not None and call.rates else limits.standing(caller)
-        for name, value in limits.headers(uses, MOST, load.running):
-            headers[name] = value
-        own = _VENDORS.get(_shape().name)
-        for name, value in own(uses) if uses and own else ():
-            headers[name] = value
+        told += limits.headers(uses, MOST, load.running)
+        own = _VENDORS.get(_shape().name) if uses else None
+        if own is not None:
+            told += own(uses)
+    response.headers.extend(told)
     return response
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, g, request
 
 import models.account
 import models.receipt
@@ -14,6 +14,7 @@ from models.base import session
 
 from ..errors import GatewayError
 from ..money import usd
+from ._app import Response
 from ._door import answer
 
 blueprint = Blueprint("account", __name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from schemas.chat import ChatSchema
 
 from ..dialects import openai_chat
 from ..relay import exchange
+from ._app import Response
 from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("chat", __name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from schemas.completions import CompletionsSchema
 
 from ..dialects import openai_completions
 from ..relay import exchange
+from ._app import Response
 from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("completions", __name__)

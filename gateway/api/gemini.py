@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from werkzeug.routing import BaseConverter
 
 from schemas.embeddings import BatchEmbedContentsSchema, EmbedContentSchema
@@ -20,6 +20,7 @@ from ..dialects.gemini import array, count
 from ..errors import GatewayError
 from ..modalities import embeddings
 from ..relay import counting, exchange
+from ._app import Response
 from ._door import answer_error, deliver, open_call, watch
 
 blueprint = Blueprint("gemini", __name__)
@@ -114,5 +115,6 @@ def told(error: GatewayError) -> Response:
     """An error; who reads an array finds it as its only element, as with Google."""
     response = answer_error(error)
     if request.path.endswith(":streamGenerateContent") and _wants_array():
-        response.set_data(b"[" + response.get_data() + b"]")
+        assert isinstance(response.body, bytes)
+        response.body = b"[" + response.body + b"]"
     return response

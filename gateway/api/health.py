@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from models.base import DatabaseError, rows, session
 
 from ..errors import GatewayError
+from ._app import Response
 from ._door import answer
 
 blueprint = Blueprint("health", __name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from schemas.messages import CountSchema, MessagesSchema
 
 from ..dialects import anthropic
 from ..relay import counting, exchange
+from ._app import Response
 from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("messages", __name__)

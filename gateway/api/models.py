@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, g, request
 
 from .. import book
 from ..access.keys import may_use
@@ -25,6 +25,7 @@ from ..clock import iso
 from ..errors import GatewayError
 from ..money import NANOS, plain
 from ..routing import catalogue, channels
+from ._app import Response
 from ._door import answer, lister, permit
 
 blueprint = Blueprint("models", __name__)

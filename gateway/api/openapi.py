@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 from werkzeug.routing import Rule
 
 from schemas.replies import ERRORS
@@ -21,6 +21,7 @@ from .. import __version__, config
 from ..access import idempotency, limits
 from ..errors import KINDS
 from . import gemini
+from ._app import Response
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -223,9 +224,8 @@ _OF_CALLS = (
 @blueprint.get("/openapi.json")
 def document() -> Response:
     """This gateway's API as OpenAPI 3.1."""
-    response = Response(_made(config.current().public_url), content_type="application/json")
-    response.headers["Cache-Control"] = f"public, max-age={_HOUR_S}"
-    return response
+    told = [("Cache-Control", f"public, max-age={_HOUR_S}")]
+    return Response(_made(config.current().public_url), headers=told)
 
 
 @functools.cache

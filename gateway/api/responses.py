@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, g, request
 
 import models.receipt
 from models.base import session
@@ -16,6 +16,7 @@ from ..dialects import openai_responses
 from ..errors import GatewayError
 from ..relay import counting, exchange, kept
 from ..routing.pins import ours
+from ._app import Response
 from ._door import deliver, open_call, passed_headers, watch
 
 blueprint = Blueprint("responses", __name__)
