@@ -26,7 +26,7 @@ from gunicorn.http import get_parser
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import config, ids
+from . import config, counts, ids
 from .clock import monotonic
 from .dialects import anthropic, gemini, openai_chat
 from .errors import GatewayError
@@ -88,7 +88,10 @@ ggevent.StreamServer = _Listener
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """A gevent worker that finishes what runs when it stops, and does not wait for idle connections."""
+    """A gevent worker that finishes what runs when it stops, and does not wait for idle connections. seat: where it
+    counts (`counts`)."""
+
+    seat = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -178,6 +181,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         )
         if status == 500:
             _log.error("a connection crashed: %s", type(exc).__name__, exc_info=exc)
+        counts.REFUSALS.add(("none", str(status)))
         request_id = ids.new("req_")
         body = openai_chat.error(GatewayError(status, message), request_id)
         head = (
@@ -219,6 +223,7 @@ def _refused(parser: Any, client: Any) -> bool:
         parser.unreader.unread(data)
         return False
     error = refusal()
+    counts.REFUSALS.add(("none", "503"))
     words = next((words for path, words in _SPOKEN if head.startswith(path, 5)), openai_chat)
     request_id = ids.new("req_")
     said = words.error(error, request_id)
