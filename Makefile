@@ -22,7 +22,7 @@ help:
 serve: .venv/serve
 	$(BIN)/python -m gateway serve
 
-test: .venv/test
+test: .venv/test .cache/nginx/asked
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 faults: .venv/test
@@ -69,6 +69,14 @@ clean:
 .venv/test: .venv/serve requirements-dev.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+# nginx for the tests, unpacked and not installed; without it they are skipped by name.
+.cache/nginx/asked:
+	@mkdir -p .cache/nginx
+	@if ! PATH=$$PATH:/usr/sbin command -v nginx >/dev/null && command -v apt-get >/dev/null; then cd .cache/nginx; \
+		{ apt-get download -qq nginx || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq nginx; }; } \
+			2>/dev/null && dpkg-deb -x nginx_*.deb . && rm nginx_*.deb || echo "nginx cannot be had: it is not tried"; fi
+	@touch $@
 
 .cache/pricebook/made: .venv/made pricebook/sources.txt pricebook/data.txt
 	$(PYTHON) -m venv .cache/pricebook

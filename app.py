@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from gateway import config, journal, rounds
+from gateway import config, counts, journal, rounds
 from gateway.access import idempotency
-from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
+from gateway.api import (
+    _door,
+    account,
+    chat,
+    completions,
+    embeddings,
+    gemini,
+    health,
+    messages,
+    metrics,
+    openapi,
+    responses,
+)
 from gateway.api import models as model_list
 from gateway.api._app import App
 from gateway.billing import sweep
 from gateway.config import Settings
 from gateway.providers import pool
-from gateway.relay.load import LOOK_S, load
+from gateway.relay.load import LOOK_S, PULSE_S, Pulse, load
 from gateway.routing import bulletin, channels, discovery
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
     account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
+    messages.blueprint, metrics.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
 )  # fmt: skip
 
 
@@ -41,9 +53,18 @@ def create_app(settings: Settings, *, serving: bool = False) -> App:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     if serving:
-        writer.start(settings.durability)
+        writer.start(settings.durability, _written)
         rounds.start(_rounds())
     return app
+
+
+def _written(writes: int, seconds: float) -> None:
+    """Count what the writer tells of a group."""
+    if writes:
+        counts.WRITES.observe((), writes)
+        counts.WRITE_S.observe((), seconds)
+    else:
+        counts.WRITES_FAILED.add(())
 
 
 def _rounds() -> tuple[rounds.Round, ...]:
@@ -58,6 +79,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
     return (
         rounds.Round("change poll", 0.3, poll),
         rounds.Round("load", LOOK_S, load.look),
+        rounds.Round("pulse", PULSE_S, Pulse().beat),
         rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),

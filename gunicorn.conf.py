@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from gateway import journal
+from gateway import counts, journal
 from gateway.commands.serving import prepare_apart
 from gateway.config import CONNECTIONS, load
 from gateway.server import Log, Worker
@@ -17,6 +17,7 @@ def on_starting(server):
     """Before the port opens: bring the database up to date, and on the first start print a key."""
     if not prepare_apart(settings):
         sys.exit(1)
+    counts.share()
 
 
 def on_reload(server):
@@ -27,6 +28,18 @@ def on_reload(server):
 
 def when_ready(server):
     logging.getLogger("gateway.server").info("serving on %s with %s workers", settings.public_url, settings.workers)
+
+
+def pre_fork(server, worker):
+    worker.seat = counts.free_seat(other.seat for other in server.WORKERS.values())
+
+
+def post_fork(server, worker):
+    counts.sit(worker.seat)
+
+
+def child_exit(server, worker):
+    counts.leave(worker.seat)
 
 
 def worker_exit(server, worker):

@@ -350,7 +350,7 @@ class Call:
     the wallet forces, if it forces one · request: the body in neutral words, once a leg of another dialect needs them ·
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
-    the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
+    the caller's limits stand · leg: the one that is being tried, or was tried last · steer: the way that the caller
     wants · dry: it is only told what would be done · claim: to be made once only.
     """
 
@@ -375,7 +375,7 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     rates: tuple[Any, ...] = ()
-    served: str = ""
+    leg: Leg | None = None
     steer: Steer = Steer()
     dry: bool = False
     claim: Claim | None = None
@@ -383,7 +383,7 @@ class Call:
     @property
     def model(self) -> str:
         """As the caller wrote it: the one that answers, once one of several does."""
-        return self.served or self.ask.model
+        return (self.leg.public if self.leg is not None else "") or self.ask.model
 
     def lost(self, leg: Leg | None) -> list[str]:
         """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""

@@ -23,7 +23,7 @@ from gunicorn.http import errors as http
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import config, ids, inbound
+from . import config, counts, ids, inbound
 from .clock import monotonic
 from .dialects import openai_chat
 from .errors import GatewayError
@@ -104,7 +104,10 @@ ggevent.StreamServer = _Listener
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """A gevent worker that finishes what runs when it stops, and does not wait for idle connections."""
+    """A gevent worker that finishes what runs when it stops, and does not wait for idle connections. seat: where it
+    counts (`counts`)."""
+
+    seat = 0
 
     def init_signals(self) -> None:
         """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""
@@ -209,6 +212,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         )
         if status == 500:
             _log.error("a connection crashed: %s", type(exc).__name__, exc_info=exc)
+        counts.REFUSALS.add(("none", str(status)))
         request_id = ids.new("req_")
         body = openai_chat.error(GatewayError(status, message), request_id)
         head = (

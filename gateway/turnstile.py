@@ -18,7 +18,7 @@ from typing import Any
 import greenlet
 from gevent import monkey
 
-from . import ids
+from . import counts, ids
 from .clock import monotonic
 from .dialects import anthropic, gemini, openai_chat
 from .inbound import READ_BYTES
@@ -170,6 +170,7 @@ def spares(method: str, path: str) -> bool:
 
 def refusal_at(path: bytes) -> bytes:
     """What a call is told, in the words that are spoken there."""
+    counts.REFUSALS.add(("none", "503"))
     error = refusal()
     words = next((words for beginning, words in _SPOKEN if path.startswith(beginning)), openai_chat)
     request_id = ids.new("req_")

@@ -233,6 +233,12 @@ def stand(account_id: str, key_id: str, zone: tzinfo | None) -> Short:
     return Short(_purses(account_id, key_id, of_key), now)
 
 
+def open_holds() -> tuple[int, int]:
+    """How many calls are held for now, by all workers, and over how much."""
+    count, amount = rows("SELECT COUNT(*), COALESCE(SUM(amount_nanos), 0) FROM hold")[0]
+    return int(count), int(amount)
+
+
 def release(hold_id: str, used_tokens: int = 0) -> int | None:
     """Close a hold and give its amount back to the purses; the amount, or None if it is closed already."""
     closed = _close(hold_id, used_tokens)

@@ -118,7 +118,7 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
         )
 
 
-SURFACES = ("account", "chat", "completions", "embeddings", "gemini", "messages", "models", "responses")
+SURFACES = ("account", "chat", "completions", "embeddings", "gemini", "messages", "metrics", "models", "responses")
 """What a key's endpoints may be called: families of routes. Others are patterns of paths."""
 
 
@@ -166,6 +166,12 @@ def client_address(peer: str, forwarded: str, trusted: Networks) -> Address | No
             break
         address = _address(hop)
     return address
+
+
+def loopback(text: str) -> bool:
+    """Whether an address is this machine's own name for itself."""
+    address = _address(text)
+    return address is not None and address.is_loopback
 
 
 def _address(text: str) -> Address | None:

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from models.base import DatabaseError
 from schemas.base import WireSchema, Wrong, check
 
-from .. import config, ids
+from .. import config, counts, ids
 from ..access import idempotency, keys, limits
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
@@ -37,6 +37,15 @@ from ._app import App, Response
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
+
+LOCAL = ("metrics.show",)
+"""Endpoints of who runs the gateway: they need no key on this machine itself, and from elsewhere one of OPERATOR's."""
+
+OPERATOR = "operator"
+"""The account that the first start makes."""
+
+_FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Host", "X-Forwarded-Proto")
+"""Headers by which a proxy says that somebody else asks."""
 
 _SHARED = ("/v1", "/openapi.json")
 """Beginnings of paths that pages of any origin may read."""
@@ -64,7 +73,8 @@ def admit() -> Response | None:
     g.request_id = ids.new("req_")
     if request.method == "OPTIONS" and request.path.startswith(_SHARED):
         return _preflight()
-    if request.endpoint is None or request.endpoint in PUBLIC:
+    local = request.endpoint in LOCAL
+    if request.endpoint is None or request.endpoint in PUBLIC or (local and _from_here()):
         return None
     caller = keys.identify(_key())
     if caller.addresses:
@@ -72,7 +82,22 @@ def admit() -> Response | None:
         keys.permit_address(caller, keys.client_address(request.remote_addr or "", forwarded, trusted))
     g.caller = caller
     keys.permit_endpoint(caller, request.blueprint, request.path)
+    if local and caller.account != OPERATOR:
+        raise GatewayError(403, f"This is for the gateway's operator. Use a key of the account {OPERATOR!r}.")
     return None
+
+
+def _from_here() -> bool:
+    """Whether a request comes from this machine itself. By its peer's address all do that a proxy on this machine
+    passes on; so one that may have come through a proxy does not count: it has a header of theirs, or was sent to
+    another name than this machine has for itself, or is HTTP/1.0, as a proxy speaks that was told nothing."""
+    host = request.headers.get("Host", "")
+    return (
+        keys.loopback(request.remote_addr or "")
+        and (keys.loopback(host) or host.partition(":")[0] == "localhost")
+        and not any(name in request.headers for name in _FORWARDED)
+        and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
+    )
 
 
 def _key() -> str | None:
@@ -230,6 +255,8 @@ def answer_error(error: GatewayError) -> Response:
     call = g.get("call")
     if call is not None and call.attempts:
         told += [("x-generation-id", call.id), ("x-gateway-attempts", str(len(call.attempts)))]
+    else:
+        counts.REFUSALS.add((request.blueprint or "none", str(error.status)))
     return Response(_shape().error(error, g.request_id), error.status, headers=told)
 
 

@@ -42,7 +42,8 @@ class Operation(NamedTuple):
 
     reply: the component of its answer; several where the caller's headers decide · statuses: how it may fail ·
     body: the component of its request · stream: an answer may come as events · charged: it costs · query, header: its
-    parameters, by name · keyless: it is public.
+    parameters, by name · keyless: it is public · local: it is text for who runs the gateway, who needs a key from
+    elsewhere only.
     """
 
     reply: tuple[str, ...]
@@ -53,6 +54,7 @@ class Operation(NamedTuple):
     query: Mapping[str, Values] = {}
     header: Mapping[str, Values] = {}
     keyless: bool = False
+    local: bool = False
 
 
 def _call(
@@ -133,6 +135,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "health.ready": Operation(("Health",), (500, 503), keyless=True),
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
+    "metrics.show": Operation((), _READ, local=True),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
     "models.one": Operation(_MODELS, (404, *_READ), header=_VERSION),
     "openapi.document": Operation(("Document",), (500,), keyless=True),
@@ -157,6 +160,7 @@ TAGS = {
     "embeddings": "OpenAI's embeddings.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
+    "metrics": "What the gateway has counted, for its operator.",
     "health": "Whether the gateway lives.",
     "openapi": "This document.",
 }
@@ -278,13 +282,13 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     summary, _, description = (view.__doc__ or "").partition("\n")
     envelopes = _envelopes(family, path)
     reply = operation.reply if len(envelopes) > 1 else operation.reply[-1:]
-    whole = _either(reply)
+    whole = _TEXT if operation.local else _either(reply)
     streamed = operation.stream and family == "gemini"
     if streamed:
         whole = {"type": "array", "items": whole}
     if operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
-    content = {"application/json": {"schema": whole}}
+    content = {"text/plain" if operation.local else "application/json": {"schema": whole}}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
@@ -309,6 +313,8 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
         }  # fmt: skip
     if operation.keyless:
         found["security"] = []
+    elif operation.local:
+        found["security"] = [{}, *({name: []} for name in _KEYS if name != "googleQueryKey")]
     elif path.startswith(("/v1beta/", "/v1alpha/")) or family == "gemini":
         found["security"] = [{name: []} for name in _KEYS]
     statuses = (*operation.statuses, *((529,) if family == "messages" and operation.charged else ()))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import gevent
 
-from .. import config, journal
+from .. import config, counts, journal
 from ..access import idempotency
 from ..call import Attempt, Call, Fault, Leg, Outbound, Reply, Wire
 from ..clock import monotonic
@@ -59,7 +59,10 @@ def attempts(call: Call, legs: Sequence[Leg], past: list[Failed], watch: ClientW
         left_s = deadline - monotonic()
         if left_s <= 0:
             return
-        call.served = leg.public
+        if past:
+            again = _place(leg) in {_place(one) for one, _ in past}
+            counts.FURTHER.add((past[-1].fault.cause, "same" if again else "other"))
+        call.leg = leg
         yield leg, left_s
 
 
@@ -142,6 +145,9 @@ class noted:
         else:
             bulletin.succeeded(self._leg, self._trial)
         bulletin.end(self._trial)
+        channel = self._leg.channel
+        outcome = error.cause if isinstance(error, Fault) else "ok" if error is None else "abandoned"
+        counts.ATTEMPTS.add((channel.provider, channel.name, outcome))
 
     def _blame(self, fault: Fault) -> None:
         """A body that two channels answer with an error of theirs blames neither."""

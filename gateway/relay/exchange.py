@@ -133,10 +133,7 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
     crash.here("after_settle")
     took_s = call.attempts[-1].ms / 1000
     pace.note(leg, False, took_s, settlement.tokens_out, took_s)
-    journal.write(
-        call, status=200, channel=leg.channel.name, tokens=(settlement.tokens_in, settlement.tokens_out),
-        cost=settlement.cost,
-    )  # fmt: skip
+    journal.write(call, status=200, tokens=(settlement.tokens_in, settlement.tokens_out), cost=settlement.cost)
     crash.here("before_last_byte")
     return reply
 
@@ -145,6 +142,5 @@ def close_without_charge(call: Call, status: int, outcome: tuple[str, bytes] | N
     """End a call that delivered nothing: a receipt of zero, and the hold comes back. outcome: what its claim keeps."""
     settlement = ledger.reckon(call, None, Meter(), status=status, partial=False, first_event_ms=None)
     ticket = ledger.settle(settlement, outcome)
-    channel = call.attempts[-1].channel if call.attempts else None
-    journal.write(call, status=status, channel=channel, tokens=(0, 0), cost=0)
+    journal.write(call, status=status, tokens=(0, 0), cost=0)
     return ticket

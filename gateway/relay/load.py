@@ -14,6 +14,8 @@ from time import thread_time
 
 import gevent
 
+from .. import counts
+from ..clock import monotonic
 from ..errors import GatewayError
 
 MOST = 4_000
@@ -79,6 +81,24 @@ class Load:
 
 
 load = Load()
+
+PULSE_S = 0.25
+"""Time between two beats of the pulse."""
+
+
+class Pulse:
+    """Tells `/metrics` how late the loop is, and what this worker carries. `beat` is done every PULSE_S."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def beat(self) -> None:
+        now = monotonic()
+        if self._at is not None:
+            counts.LAG_S.observe((), max(0.0, now - self._at - PULSE_S))
+        self._at = now
+        counts.put(counts.IN_HAND, load.running)
+        counts.put(counts.AT_MOST, load.most)
 
 
 def refusal() -> GatewayError:

@@ -316,10 +316,10 @@ class Stream:
         journal.write(
             self._call,
             status=status,
-            channel=self.leg.channel.name if self.leg else None,
             tokens=(settlement.tokens_in, settlement.tokens_out),
             cost=settlement.cost,
             note="partial" if partial and settlement.cost else "",
+            first_ms=self._first_event_ms,
         )
         return self._settled
 

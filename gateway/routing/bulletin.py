@@ -7,11 +7,13 @@ the others look twice a second. Nothing is written while all is well.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import models.health
 from models import writer
 from models.base import session
 
+from .. import counts
 from ..call import Fault, Leg
 from ..clock import monotonic, now_ms
 from ..config import Settings
@@ -54,6 +56,11 @@ def admits(leg: Leg) -> bool:
 def cause(leg: Leg) -> str:
     """Why a leg rests; "" where it does not."""
     return _health.cause(leg.channel.id, leg.model)
+
+
+def resting() -> Counter[tuple[str, str]]:
+    """How many models of a channel rest for a cause, by (channel's id, cause)."""
+    return Counter(_health.resting())
 
 
 def begin(leg: Leg) -> Trial:
@@ -104,6 +111,7 @@ def _tell(leg: Leg, turns: list[Turn]) -> None:
             writer.submit(models.health.drop, turn.channel, turn.model)
             continue
         _log.warning("%s rests for %.3g s: %s", whose, turn.rest_s, _WHY[turn.cause])
+        counts.RESTS.add((leg.channel.name, turn.cause))
         at = now_ms()
         _health.sent(turn, at)
         until = at + int(turn.rest_s * 1000)

@@ -13,7 +13,7 @@ https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -114,6 +114,10 @@ class Health:
         """Why a leg rests, or would be tried by one call only; "" where it is well."""
         states = (self._states.get((channel, model)), self._states.get((channel, "")))
         return next((state.cause for state in states if state is not None and state.cause), "")
+
+    def resting(self) -> Iterator[tuple[str, str]]:
+        """(channel, cause) of each leg that rests, or would be tried by one call only."""
+        return ((key[0], state.cause) for key, state in self._states.items() if state.cause)
 
     def begin(self, channel: str, model: str) -> Trial:
         """A call goes there."""

@@ -118,7 +118,7 @@ def test_what_fits_is_answered_as_described(document: dict[str, Any], sqlite_gat
             assert seen[200], (operation.label, seen)
 
 
-@pytest.mark.parametrize("tag", [tag for tag in TAGS if tag not in ("health", "openapi")])
+@pytest.mark.parametrize("tag", [tag for tag in TAGS if tag not in ("health", "metrics", "openapi")])
 def test_what_does_not_fit_is_refused_as_described(document: dict[str, Any], sqlite_gateway: Gateway, tag: str) -> None:
     for operation in operations(document, sqlite_gateway.url, tag):
         tried(operation, GenerationMode.NEGATIVE, 8, sqlite_gateway)

@@ -9,8 +9,8 @@ import pytest
 
 from gateway import config
 from gateway.call import Ask, Call, Fault
+from gateway.dialects import bridge
 from gateway.errors import GatewayError
-from gateway.modalities import words
 from gateway.neutral.parts import Bytes, Media
 from gateway.relay import media
 from tests import made
@@ -46,7 +46,7 @@ def asked_for(*urls: str) -> Call:
 
 
 def fetched(monkeypatch: pytest.MonkeyPatch, kind: str, *urls: str) -> Call:
-    monkeypatch.setattr(words, "to_fetch", lambda call, leg: dict.fromkeys(urls, kind))
+    monkeypatch.setattr(bridge, "to_fetch", lambda call, leg: dict.fromkeys(urls, kind))
     call = asked_for(*urls)
     media.fetch(call, LEG)
     return call
