@@ -1,12 +1,13 @@
 # The verbs. `make` alone explains them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check faults docs pricebook peers clean
+.PHONY: help serve test check faults docs pricebook binary peers clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 BIN := .venv/bin
+DIST ?= dist
 WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 
 help:
@@ -16,6 +17,7 @@ help:
 	@echo "make check   lint, types and the floors of the house"
 	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
 	@echo "make pricebook  make gateway/book/models.jsonl from published prices; ARGS=--check prints what would change"
+	@echo "make binary  make dist/gateway, the gateway as one file that needs no Python"
 	@echo "make peers   install llama.cpp's server and LiteLLM's proxy, which some tests call as providers; it takes minutes"
 	@echo "make clean   remove the virtual environment and all caches; your data stay"
 
@@ -40,6 +42,10 @@ docs: .venv/serve
 	[open(f'docs/{page}.md', 'w').write(''.join(table.as_markdown() for table in tables)) for page, tables in \
 	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
 
+binary: .cache/binary/made
+	.cache/binary/bin/pyinstaller --noconfirm --log-level ERROR --distpath $(DIST) --workpath .cache/binary/work \
+		deploy/gateway.spec
+
 peers: .venv/test
 	$(BIN)/python -m tests.peers
 
@@ -47,7 +53,7 @@ pricebook: .cache/pricebook/made
 	.cache/pricebook/bin/python -m pricebook $(ARGS)
 
 clean:
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/made:
@@ -77,6 +83,11 @@ clean:
 		{ apt-get download -qq nginx || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq nginx; }; } \
 			2>/dev/null && dpkg-deb -x nginx_*.deb . && rm nginx_*.deb || echo "nginx cannot be had: it is not tried"; fi
 	@touch $@
+
+.cache/binary/made: .venv/made requirements.txt deploy/requirements.txt
+	$(PYTHON) -m venv .cache/binary
+	.cache/binary/bin/python -m pip install -q --disable-pip-version-check -r deploy/requirements.txt
+	touch $@
 
 .cache/pricebook/made: .venv/made pricebook/sources.txt pricebook/data.txt
 	$(PYTHON) -m venv .cache/pricebook
