@@ -46,7 +46,9 @@ def write(call: Call, *, status: int, channel: str | None, tokens: tuple[int, in
     }  # fmt: skip
     if note:
         facts["note"] = note
-    _calls.info("%s %s", status, call.surface, extra={"facts": facts})
+    _calls.handle(_calls.makeRecord(
+        _calls.name, logging.INFO, "", 0, "%s %s", (status, call.surface), None, extra={"facts": facts}
+    ))  # fmt: skip  # without a walk up the stack to say who calls
 
 
 class _Json(logging.Formatter):
@@ -78,5 +80,6 @@ def open(form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line says so
     for noisy in ("urllib3", "requests", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
