@@ -1,5 +1,7 @@
 """The WSGI entry point: `gunicorn wsgi:app`, with gevent's patch before everything else."""
 
+import gc
+
 from gevent import monkey
 
 monkey.patch_all()
@@ -8,3 +10,7 @@ from app import create_app
 from gateway import config
 
 app = create_app(config.load(), serving=True)
+
+gc.collect()
+gc.freeze()  # what is here stays, and need not be looked through again and again
+gc.set_threshold(10_000, 20, 50)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 monotonic = time.monotonic
 
@@ -16,12 +17,17 @@ def now_ms() -> int:
 
 def day(at_ms: int) -> str:
     """The UTC day of a moment, as `2026-11-22`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+    return _second(at_ms // 1000)[:10]
 
 
 def iso(at_ms: int) -> str:
     """A moment as RFC 3339 text with milliseconds, UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def seconds_to_wait(retry_after: str | None) -> float | None:

@@ -52,7 +52,9 @@ def write(
     }  # fmt: skip
     if note:
         facts["note"] = note
-    _calls.info("%s %s", status, call.surface, extra={"facts": facts})
+    _calls.handle(_calls.makeRecord(
+        _calls.name, logging.INFO, "", 0, "%s %s", (status, call.surface), None, extra={"facts": facts}
+    ))  # fmt: skip  # without a walk up the stack to say who calls
 
 
 _GONE = 499
@@ -108,5 +110,6 @@ def open(form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line says so
     for noisy in ("urllib3", "requests", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

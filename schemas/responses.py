@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
-
-from marshmallow import ValidationError, validates_schema
 
 from .base import (
     MOST_TOKENS,
@@ -147,10 +144,12 @@ class ResponsesSchema(_Asked):
         like={"enum": [False, None]},
     )
 
-    @validates_schema(skip_on_field_errors=True)
-    def asks_something(self, values: Mapping[str, Any], **_: Any) -> None:
-        if not values.get("input") and all(values.get(name) is None for name in _ELSEWHERE):
-            raise ValidationError("must be a string or an array of at least one item", "input")
+    def validate(self, data: Any, **_: Any) -> dict[str, Any]:
+        """Something must be asked."""
+        wrong = super().validate(data)
+        if not wrong and not data.get("input") and all(data.get(name) is None for name in _ELSEWHERE):
+            return {"input": ["must be a string or an array of at least one item"]}
+        return wrong
 
 
 class CompactSchema(_Asked):

@@ -395,6 +395,8 @@ def expected(price: Price, ask: Ask) -> Decimal:
 
 def saved(price: Price, used: Usage, ask: Ask) -> int:
     """Nano-dollars that a provider's cache has saved: what was read from it would have cost so much more as input."""
+    if not used.cached:
+        return 0
     counts = used.counts()
     rates = in_force(price, sum(counts.get(bucket, 0) for bucket in _INPUTS), used.tier or ask.tier)
     cached = ("cached_read", "cached_audio")
@@ -431,10 +433,11 @@ def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
         output = min(asked, price.max_output)
         if ask.limit is None:
             default = output if default is None else min(default, output)
-        want = max(want, most(price, told, output))
-        floor = max(floor, most(price, told, min(output, LEAST_OUTPUT)))
-        room = max(room, most(price, told, price.max_output))
-        tokens = max(tokens, bound_input(price, told) + ask.n * output)
+        given, base, one = _dearest(price, told)
+        want = max(want, _up(base + one * output))
+        floor = max(floor, _up(base + one * min(output, LEAST_OUTPUT)))
+        room = max(room, _up(base + one * price.max_output))
+        tokens = max(tokens, given + ask.n * output)
     return Ceiling(want, floor, room, tokens, default)
 
 
@@ -463,10 +466,19 @@ _MOST_RUNS = 10
 
 def most(price: Price, ask: Ask, output: int) -> int:
     """The dearest outcome with so many output tokens a choice."""
+    _, base, one = _dearest(price, ask)
+    return _up(base + one * output)
+
+
+def _dearest(price: Price, ask: Ask) -> tuple[int, Decimal, Decimal]:
+    """Of the dearest outcome: its input tokens, what it costs before any output, and what each token of output adds
+    over all choices."""
     given = bound_input(price, ask)
-    exact = (
-        _dearest_input(price, ask) * given + _dearest_output(price, ask) * ask.n * output + _dearest_fees(price, ask)
-    )
+    base = _dearest_input(price, ask) * given + _dearest_fees(price, ask)
+    return given, base, _dearest_output(price, ask) * ask.n
+
+
+def _up(exact: Decimal) -> int:
     return int(exact.to_integral_value(ROUND_CEILING))
 
 
@@ -507,8 +519,7 @@ def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
     for leg in legs:
         assert leg.price is not None
         told = _as_told(leg, ask)
-        one = _dearest_output(leg.price, told) * told.n
-        left = amount - _dearest_input(leg.price, told) * bound_input(leg.price, told) - _dearest_fees(leg.price, told)
+        _, base, one = _dearest(leg.price, told)
         if one > 0:
-            least = min(least, int(left / one))
+            least = min(least, int((amount - base) / one))
     return least

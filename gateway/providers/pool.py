@@ -149,9 +149,10 @@ def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequ
     named = {"Accept": "application/json"}
     if method == "POST":
         named["Content-Type"] = "application/json"
+    named |= auth.headers(channel, outbound.dialect)
     request = _request(method, url, named, outbound.body if method == "POST" else None)
-    request.headers.update(auth.headers(channel, outbound.dialect))
-    request.headers.update(outbound.headers)
+    if outbound.headers:
+        request.headers.update(outbound.headers)
     odd = _ODD.get(channel.provider)
     if odd is not None:
         odd.sign(request, channel, _exchange)
@@ -162,12 +163,12 @@ def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     request = requests.PreparedRequest()
     request.method = method
     request.url = url
-    request.headers = CaseInsensitiveDict(
-        {"Host": url.split("/", 3)[2], "User-Agent": f"gateway/{__version__}", "Accept-Encoding": "identity"}
-    )
-    request.headers.update(headers)
+    named = {
+        "Host": url.split("/", 3)[2], "User-Agent": f"gateway/{__version__}", "Accept-Encoding": "identity", **headers
+    }  # fmt: skip
     if body is not None:
-        request.headers["Content-Length"] = str(len(body))
+        named["Content-Length"] = str(len(body))
+    request.headers = CaseInsensitiveDict(named)
     request.body = body or None
     request.hooks = {}
     return request

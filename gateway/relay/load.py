@@ -25,16 +25,16 @@ can still be told so. What callers without limits are told as theirs."""
 LOOK_S = 0.05
 """Time between two looks at the loop."""
 
-_LONG_S = 0.05
+_LONG_S = 0.15
 """A turn that takes longer is a long one."""
 
-_PATIENCE_S = 0.15
+_PATIENCE_S = 0.4
 """Time of two or more long turns in a row that makes the first bound."""
 
-_STUCK_S = 0.25
+_STUCK_S = 0.6
 """One turn of this length makes it at once, at what is carried."""
 
-_LEAST = 32
+_LEAST = 128
 """Calls that are always taken."""
 
 
