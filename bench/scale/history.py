@@ -39,7 +39,7 @@ def fill(live: Gateway, to: Provider, receipts: int, keys: int, models: int) -> 
     live.cli("prices", "set", "shop/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
     live.stop()
     with closing(sqlite3.connect(live.folder / "data" / "gateway.db")) as database:
-        database.executescript("PRAGMA journal_mode = wal; PRAGMA synchronous = off; PRAGMA cache_size = -400000")
+        database.executescript("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA cache_size = -400000")
         database.create_function("digest", 1, lambda number: hashlib.sha256(str(number).encode()).hexdigest())
         with database:
             _copy(database, "account", ACCOUNTS - 1, id="'acc_' || n", name="'account-' || n")
@@ -57,7 +57,7 @@ def fill(live: Gateway, to: Provider, receipts: int, keys: int, models: int) -> 
             )  # fmt: skip
             _charge(database)
             _sum_up(database)
-        database.execute("PRAGMA wal_checkpoint(truncate)")
+        database.execute("PRAGMA journal_mode = wal")
     restart(live, "full")
 
 
