@@ -53,7 +53,9 @@ def nginx(program: str, at: Path, behind: int) -> Iterator[tuple[int, int]]:
 
 
 def _moved(site: str, port: int, behind: int) -> str:
-    """The site's file with our ports: it listens once, in plain HTTP, and needs no certificate."""
+    """The site's file with our ports: it listens once, in plain HTTP, and needs no certificate. A server that only
+    leads to HTTPS is left out."""
+    site = re.sub(r"(?ms)^server \{\n(?:(?!^\}).)*?\breturn 30\d (?:(?!^\}).)*^\}\n", "", site)
     site = re.sub(r"^\s*(listen|ssl_\w+)\s[^;]*;[^\n]*\n", "", site, flags=re.MULTILINE)
     site = re.sub(r"(\bserver\s*\{)", rf"\1\n    listen 127.0.0.1:{port};", site, count=1)
     return re.sub(r"((?:server\s+|http://)(?:127\.0\.0\.1|localhost)):\d+", rf"\1:{behind}", site)

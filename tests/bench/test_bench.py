@@ -126,8 +126,9 @@ def test_memory_that_grows_is_seen_and_what_grows_at_first_is_not() -> None:
 
 def test_nginx_is_moved_to_free_ports() -> None:
     site = proxy._moved(
-        "upstream gateway {\n    server 127.0.0.1:8080;\n}\nserver {\n    listen 443 ssl;\n    listen [::]:443 ssl;\n"
+        "upstream gateway {\n    server 127.0.0.1:8080;\n}\nserver {\n    listen 80;\n    return 308 https://x;\n}\n"
+        "server {\n    listen 443 ssl;\n    listen [::]:443 ssl;\n"
         "    ssl_certificate /x;\n    location / { proxy_pass http://gateway; }\n}\n", 81, 82,
     )  # fmt: skip
     assert "server 127.0.0.1:82;" in site and site.count("listen") == 1 and "listen 127.0.0.1:81;" in site
-    assert "ssl" not in site
+    assert "ssl" not in site and "return" not in site
