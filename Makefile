@@ -1,6 +1,6 @@
 # The verbs. `make` alone explains them.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check faults docs pricebook binary peers clean
+.PHONY: help serve test check faults bench bench-scale docs pricebook binary peers clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -14,6 +14,8 @@ help:
 	@echo "make serve   install what runs the gateway, and run it on http://127.0.0.1:8080"
 	@echo "make test    install what tests it, and run all tests (make test ARGS='tests/live -k stream' for some)"
 	@echo "make faults  break everything on purpose, for a quarter of an hour, and print what came of it (ARGS='--only NAME')"
+	@echo "make bench   measure speed beside other gateways, which it installs, for ten minutes (ARGS='--only NAME')"
+	@echo "make bench-scale  the same with long prompts, many streams, a long history and many calls"
 	@echo "make check   lint, types and the floors of the house"
 	@echo "make docs    print docs/settings.md, errors.md and translation.md from the code's own tables"
 	@echo "make pricebook  make gateway/book/models.jsonl from published prices; ARGS=--check prints what would change"
@@ -29,6 +31,12 @@ test: .venv/test .cache/nginx/asked
 
 faults: .venv/test
 	$(BIN)/python -m tests.faults $(ARGS)
+
+bench: .venv/test
+	$(BIN)/python -m bench $(ARGS)
+
+bench-scale: .venv/test
+	$(BIN)/python -m bench.scale $(ARGS)
 
 check: .venv/test
 	$(BIN)/ruff check .
