@@ -155,7 +155,7 @@ def _figure(shape: str, title: str, figure: str) -> Column:
 
 
 _TABLES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
-    ("whole", "A whole chat call, 32 connections that call again at once", (
+    ("whole", "A whole chat call, 64 connections that call again at once", (
         _figure("whole", "CPU, µs", "cpu_us"), _figure("whole", "calls a second", "per_second"))),
     ("crowd", "The same with 200 connections", (
         _figure("crowd", "calls a second", "per_second"), _figure("crowd", "refused (503), %", "refused_percent"),
