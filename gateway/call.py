@@ -111,6 +111,15 @@ class Hosted(NamedTuple):
     most: int | None = None
 
 
+class Piece(NamedTuple):
+    """Something that is made and sold by the piece. unit: second, video, song, … · amount: how many · variant: which
+    kind of it, where kinds cost differently, as `720p`."""
+
+    unit: str
+    amount: Decimal
+    variant: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What the gateway must know of a request, whatever its dialect.
@@ -120,7 +129,8 @@ class Ask:
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
-    seal: tells the last thought that only the account which made it can open.
+    seal: tells the last thought that only the account which made it can open · makes: what is to be made by the piece,
+    in each unit that a provider may sell it by.
     """
 
     model: str
@@ -141,6 +151,7 @@ class Ask:
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
+    makes: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +186,8 @@ class Price:
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
     sized: fees by how much a search shall find · idle_hosted: tools that a provider would run may be offered beside
-    the caller's own; none is run, so none costs anything.
+    the caller's own; none is run, so none costs anything · units: a piece of what is sold so, by unit · variants: by
+    unit and variant, where that is not the usual price.
     """
 
     rates: Rates
@@ -188,10 +200,12 @@ class Price:
     sized: Mapping[str, Rates] = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
+    units: Rates = field(default_factory=dict)
+    variants: Mapping[str, Rates] = field(default_factory=dict)
 
     @property
     def free(self) -> bool:
-        return not any(self.rates.values()) and not any(self.fees.values())
+        return not any(any(each.values()) for each in (self.rates, self.fees, self.units, *self.variants.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class Settings:
     idle_s: float
     whole_s: float
     deadline_s: float
+    task_s: float
     body_s: float
     rest_max_s: float
     fetch_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -239,6 +240,7 @@ ROWS = (
     Row("idle_s", _SECONDS, _seconds, "60", "One attempt: between two bytes of a stream."),
     Row("whole_s", _SECONDS, _seconds, "600", "One attempt: to the last byte of a whole answer."),
     Row("deadline_s", _SECONDS, _seconds, "1800", "One call, over all its attempts."),
+    Row("task_s", _SECONDS, _seconds, "3600", "One task, from when it is asked for to its results."),
     Row(
         "body_s",
         _SECONDS,

@@ -146,6 +146,20 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_at ON idempotency (at)
 """
 
+_TASKS = """
+CREATE TABLE task (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, key_id VARCHAR(255) NOT NULL,
+    kind VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, status VARCHAR(255) NOT NULL, progress INTEGER NOT NULL,
+    created_at BIGINT NOT NULL, changed_at BIGINT NOT NULL, done_at BIGINT, expires_at BIGINT,
+    deadline_at BIGINT NOT NULL, worker VARCHAR(255), claim BIGINT NOT NULL, next_at BIGINT, polls INTEGER NOT NULL,
+    failures INTEGER NOT NULL, channel_id VARCHAR(255), dialect VARCHAR(255), upstream_model VARCHAR(255),
+    upstream_id TEXT, facts TEXT NOT NULL, bill TEXT, results {blob}, error VARCHAR(255), webhook {blob},
+    told INTEGER NOT NULL);
+CREATE INDEX task_next_at ON task (next_at);
+CREATE INDEX task_account_id_created_at_id ON task (account_id, created_at, id);
+CREATE INDEX task_account_id_kind_created_at_id ON task (account_id, kind, created_at, id)
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
@@ -153,6 +167,7 @@ MIGRATIONS = (
     Migration("0004_limits", _LIMITS, _NO_LIMITS),
     Migration("0005_health", _HEALTH, "DROP TABLE health"),
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
+    Migration("0008_tasks", _TASKS, "DROP TABLE task"),
 )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from models import ledger as book
-from models import receipt, writer
+from models import receipt, task, writer
 from models.base import DatabaseError, session
 from models.idempotency import Found
 from models.window import Rule
@@ -28,8 +28,12 @@ WORKER = ids.new("wk_")
 """This process's name on its holds; `sweep` tells when a process is gone."""
 
 
-def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...]) -> book.Limited | Found | None:
+def hold(
+    call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...], intent: dict[str, Any] | None = None
+) -> book.Limited | Found | None:
     """Set credit aside for the dearest outcome, and lower the call's output limit if the wallet forces it.
+
+    intent: the task that the call is to become, written with the hold.
 
     None when the hold stands; a Limited when a rule refuses; a Found when another call was first to claim the same.
     Raises GatewayError 402, 503.
@@ -40,8 +44,9 @@ def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, .
     arguments = (call.id, caller.account_id, caller.key_id, WORKER, call.created_ms)
     claim = (call.claim.id, call.claim.fingerprint) if call.claim is not None else None
     try:
+        placing = (book.place,) if intent is None else (task.place, intent)
         done = writer.write(
-            book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
+            *placing, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
             config.current().timezone if caller.budget else None, order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:

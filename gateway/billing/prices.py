@@ -19,7 +19,7 @@ from models import change
 from models.base import session
 
 from .. import book
-from ..call import Ask, Hosted, Leg, Price, Rates
+from ..call import Ask, Hosted, Leg, Piece, Price, Rates
 from ..dialects import bridge, openai_responses
 from ..dialects.gemini.parts import NAME as GEMINI
 from ..errors import GatewayError
@@ -51,11 +51,12 @@ def each(dollars: str | Decimal) -> Decimal:
     return Decimal(dollars) * NANOS
 
 
+_SANDBOX_UNITS = {"second": each("0.01"), "song": each("0.05")}
 _SANDBOX_RATES = {"input": "0.15", "cached_read": "0.075", "output": "0.60", "audio_in": "10", "audio_out": "20"}
 _SANDBOX = {
     "": Price(
         rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, context=UNKNOWN_CONTEXT,
-        max_output=UNKNOWN_OUTPUT, version="sandbox", idle_hosted=True,
+        max_output=UNKNOWN_OUTPUT, version="sandbox", idle_hosted=True, units=_SANDBOX_UNITS,
     ),
     "embed": Price(
         rates={"input": per_mtok("0.02"), "output": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0,
@@ -116,6 +117,7 @@ def from_facts(facts: Mapping[str, Any], changed_at: int) -> Price:
         max_output=int(facts.get("max_output", UNKNOWN_OUTPUT)),
         version=f"operator-{changed_at}",
         fees={kind: each(usd) for kind, usd in facts.get("fees", {}).items()},
+        units={unit: each(usd) for unit, usd in facts.get("units", {}).items()},
     )
 
 
@@ -150,6 +152,12 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
             if kind in offer.fees
         },
         image_tokens=next(figures, 1_600),
+        units={unit: each(usd) * factor for unit, usd in offer.units.items()},
+        variants={
+            unit: {variant: each(usd) * factor for variant, usd in variants.items()}
+            for unit, variants in offer.variants.items()
+            if unit in offer.units
+        },
     )
 
 
@@ -169,7 +177,7 @@ def find(model: str) -> Price | None:
 
 def _public(model: book.Model) -> Price | None:
     """What a model costs at its own maker, else where it comes first."""
-    priced = [offer for offer in model.offers if offer.tiers[""].usd]
+    priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units or offer.fees]
     own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
     return _from_book(model, (own or priced)[0], "") if priced else None
 
@@ -252,7 +260,7 @@ _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only",
 
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
-    if price is None or not _covers(leg, price):
+    if price is None or not _covers(leg, price, ask):
         name = leg.public or ask.model
         vendors = book.current().providers  # all of whose models should be known
         unheard = price is None and leg.channel.provider in vendors
@@ -260,7 +268,7 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         return GatewayError(
             404 if unheard else 400,
             f"The model {name[:200]!r} {said}, so it cannot be called. The operator can set one:"
-            f" python -m gateway prices set {leg.name} --input-mtok USD --output-mtok USD",
+            f" python -m gateway prices set {leg.name} {_options(ask)}",
             param="model",
         )
     if price.free:
@@ -295,9 +303,17 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
     return None
 
 
-def _covers(leg: Leg, price: Price) -> bool:
-    """Whether tokens have a price, as this leg's dialect counts them: what is sold by the image or the second only has
-    none, and is not free for it."""
+def _options(ask: Ask) -> str:
+    """How the operator names the price that is missing."""
+    return "--input-mtok 0 --output-mtok 0 --fee request=USD" if ask.makes else "--input-mtok USD --output-mtok USD"
+
+
+def _covers(leg: Leg, price: Price, ask: Ask) -> bool:
+    """Whether what is asked for has a price: what is made by the piece in one of its units, or by the request; else
+    tokens, as this leg's dialect counts them. What is sold by the image or the second only has no price by the token,
+    and is not free for it."""
+    if ask.makes:
+        return price is FREE or "request" in price.fees or any(piece.unit in price.units for piece in ask.makes)
     counted = ("input", "output") if leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED else ("input",)
     return price is FREE or all(bucket in price.rates for bucket in counted)
 
@@ -462,12 +478,27 @@ _MOST_RUNS = 10
 
 
 def most(price: Price, ask: Ask, output: int) -> int:
-    """The dearest outcome with so many output tokens a choice."""
+    """The dearest outcome with so many output tokens a choice. What is made by the piece has no price by the token."""
+    if ask.makes:
+        exact = sum(
+            (rate * piece.amount for piece, rate in by_piece(price, ask.makes)), price.fees.get("request", Decimal(0))
+        )
+        return int(exact.to_integral_value(ROUND_CEILING))
     given = bound_input(price, ask)
     exact = (
         _dearest_input(price, ask) * given + _dearest_output(price, ask) * ask.n * output + _dearest_fees(price, ask)
     )
     return int(exact.to_integral_value(ROUND_CEILING))
+
+
+def by_piece(price: Price, makes: Sequence[Piece]) -> list[tuple[Piece, Decimal]]:
+    """What is made, in the one unit that it is sold by here, with the price of a piece. [] where it is not sold so."""
+    unit = next((piece.unit for piece in makes if piece.unit in price.units), None)
+    return [
+        (piece, price.variants.get(piece.unit, {}).get(piece.variant, price.units[piece.unit]))
+        for piece in makes
+        if piece.unit == unit
+    ]
 
 
 def _reachable(price: Price, ask: Ask) -> list[Rates]:

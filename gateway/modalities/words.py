@@ -13,7 +13,8 @@ from typing import Protocol
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Upstream, Words
-from . import embeddings
+from . import embeddings, music, video
+from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
@@ -40,14 +41,17 @@ class Carrier(Protocol):
         """A whole reply for the client; fills the meter. Raises Fault."""
 
 
-_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings),)
+_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings), (video.NAMED, video), (music.NAMED, music))
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
-UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
+JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS}
+"""What takes minutes at a provider."""
+
+UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED}
 """What providers take."""
 
 

@@ -11,7 +11,8 @@ from ..call import Channel
 
 CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS)
+VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
+DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, VIDEOS, XAI_VIDEOS, VEO, MUSIC)
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -61,6 +62,7 @@ class Provider:
 
 
 _OPENAI: Speaks = (
+    (r"^sora-", (VIDEOS,)),
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
     (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
@@ -71,13 +73,17 @@ _OPENAI: Speaks = (
 
 PROVIDERS = (
     Provider(
-        kind="sandbox", title="Sandbox", base_url="sandbox:", dialects=(CHAT, RESPONSES, MESSAGES, GEMINI), keyless=True
+        kind="sandbox",
+        title="Sandbox",
+        base_url="sandbox:",
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, VIDEOS, MUSIC),
+        keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, VIDEOS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -98,8 +104,9 @@ PROVIDERS = (
         kind="google",
         title="Google Gemini",
         base_url="https://generativelanguage.googleapis.com",
-        dialects=(GEMINI,),
+        dialects=(GEMINI, VEO),
         auth="x-goog-api-key",
+        speaks=((r"^veo-", (VEO,)), ("", (GEMINI,))),
         key_envs=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         author="google",
         probe="/v1beta/models",
@@ -109,7 +116,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, VIDEOS),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -121,7 +128,8 @@ PROVIDERS = (
         kind="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
-        dialects=(CHAT, RESPONSES),  # Messages are deprecated there
+        dialects=(CHAT, RESPONSES, XAI_VIDEOS),  # Messages are deprecated there
+        speaks=((r"-video", (XAI_VIDEOS,)), ("", (CHAT, RESPONSES))),
         key_envs=("XAI_API_KEY",),
         author="x-ai",
         source="https://docs.x.ai/developers/rest-api-reference/inference",

@@ -21,11 +21,12 @@ from ...dialects.base import Dialect, Words
 from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
 from ...modalities.embeddings import NAMED as EMBEDDINGS
+from ...modalities.words import JOBS, NAMED
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed
+from . import embed, jobs
 from .answer import (
     answer,
     choice,
@@ -44,9 +45,16 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed",
+    "limited", "embed", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
+
+_MAKES = {"embed": "embeddings only. Ask it at /v1/embeddings", "video": "videos only. Ask it at /v1/videos",
+          "music": "music only. Ask it at /v1/tasks"}  # fmt: skip
+"""Models that make one thing, and where."""
+
+_WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut", "refusal"})
+"""Models that take long work of any kind, besides `video` and `music`."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
@@ -102,19 +110,23 @@ def knows(model: str) -> bool:
 
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
-    words, model = EMBEDDINGS.get(outbound.dialect) or DIALECTS[outbound.dialect], outbound.model
+    words, model = NAMED[outbound.dialect], outbound.model
+    if outbound.dialect in JOBS and outbound.method == "GET":
+        return _asked(outbound, words)
     if not knows(model):
         return _error(words, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
+    if outbound.dialect in JOBS:
+        return _working(outbound, words, kind, number, once)
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
     values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
-    if kind == "embed":
-        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
+    if kind in _MAKES:
+        return _error(words, 400, f"The sandbox model {kind} makes {_MAKES[kind]}.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
@@ -164,6 +176,34 @@ def _trouble(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     if kind == "limited" and _count(outbound, model, _LIMIT_MS) > _LIMIT:
         return _error(words, 429, f"The sandbox model limited takes {_LIMIT} calls in 10 seconds.")
     return None
+
+
+def _working(outbound: Outbound, words: Words, kind: str, number: int, once: bool) -> Wire:
+    """Begin long work. What hangs is begun, and never done."""
+    family = "music" if outbound.dialect == "music" else "videos"
+    if kind not in _WORKING and kind != {"videos": "video"}.get(family, family):
+        made = _MAKES.get(kind, f"no {family}. Use {family.removesuffix('s')}")
+        return _error(words, 400, f"The sandbox model {kind} makes {made}.", "model")
+    trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
+    if trouble is not None:
+        return trouble
+    found, problem = jobs.begin(family, kind, number, json.loads(outbound.body))
+    if found is None:
+        return _error(words, 400, problem or "")
+    return SandboxWire(found[0], found[1], iter([(0.0, found[2])]))
+
+
+def _asked(outbound: Outbound, words: Words) -> Wire:
+    """How long work is, or what it made."""
+    found = jobs.ask(outbound.path)
+    if found is None:
+        return _error(words, 404, "The sandbox has no such work.", "id")
+    status, headers, body = found
+    pieces = ((0.0, body[at : at + _PIECE]) for at in range(0, len(body), _PIECE))
+    return SandboxWire(status, {**headers, "content-length": str(len(body))}, pieces)
+
+
+_PIECE = 1 << 16
 
 
 def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:

@@ -1,0 +1,110 @@
+"""The gates of `/v1/videos`, `/v1/video/generations` and `/v1/tasks`: OpenAI's fields, and the names that other vendors
+have for the same (https://platform.openai.com/docs/api-reference/videos/create)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .base import Json, WireSchema, flag, names, text, where, whole
+from .steering import steering
+
+MOST_SECONDS, MOST_VIDEOS, MOST_PROMPT = 60, 8, 32_000
+
+_SIZE = r"[1-9][0-9]{1,3}[xX][1-9][0-9]{1,3}"
+_SECONDS = r"[0-9]{1,2}(?:\.[0-9]{1,3})?"
+
+
+def _seconds() -> Json:
+    def test(value: Any) -> bool:
+        found = float(value) if type(value) is not str or re.fullmatch(_SECONDS, value) else 0.0
+        return 0 < found <= MOST_SECONDS
+
+    return Json(
+        int, float, str, words=f"a number of seconds above 0 and up to {MOST_SECONDS}", test=test,
+        like={"exclusiveMinimum": 0, "maximum": MOST_SECONDS, "pattern": f"^(?!0+(?:\\.0+)?$)(?:[0-5]?[0-9](?:\\.[0-9]{{1,3}})?|60(?:\\.0{{1,3}})?)$"},
+    )  # fmt: skip
+
+
+def _size() -> Json:
+    return Json(
+        str, words="a width and a height in pixels, as in 1280x720",
+        test=lambda value: re.fullmatch(_SIZE, value) is not None, like={"pattern": f"^{_SIZE}$"},
+    )  # fmt: skip
+
+
+def _picture() -> Json:
+    return Json(str, dict, words="an image, or an object with its image_url")
+
+
+def prompt(*, required: bool) -> Json:
+    return Json(
+        str, words=f"a string of 1 to {MOST_PROMPT} characters", test=lambda value: 0 < len(value) <= MOST_PROMPT,
+        required=required, like={"minLength": 1, "maxLength": MOST_PROMPT},
+    )  # fmt: skip
+
+
+class VideosSchema(WireSchema):
+    """What a video shall be."""
+
+    model = Json(str, words="a string that is not empty", test=bool, like={"minLength": 1})
+    prompt = prompt(required=True)
+    seconds = _seconds()
+    duration = _seconds()
+    size = _size()
+    resolution = text()
+    aspect_ratio = text()
+    input_reference = _picture()
+    image = _picture()
+    image_url = _picture()
+    last_image = _picture()
+    n = whole(1, MOST_VIDEOS)
+    negative_prompt = text()
+    seed = Json(int, words="an integer")
+    generate_audio = flag()
+    webhook = text()
+    models = names()
+    provider = steering()
+
+
+class MusicSchema(WireSchema):
+    """What a piece of music shall be."""
+
+    model = text(required=True)
+    prompt = prompt(required=True)
+    lyrics = text()
+    seconds = _seconds()
+    duration = _seconds()
+    instrumental = flag()
+    n = whole(1, MOST_VIDEOS)
+    seed = Json(int, words="an integer")
+    webhook = text()
+    models = names()
+    provider = steering()
+
+
+class RemixSchema(WireSchema):
+    """What shall be different."""
+
+    prompt = prompt(required=True)
+    webhook = text()
+
+
+_BY_TYPE: dict[str, WireSchema] = {"video": VideosSchema(), "music": MusicSchema()}
+
+
+TYPES = tuple(_BY_TYPE)
+
+
+class TaskSchema(WireSchema):
+    """What every task says: its type. The rest is as the type has it."""
+
+    LIKE = {"allOf": [where("type", "video", {"$ref": "#/components/schemas/VideosRequest"}), where("type", "music", {"$ref": "#/components/schemas/MusicRequest"})]}
+
+    type = Json(
+        str, words=f"one of {', '.join(_BY_TYPE)}", test=lambda value: value in _BY_TYPE, required=True,
+        like={"enum": list(_BY_TYPE)},
+    )  # fmt: skip
+
+    def validate(self, data: Any, **options: Any) -> Any:
+        return super().validate(data, **options) or _BY_TYPE[data["type"]].validate(data)
