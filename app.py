@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from flask import Flask
 
-from gateway import config, journal, rounds
+from gateway import config, journal, rounds, store
 from gateway.access import idempotency
-from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
+from gateway.api import (
+    _door,
+    account,
+    chat,
+    completions,
+    embeddings,
+    gemini,
+    health,
+    images,
+    messages,
+    openapi,
+    responses,
+)
 from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
@@ -18,7 +30,7 @@ from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
     account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
+    images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
 )  # fmt: skip
 
 
@@ -30,6 +42,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     base.connect(settings.database_url, serving=serving)
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
+    store.open(settings)
     bulletin.open(settings)
     try:
         with base.session():
@@ -65,5 +78,6 @@ def _rounds() -> tuple[rounds.Round, ...]:
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),
         rounds.Round("discovery", 5, discovery.tick),
+        rounds.Round("remove media", 60, store.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )
