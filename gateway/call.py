@@ -404,6 +404,20 @@ class Call:
         return [*self.losses, *(leg.losses if leg is not None else ())]
 
 
+class Pieces(Protocol):
+    """A body that is too long to be held: sent piece by piece, and again from its beginning where a request is sent
+    again."""
+
+    def __len__(self) -> int:
+        """Bytes in all."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+Body = bytes | Pieces
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold

@@ -26,10 +26,10 @@ class Task(Row):
     id: as the view that made it spells it · kind: video, music, image, mj, suno · progress: percent · worker: who is
     asking its provider to begin, or claimed it last · polls: how often it was looked at since something changed ·
     failures: how often in vain since the last answer · channel_id, dialect, upstream_model, upstream_id: where it runs;
-    None until its provider has taken it · facts: JSON, what its views show of the request and its results, no words
-    of the caller's · bill: JSON, what it will cost (`billing.later`) · results: sealed, what they say in text · error: a
-    code ·
-    webhook: sealed, the address to tell · told: how often that was tried · expires_at: until when results are kept.
+    None until its provider has taken it · facts: JSON, what its views show of the request and its results, no words of
+    the caller's · bill: JSON, what it will cost (`billing.later`) · results: sealed, what they say in text · error: a
+    code · webhook: sealed, the address to tell · told: how often that was tried · expires_at: until when results are
+    kept.
     """
 
     id = CharField(primary_key=True)

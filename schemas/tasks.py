@@ -12,7 +12,7 @@ from .steering import steering
 MOST_SECONDS, MOST_VIDEOS, MOST_PROMPT = 60, 8, 32_000
 
 _SIZE = r"[1-9][0-9]{1,3}[xX][1-9][0-9]{1,3}"
-_SECONDS = r"[0-9]{1,2}(?:\.[0-9]{1,3})?"
+_SECONDS = r"(?!0+(?:\.0+)?$)(?:[0-5]?[0-9](?:\.[0-9]{1,3})?|60(?:\.0{1,3})?)"
 
 
 def _seconds() -> Json:
@@ -22,7 +22,7 @@ def _seconds() -> Json:
 
     return Json(
         int, float, str, words=f"a number of seconds above 0 and up to {MOST_SECONDS}", test=test,
-        like={"exclusiveMinimum": 0, "maximum": MOST_SECONDS, "pattern": f"^(?!0+(?:\\.0+)?$)(?:[0-5]?[0-9](?:\\.[0-9]{{1,3}})?|60(?:\\.0{{1,3}})?)$"},
+        like={"exclusiveMinimum": 0, "maximum": MOST_SECONDS, "pattern": f"^{_SECONDS}$"},
     )  # fmt: skip
 
 
@@ -93,13 +93,16 @@ class RemixSchema(WireSchema):
 _BY_TYPE: dict[str, WireSchema] = {"video": VideosSchema(), "music": MusicSchema()}
 
 
+_GATES = {"video": "VideosRequest", "music": "MusicRequest"}
 TYPES = tuple(_BY_TYPE)
 
 
 class TaskSchema(WireSchema):
     """What every task says: its type. The rest is as the type has it."""
 
-    LIKE = {"allOf": [where("type", "video", {"$ref": "#/components/schemas/VideosRequest"}), where("type", "music", {"$ref": "#/components/schemas/MusicRequest"})]}
+    LIKE: ClassVar[Like] = {
+        "allOf": [where("type", name, {"$ref": f"#/components/schemas/{gate}"}) for name, gate in _GATES.items()]
+    }
 
     type = Json(
         str, words=f"one of {', '.join(_BY_TYPE)}", test=lambda value: value in _BY_TYPE, required=True,

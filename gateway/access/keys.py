@@ -119,7 +119,7 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
 
 
 SURFACES = (
-    "account", "chat", "completions", "embeddings", "gemini", "messages", "models", "responses", "tasks",
+    "account", "chat", "completions", "embeddings", "gemini", "images", "messages", "models", "responses", "tasks",
     "videos",
 )  # fmt: skip
 """What a key's endpoints may be called: families of routes. Others are patterns of paths."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from models.base import session
 
 from .. import store
 from ..call import Call
-from ..clock import monotonic, now_ms
+from ..clock import monotonic
 from ..errors import GatewayError
 from ..modalities.video.request import VideoRequest
 from ..sse import write
@@ -152,5 +151,3 @@ def forget(identity: str, kinds: tuple[str, ...] | None = None) -> Row:
     store.forget(g.caller.account_id, row["id"])
     writer.write(table.remove, g.caller.account_id, row["id"], order=g.caller.account_id)
     return row
-
-

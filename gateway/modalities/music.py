@@ -1,5 +1,5 @@
-"""Music: a prompt, perhaps lyrics, and songs in a while. No vendor's words have become common here, so clients say it as
-they say videos, and a server that speaks the same is asked at `/music`.
+"""Music: a prompt, perhaps lyrics, and songs in a while. No vendor's words have become common here, so clients say it
+as they say videos, and a server that speaks the same is asked at `/music`.
 """
 
 from __future__ import annotations

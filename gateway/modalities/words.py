@@ -41,7 +41,11 @@ class Carrier(Protocol):
         """A whole reply for the client; fills the meter. Raises Fault."""
 
 
-_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings), (video.NAMED, video), (music.NAMED, music))
+_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
+    (embeddings.NAMED, embeddings),
+    (video.NAMED, video),
+    (music.NAMED, music),
+)
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 

@@ -26,9 +26,7 @@ def cancel(row: dict[str, Any]) -> bool:
     stopped = False
     if channel is not None and row["upstream_id"] is not None:
         try:
-            stopped = asking.cancel(
-                channel, words.JOBS[row["dialect"]], At(row["upstream_id"], row["upstream_model"])
-            )
+            stopped = asking.cancel(channel, words.JOBS[row["dialect"]], At(row["upstream_id"], row["upstream_model"]))
         except Fault as fault:
             _log.warning("task %s: its provider could not be told to stop: %s", row["id"], fault)
     settlement = later.settlement(row["bill"], status=499, finish="cancelled", at=now_ms())

@@ -55,7 +55,7 @@ Row = dict[str, Any]
 def run(
     call: Call, watch: ClientWatch, kind: str, facts: Row, webhook: str | None, shown: Callable[[Row], bytes]
 ) -> Reply:
-    """Begin a task. facts: what its views show of the request · webhook: whom to tell · shown: it, as its maker sees it.
+    """Begin a task. facts: what its views show of the request · webhook: whom to tell · shown: it, for its maker.
 
     Raises GatewayError; then there is no task, and nothing was charged.
     """
