@@ -4,9 +4,9 @@ have for the same (https://platform.openai.com/docs/api-reference/videos/create)
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
-from .base import Json, WireSchema, flag, names, text, where, whole
+from .base import Json, Like, WireSchema, flag, names, text, where, whole
 from .steering import steering
 
 MOST_SECONDS, MOST_VIDEOS, MOST_PROMPT = 60, 8, 32_000
