@@ -121,7 +121,9 @@ class Ask:
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
-    seal: tells the last thought that only the account which made it can open.
+    seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
+    from above: character, second, query · rigid: it has no output limit that could be lowered for a light wallet · raw:
+    its answer is no text and no events but bytes of a type that only the provider knows.
     """
 
     model: str
@@ -142,6 +144,9 @@ class Ask:
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
+    units: Mapping[str, int] = field(default_factory=dict)
+    rigid: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +180,8 @@ class Price:
     audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. rates: a token, by
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
-    sized: fees by how much a search shall find · idle_hosted: tools that a provider would run may be offered beside
+    sized: fees by how much a search shall find · units: each character, second, query, … where that is sold, beside
+    tokens or instead of them · idle_hosted: tools that a provider would run may be offered beside
     the caller's own; none is run, so none costs anything.
     """
 
@@ -187,12 +193,13 @@ class Price:
     tiers: Mapping[str, tuple[Rates, tuple[tuple[int, Rates], ...]]] = field(default_factory=dict)
     fees: Rates = field(default_factory=dict)
     sized: Mapping[str, Rates] = field(default_factory=dict)
+    units: Rates = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
 
     @property
     def free(self) -> bool:
-        return not any(self.rates.values()) and not any(self.fees.values())
+        return not any((*self.rates.values(), *self.fees.values(), *self.units.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -468,13 +475,15 @@ class ClientGone(BaseException):
 class Meter:
     """What a reply said and took, as far as it has come.
 
-    usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
+    usage: as reported, None until then · guess: what it must have taken where nobody reports anything, if the reply's
+    carrier knows better than by its bytes · final: it came at the end, so that it counts everything · out_bytes: UTF-8
     bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
     provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
     provider's id, is one where it is kept.
     """
 
     usage: Usage | None = None
+    guess: Usage | None = None
     final: bool = True
     out_bytes: int = 0
     units: dict[str, int] = field(default_factory=dict)
