@@ -13,6 +13,7 @@ from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal, NamedTuple, Protocol
 
+from .bodies import Body
 from .neutral.parts import Media
 from .neutral.reply import Usage
 from .neutral.request import ChatRequest
@@ -129,8 +130,10 @@ class Ask:
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
-    seal: tells the last thought that only the account which made it can open · makes: what is to be made by the piece,
-    in each unit that a provider may sell it by.
+    seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
+    from above: character, second, query · makes: what is to be made in minutes, in each unit that it may be sold by ·
+    rigid: it has no output limit that could be lowered for a light wallet · raw: its answer is no text and no events
+    but bytes of a type that only the provider knows.
     """
 
     model: str
@@ -151,7 +154,10 @@ class Ask:
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
+    units: Mapping[str, int] = field(default_factory=dict)
     makes: tuple[Piece, ...] = ()
+    rigid: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +191,9 @@ class Price:
     audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. rates: a token, by
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
-    sized: fees by how much a search shall find · idle_hosted: tools that a provider would run may be offered beside
-    the caller's own; none is run, so none costs anything · units: a piece of what is sold so, by unit · variants: by
-    unit and variant, where that is not the usual price.
+    sized: fees by how much a search shall find · units: each character, second, query, … where that is sold, beside
+    tokens or instead of them · variants: by unit and variant, where that is not the usual price · idle_hosted: tools
+    that a provider would run may be offered beside the caller's own; none is run, so none costs anything.
     """
 
     rates: Rates
@@ -198,9 +204,9 @@ class Price:
     tiers: Mapping[str, tuple[Rates, tuple[tuple[int, Rates], ...]]] = field(default_factory=dict)
     fees: Rates = field(default_factory=dict)
     sized: Mapping[str, Rates] = field(default_factory=dict)
+    units: Rates = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
-    units: Rates = field(default_factory=dict)
     variants: Mapping[str, Rates] = field(default_factory=dict)
 
     @property
@@ -404,36 +410,23 @@ class Call:
         return [*self.losses, *(leg.losses if leg is not None else ())]
 
 
-class Pieces(Protocol):
-    """A body that is too long to be held: sent piece by piece, and again from its beginning where a request is sent
-    again."""
-
-    def __len__(self) -> int:
-        """Bytes in all."""
-        ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-
-Body = bytes | Pieces
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
     too · account_id: for the sandbox's memory only · method: GET and DELETE have no body · slow_s: how long the head of
-    its answer may take, where that is more than the settings say."""
+    its answer may take, where that is more than the settings say · content_type: of its body."""
 
     channel: Channel
     dialect: str
     model: str
     path: str
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
     stream: bool
     account_id: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
     slow_s: float = 0
+    content_type: str = "application/json"
 
 
 class Wire(Protocol):
@@ -494,13 +487,15 @@ class ClientGone(BaseException):
 class Meter:
     """What a reply said and took, as far as it has come.
 
-    usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
+    usage: as reported, None until then · guess: what it must have taken where nobody reports anything, if the reply's
+    carrier knows better than by its bytes · final: it came at the end, so that it counts everything · out_bytes: UTF-8
     bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
     provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
     provider's id, is one where it is kept.
     """
 
     usage: Usage | None = None
+    guess: Usage | None = None
     final: bool = True
     out_bytes: int = 0
     units: dict[str, int] = field(default_factory=dict)

@@ -101,6 +101,7 @@ def submitted(
     upstream_model: str,
     upstream_id: str,
     bill: str,
+    facts: str,
     next_at: int,
     at: int,
     outcome: tuple[str, str, bytes] | None = None,
@@ -110,15 +111,16 @@ def submitted(
     outcome: what is kept for the caller's own name for it: account, id of the name, and the sealed answer.
     """
     done = run(
-        "UPDATE task SET channel_id = ?, dialect = ?, upstream_model = ?, upstream_id = ?, bill = ?, next_at = ?,"
-        " changed_at = ?, worker = NULL WHERE id = ? AND status = ? AND (upstream_id IS NULL OR upstream_id = ?)",
-        channel_id, dialect, upstream_model, upstream_id, bill, next_at, at, task_id, QUEUED, upstream_id,
+        "UPDATE task SET channel_id = ?, dialect = ?, upstream_model = ?, upstream_id = ?, bill = ?, facts = ?,"
+        " next_at = ?, changed_at = ?, worker = NULL WHERE id = ? AND status = ? AND upstream_id IS NULL",
+        channel_id, dialect, upstream_model, upstream_id, bill, facts, next_at, at, task_id, QUEUED,
     ).rowcount  # fmt: skip
-    if done:
-        run("UPDATE hold SET worker = ? WHERE id = ?", NOBODY, task_id)
-        if outcome is not None:
-            idempotency.keep(outcome[0], outcome[1], task_id, outcome[2])
-    return bool(done)
+    if not done:  # this may run twice
+        return bool(rows("SELECT 1 FROM task WHERE id = ? AND upstream_id = ?", task_id, upstream_id))
+    run("UPDATE hold SET worker = ? WHERE id = ?", NOBODY, task_id)
+    if outcome is not None:
+        idempotency.keep(outcome[0], outcome[1], task_id, outcome[2])
+    return True
 
 
 def withdraw(task_id: str, settlement: tuple[Any, ...]) -> None:

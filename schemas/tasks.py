@@ -4,6 +4,7 @@ have for the same (https://platform.openai.com/docs/api-reference/videos/create)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .base import Json, Like, WireSchema, flag, names, text, where, whole
@@ -33,8 +34,15 @@ def _size() -> Json:
     )  # fmt: skip
 
 
+class _Picture(Json):
+    """A file of a form, or an image as JSON names it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> Any:
+        return value if hasattr(value, "content") else super()._deserialize(value, attr, data, **rest)
+
+
 def _picture() -> Json:
-    return Json(str, dict, words="an image, or an object with its image_url")
+    return _Picture(str, dict, words="an image, or an object with its image_url")
 
 
 def prompt(*, required: bool) -> Json:

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, request
 from .. import store
 from ..clock import iso
 from ..errors import GatewayError
+from ..tasks.views import spellings
 
 MOST_ID = 128
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -36,7 +37,9 @@ def files(family: str, identity: str) -> list[store.Stored]:
     """What the caller has by an id. Raises GatewayError 404, for unknown and foreign ids alike, and for what its owner
     removed; 410 for what was kept as long as its plan says."""
     fits = len(identity) <= MOST_ID and identity.isascii() and identity.isprintable()
-    found = [one for one in store.of(g.caller.account_id, identity) if one.kind == family] if fits else []
+    names = dict.fromkeys((identity, *spellings(identity))) if fits else ()
+    kept = (one for name in names for one in store.of(g.caller.account_id, name))
+    found = [one for one in kept if one.kind == family]
     if not found or any(one.removed_at is not None and one.removed_at < one.expires_at for one in found):
         raise GatewayError(404, f"There is no {_WORDS[family]} {identity[:80]!r} in this account.", param="id")
     if any(one.removed_at is not None for one in found):

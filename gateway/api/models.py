@@ -140,12 +140,12 @@ _CLASSES = {
 
 
 def _pricing(price: Price) -> dict[str, str]:
-    """Dollars as decimal text: a token by class, and each time by fee."""
+    """Dollars as decimal text: a token by class, each time by fee, and each of what is sold by the piece."""
     found = {"prompt": "0", "completion": "0"}
     for name, bucket in _CLASSES.items():
         if bucket in price.rates:
             found[name] = plain(price.rates[bucket] / NANOS)
-    return found | {kind: plain(nanos / NANOS) for kind, nanos in price.fees.items()}
+    return found | {kind: plain(nanos / NANOS) for kind, nanos in (*price.fees.items(), *price.units.items())}
 
 
 def _anthropic(model: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def generations() -> Response:
 
 
 def _begin() -> Response:
-    call = open_call(video.OPENAI, _schema, "videos")
+    call = open_call(video.OPENAI, _schema, "videos", forms=True)
     facts = _tasks.video_facts(parse(call.body.values, video.OPENAI.OWN))
     return _tasks.begin(call, "video", facts, as_video)
 

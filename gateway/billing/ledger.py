@@ -163,7 +163,7 @@ def reckon(
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
         "tokens": used.counts(),
-        "units": {**meter.units, **used.tools} if leg is not None else {},
+        "units": {**meter.units, **used.units, **used.tools} if leg is not None else {},
         "cost": parts,
         "saved": saved,
         "losses": call.lost(leg),
@@ -197,10 +197,10 @@ def reckon(
 
 def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
-    if meter.usage is None or (meter.out_bytes and not meter.usage.output and meter.final):
-        return _estimate(call, meter), False  # no count at all, or none of what is there
+    if meter.usage is None or (meter.out_bytes and not (meter.usage.output or meter.usage.units) and meter.final):
+        return meter.guess or _estimate(call, meter), False  # no count at all, or none of what is there
     guess = -(-meter.out_bytes // 4)
-    if (whole and meter.final) or guess <= (meter.usage.output or 0):
+    if (whole and meter.final) or meter.guess is not None or guess <= (meter.usage.output or 0):
         return meter.usage, True
     return dataclasses.replace(meter.usage, output=guess), False
 

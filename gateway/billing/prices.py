@@ -2,7 +2,8 @@
 
 A rate is nano-dollars a token (a dollar a million tokens is 1,000 of them). A class of tokens without a rate of its
 own takes its parent's: cached reads and cache writes are input, reasoning is output. Sound and made pictures have no
-such parent: where they are asked for and have no rate, the call is refused. What an operator set goes before the book.
+such parent: where they are asked for and have no rate, the call is refused. What is sold by the character, the second
+or the search has a price each. What an operator set goes before the book.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
         if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
             found.setdefault("audio_in", found["input"])
+        if model.mode == "transcription" and "audio_in" in found:  # nor does the text beside the sound come free
+            found.setdefault("input", found["audio_in"])
         return found
 
     def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
@@ -151,8 +154,8 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
             for kind, sizes in offer.variants.items()
             if kind in offer.fees
         },
-        image_tokens=next(figures, 1_600),
         units={unit: each(usd) * factor for unit, usd in offer.units.items()},
+        image_tokens=next(figures, 1_600),
         variants={
             unit: {variant: each(usd) * factor for variant, usd in variants.items()}
             for unit, variants in offer.variants.items()
@@ -268,7 +271,7 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         return GatewayError(
             404 if unheard else 400,
             f"The model {name[:200]!r} {said}, so it cannot be called. The operator can set one:"
-            f" python -m gateway prices set {leg.name} {_options(ask)}",
+            f" python -m gateway prices set {leg.name} {_option(ask)}",
             param="model",
         )
     if price.free:
@@ -292,7 +295,7 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         (ask.audio_out, "audio_out", "--audio-out-mtok", "modalities"),
         (ask.image_out, "image_out", "--image-out-mtok", "modalities"),
     ):
-        if wanted and bucket not in price.rates:
+        if wanted and not ask.units and bucket not in price.rates:  # who only speaks does it at the usual rate
             what = "Images have" if bucket == "image_out" else "Sound has"
             return GatewayError(
                 400,
@@ -303,19 +306,22 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
     return None
 
 
-def _options(ask: Ask) -> str:
-    """How the operator names the price that is missing."""
-    return "--input-mtok 0 --output-mtok 0 --fee request=USD" if ask.makes else "--input-mtok USD --output-mtok USD"
+def _option(ask: Ask) -> str:
+    """How an operator says what a call's model costs."""
+    piece = next(iter((*ask.units, *(one.unit for one in ask.makes))), None)
+    return "--input-mtok USD --output-mtok USD" if piece is None else f"--unit {piece}=USD"
 
 
 def _covers(leg: Leg, price: Price, ask: Ask) -> bool:
-    """Whether what is asked for has a price: what is made by the piece in one of its units, or by the request; else
-    tokens, as this leg's dialect counts them. What is sold by the image or the second only has no price by the token,
-    and is not free for it."""
+    """Whether what a call takes has a price, as this leg's dialect counts it: by tokens, by what is sold by the piece,
+    or, where pieces are made, by the request. What is sold by the image only has none for a chat, and is not free for
+    it."""
+    if price is FREE or any(unit in price.units for unit in (*ask.units, *(one.unit for one in ask.makes))):
+        return True
     if ask.makes:
-        return price is FREE or "request" in price.fees or any(piece.unit in price.units for piece in ask.makes)
-    counted = ("input", "output") if leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED else ("input",)
-    return price is FREE or all(bucket in price.rates for bucket in counted)
+        return "request" in price.fees
+    answers = leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED or ask.rigid
+    return all(bucket in price.rates for bucket in (("input", "output") if answers else ("input",)))
 
 
 def _billed(leg: Leg, price: Price, ask: Ask, dialect: str) -> tuple[Hosted, ...]:
@@ -366,7 +372,9 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
     counts = used.counts()
     tokens = sum(counts.get(bucket, 0) for bucket in _INPUTS)
     rates = in_force(price, tokens, used.tier if used.tier is not None else ask.tier)
-    charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items()]
+    pieces = _pieces(price, used)
+    charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items() if not pieces]
+    charges += [(unit, price.units[unit] * amount) for unit, amount in pieces.items()]
     charges += [(kind, _fee(price, kind, ask.search_size) * times) for kind, times in _times(price, used, ask)]
     exact = Decimal(0)
     total = 0
@@ -378,6 +386,14 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
             parts[name] = upto - total
         total = upto
     return total, parts
+
+
+def _pieces(price: Price, used: Usage) -> Mapping[str, int]:
+    """What is charged by the piece instead of by tokens: what is sold so, unless tokens were counted and have a
+    price."""
+    if used.input is not None and "input" in price.rates:
+        return {}
+    return {unit: amount for unit, amount in used.units.items() if unit in price.units}
 
 
 def _times(price: Price, used: Usage, ask: Ask) -> Iterable[tuple[str, int]]:
@@ -406,7 +422,8 @@ def expected(price: Price, ask: Ask) -> Decimal:
     rates = in_force(price, ask.weight.guess(), ask.tier)
     output = min(_USUAL_OUTPUT if ask.limit is None else ask.limit, price.max_output) * ask.n
     fee = price.fees.get("request", Decimal(0))
-    return rate(rates, "input") * ask.weight.guess() + rate(rates, "output") * output + fee
+    tokens = rate(rates, "input") * ask.weight.guess() + rate(rates, "output") * output
+    return max(tokens, _dearest_pieces(price, ask)) + fee
 
 
 def saved(price: Price, used: Usage, ask: Ask) -> int:
@@ -448,7 +465,7 @@ def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
         if ask.limit is None:
             default = output if default is None else min(default, output)
         want = max(want, most(price, told, output))
-        floor = max(floor, most(price, told, min(output, LEAST_OUTPUT)))
+        floor = max(floor, most(price, told, output if ask.rigid else min(output, LEAST_OUTPUT)))
         room = max(room, most(price, told, price.max_output))
         tokens = max(tokens, bound_input(price, told) + ask.n * output)
     return Ceiling(want, floor, room, tokens, default)
@@ -478,16 +495,13 @@ _MOST_RUNS = 10
 
 
 def most(price: Price, ask: Ask, output: int) -> int:
-    """The dearest outcome with so many output tokens a choice. What is made by the piece has no price by the token."""
+    """The dearest outcome with so many output tokens a choice. What is made in minutes has no price by the token."""
     if ask.makes:
-        exact = sum(
-            (rate * piece.amount for piece, rate in by_piece(price, ask.makes)), price.fees.get("request", Decimal(0))
-        )
-        return int(exact.to_integral_value(ROUND_CEILING))
-    given = bound_input(price, ask)
-    exact = (
-        _dearest_input(price, ask) * given + _dearest_output(price, ask) * ask.n * output + _dearest_fees(price, ask)
-    )
+        fee = price.fees.get("request", Decimal(0))
+        made = sum((rate * piece.amount for piece, rate in by_piece(price, ask.makes)), fee)
+        return int(made.to_integral_value(ROUND_CEILING))
+    tokens = _dearest_input(price, ask) * bound_input(price, ask) + _dearest_output(price, ask) * ask.n * output
+    exact = max(tokens, _dearest_pieces(price, ask)) + _dearest_fees(price, ask)
     return int(exact.to_integral_value(ROUND_CEILING))
 
 
@@ -519,6 +533,11 @@ def _dearest_output(price: Price, ask: Ask) -> Decimal:
     """Sound comes only where it is asked for; a model that can make pictures may do so unasked."""
     kinds = [bucket for bucket in _OUTPUTS if ask.audio_out or bucket != "audio_out"]
     return max(rate(rates, bucket) for rates in _reachable(price, ask) for bucket in kinds)
+
+
+def _dearest_pieces(price: Price, ask: Ask) -> Decimal:
+    """What is asked for by the piece, all of it."""
+    return sum((price.units[unit] * most for unit, most in ask.units.items() if unit in price.units), Decimal(0))
 
 
 def _dearest_fees(price: Price, ask: Ask) -> Decimal:

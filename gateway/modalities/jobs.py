@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
+from ..bodies import Body
 from ..call import Call, Leg
 from ..dialects import shapes
 from ..dialects.base import Upstream
@@ -51,7 +52,7 @@ class Seen:
 
     progress: percent · results: once it is completed · made: what was made, by the units that it may be sold by, where
     that is told · error: a code for why it failed · id: the provider's, when it began · said: what a result says in
-    text, where that is what was asked for.
+    text, where that is what was asked for · facts: what its views show of it beside.
     """
 
     status: Status
@@ -61,6 +62,7 @@ class Seen:
     error: str | None = None
     id: str | None = None
     said: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Job(Upstream, Protocol):
@@ -71,7 +73,7 @@ class Job(Upstream, Protocol):
 
     FAMILY: str
 
-    def encode(self, call: Call, leg: Leg) -> bytes:
+    def encode(self, call: Call, leg: Leg) -> Body:
         """The body that begins it. Raises Refused."""
         ...
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from ..bodies import Body
 from ..call import Ask, Call, Fault, Leg, Meter, Piece
 from ..dialects import shapes
 from .jobs import Job
@@ -51,7 +52,7 @@ def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
     return {}
 
 
-def encode(call: Call, leg: Leg) -> bytes:
+def encode(call: Call, leg: Leg) -> Body:
     """The body for a leg."""
     return JOBS[leg.dialect].encode(call, leg)
 

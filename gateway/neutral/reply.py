@@ -26,8 +26,8 @@ class Usage:
 
     input includes cached (of which cached_audio are sound), cache_written (of which cache_written_1h for an hour),
     audio_in, cached or not, and image_in; output includes reasoning, audio_out and image_out. Beside the tokens, what
-    else decides the price: tier, the service tier that was given, and tools, how often the provider ran a tool of its
-    own, by `call.Hosted`'s kinds.
+    else decides the price: tier, the service tier that was given; tools, how often the provider ran a tool of its
+    own, by `call.Hosted`'s kinds; and units, how much of what is sold by the piece: character, second, query.
     """
 
     input: int | None = None
@@ -43,6 +43,7 @@ class Usage:
     image_out: int | None = None
     tier: str | None = field(default=None, compare=False)
     tools: Mapping[str, int] = field(default_factory=dict, compare=False)
+    units: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def counts(self) -> dict[str, int]:
         """Disjoint buckets, the only thing that billing reads; buckets of zero are left out.

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from ..call import Body, Fault
+from ..bodies import Body
+from ..call import Fault
 from . import pool
 
 WAIT_S = 60.0

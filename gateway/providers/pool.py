@@ -17,7 +17,8 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from .. import __version__
-from ..call import Body, Channel, Fault, Outbound, Wire
+from ..bodies import Body
+from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
 from . import auth, bedrock, sandbox, vertex
 from .odd import Odd
@@ -160,7 +161,7 @@ def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequ
     channel = outbound.channel
     named = {"Accept": "application/json"}
     if method == "POST":
-        named["Content-Type"] = "application/json"
+        named["Content-Type"] = outbound.content_type
     request = _request(method, url, named, outbound.body if method == "POST" else None)
     request.headers.update(auth.headers(channel, outbound.dialect))
     request.headers.update(outbound.headers)

@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 from urllib3.util import make_headers
 
-from ..call import Body
+from ..bodies import Body
 
 READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16

@@ -22,8 +22,10 @@ from ..clock import now_ms
 from ..config import Settings, current
 from ..providers.buckets import Bucket
 from .folder import Folder, TooLarge
+from .spool import Spool
 
 __all__ = [
+    "Spool",
     "FAMILIES",
     "Lost",
     "MOST",

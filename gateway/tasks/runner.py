@@ -164,7 +164,7 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
     if not kept and not seen.said:
         _end(row, End("failed", "no_result"))
         return
-    facts = json.loads(row["facts"])
+    facts = {**json.loads(row["facts"]), **seen.facts}
     asked = max(1, int(facts.get("n") or 1))
     share = min(Decimal(1), Decimal(len(kept)) / asked) if kept else Decimal(1)
     if seen.made is not None and seen.made.get("second"):

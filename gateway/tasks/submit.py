@@ -152,13 +152,15 @@ def _taken(call: Call, leg: Leg, seen: Seen, row: Row, shown: Callable[[Row], by
     at = now_ms()
     job_id = seen.id
     assert job_id is not None
-    row |= {"channel_id": leg.channel.id, "model": call.model[:255], "progress": seen.progress}
+    facts = json.dumps({**seen.facts, **json.loads(row["facts"])}, separators=(",", ":"))
+    row |= {"channel_id": leg.channel.id, "model": call.model[:255], "progress": seen.progress, "facts": facts}
     reply = Reply(
         status=200, content_type="application/json", headers=call_headers(call, leg), body=shown(row)
     )  # fmt: skip
     kept = idempotency.outcome(call, reply)
     ticket = writer.submit(
         table.submitted, call.id, leg.channel.id, leg.dialect, leg.model, job_id, later.bill(call, leg, job_id[:255]),
+        facts,
         at + (LEAST_HERE_MS if leg.channel.provider == "sandbox" else LEAST_MS), at,
         (call.caller.account_id, *kept) if kept else None, order=call.caller.account_id, durable=True,
     )  # fmt: skip

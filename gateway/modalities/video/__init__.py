@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...bodies import Body
 from ...call import Call, Fault, Leg, Meter
-from ...neutral.parts import Url
+from ...neutral.parts import Media, Url
 from ..jobs import Job
 from .openai import OpenAI
 from .request import parse
@@ -38,11 +39,13 @@ def to_fetch(call: Call, leg: Leg) -> dict[str, str]:
         return {}
     request = parse(call.body.values, OPENAI.OWN)
     return {
-        one.source.url: "image" for one in (request.first, request.last) if one and isinstance(one.source, Url)
-    }  # fmt: skip
+        one.source.url: "image"
+        for one in (request.first, request.last)
+        if isinstance(one, Media) and isinstance(one.source, Url)
+    }
 
 
-def encode(call: Call, leg: Leg) -> bytes:
+def encode(call: Call, leg: Leg) -> Body:
     """The body for a leg."""
     return JOBS[leg.dialect].encode(call, leg)
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from ...bodies import Body, Form, Upload
 from ...call import Ask, Call, Fault, Leg
 from ...dialects import shapes
 from ...dialects.openai_chat import errors
 from ...dialects.passing import parsed
-from ...neutral.parts import Url
+from ...neutral.parts import Media, Url
 from ...splice import edit
 from ...sse import PING
 from ..jobs import At, Request, Result, Seen, code, percent
@@ -50,14 +52,16 @@ class OpenAI:
         request = parse(values, self.OWN)
         pictures = ((request.first, "input_reference"), (request.last, "last_image"))
         urls = tuple(
-            (one.source.url, field) for one, field in pictures if one is not None and isinstance(one.source, Url)
+            (one.source.url, field) for one, field in pictures if isinstance(one, Media) and isinstance(one.source, Url)
         )
         return Ask(model=values.get("model") or MODEL, limit=0, makes=pieces(request), urls=urls)
 
-    def encode(self, call: Call, leg: Leg) -> bytes:
-        """The caller's bytes where every member is OpenAI's own; else what of it OpenAI can be told, and what only the
-        provider may know."""
+    def encode(self, call: Call, leg: Leg) -> Body:
+        """The caller's bytes, or fields of a form, where every member is OpenAI's own; else what of it OpenAI can be
+        told, and what only the provider may know."""
         values = call.body.values
+        if not call.body.text:
+            return _form(call, leg, self.OWN)
         changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
         changes |= {name: None for name in self.OWN if name in values}
         if values.keys() <= OPENAIS | set(self.OWN) and not isinstance(values.get("seconds"), int | float):
@@ -70,7 +74,7 @@ class OpenAI:
             said["size"] = f"{request.size[0]}x{request.size[1]}"
         if values.get("input_reference") is not None:
             said["input_reference"] = values["input_reference"]
-        elif request.first is not None and isinstance(request.first.source, Url):
+        elif isinstance(request.first, Media) and isinstance(request.first.source, Url):
             said["input_reference"] = {"image_url": request.first.source.url}
         others = {name: value for name, value in values.items() if name not in OPENAIS and name not in self.OWN}
         return shapes.packed({**others, **said})
@@ -81,7 +85,7 @@ class OpenAI:
         identity = values.get("id")
         if not isinstance(identity, str) or not identity:
             raise Fault("malformed")
-        return Seen(status=seen.status, progress=seen.progress, error=seen.error, results=seen.results, id=identity)
+        return replace(seen, id=identity, facts=_facts(values))
 
     def look(self, at: At) -> Request:
         return Request("GET", f"{self.PATH}/{quote(at.id, safe='')}")
@@ -100,7 +104,9 @@ class OpenAI:
         if status != "completed":
             return Seen(status=status, progress=percent(values.get("progress")))  # type: ignore[arg-type]
         results = tuple(self._results(values, identity or str(values.get("id"))))
-        return Seen(status="completed", results=results, made=_made(values, len(results)))
+        return Seen(
+            status="completed", results=results, made=_made(values, len(results)), facts=_facts(values)
+        )  # fmt: skip
 
     def _results(self, values: Mapping[str, Any], identity: str) -> list[Result]:
         """Servers that say how many results there are number them; OpenAI has one."""
@@ -114,6 +120,26 @@ class OpenAI:
     fault = staticmethod(errors.fault)
     error = staticmethod(errors.error)
     error_frame = staticmethod(errors.error_frame)
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, str]:
+    """How long and how large it is, as the provider says."""
+    found = {name: shapes.short(str(values[name])) for name in ("seconds", "size") if values.get(name) is not None}
+    return {name: value for name, value in found.items() if value}
+
+
+def _form(call: Call, leg: Leg, own: tuple[str, ...]) -> Form:
+    """The caller's form with the provider's name for the model, and without what is the gateway's. Nobody but the
+    caller knows the call's id yet, so no file holds the boundary."""
+    parts: list[tuple[str, str | Upload]] = [("model", leg.model)]
+    for name, value in call.body.values.items():
+        if name == "model" or name in own or value is None:
+            continue
+        several = value if isinstance(value, list) else [value]
+        for one in several:
+            plain = isinstance(one, str | Upload)
+            parts.append((name if one is value else f"{name}[]", one if plain else shapes.dumps(one)))
+    return Form(parts, f"form-{call.id}")
 
 
 def _made(values: Mapping[str, Any], count: int) -> dict[str, Decimal] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ...bodies import Upload
 from ...call import Piece
 from ...dialects import shapes
 from ...dialects.media import from_data_url
@@ -41,8 +42,8 @@ class VideoRequest:
     size: tuple[int, int] | None = None
     lines: int | None = None
     ratio: str | None = None
-    first: Media | None = None
-    last: Media | None = None
+    first: Media | Upload | None = None
+    last: Media | Upload | None = None
     n: int = 1
     negative: str | None = None
     seed: int | None = None
@@ -115,8 +116,10 @@ def _height(found: re.Match[str]) -> int:
     return int(found[1]) if found[1] else {"2": 1440, "4": 2160, "8": 4320}[found[2]]
 
 
-def _picture(value: Any) -> Media | None:
-    """A picture as it is named: an address, a data URL, `{"image_url": …}`, `{"url": …}` or `{"file_id": …}`."""
+def _picture(value: Any) -> Media | Upload | None:
+    """A picture as it came: a file; or an address, a data URL, `{"image_url": …}`, `{"url": …}`, `{"file_id": …}`."""
+    if isinstance(value, Upload):
+        return value
     if isinstance(value, Mapping):
         inner = value.get("image_url") or value.get("url")
         if isinstance(inner, Mapping):

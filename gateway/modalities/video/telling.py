@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+
+from ...bodies import Upload, joined
 from ...call import Call, Leg
 from ...dialects.bridge import Refused
 from ...dialects.media import data_url, image_type
@@ -24,7 +27,7 @@ _MEANING = frozenset({"last_image", "n"})
 def screen(call: Call, leg: Leg, request: VideoRequest) -> tuple[str, ...]:
     """What a leg would lose, as `field=drop`. Raises Refused."""
     for media, field in ((request.first, "input_reference"), (request.last, "last_image")):
-        if media is not None and isinstance(media.source, FileRef):
+        if isinstance(media, Media) and isinstance(media.source, FileRef):
             raise Refused(field, f"{field} cannot be an uploaded file for a provider of this model: send the image.")
     asked = {
         "last_image": request.last is not None, "n": request.n > 1, "negative_prompt": request.negative is not None,
@@ -37,19 +40,18 @@ def screen(call: Call, leg: Leg, request: VideoRequest) -> tuple[str, ...]:
     return tuple(f"{field}=drop" for field in lost)
 
 
-def picture_url(media: Media) -> str:
+def picture_url(call: Call, media: Media | Upload) -> str:
     """A picture as an address, or as a data URL."""
-    match media.source:
-        case Url(url=url):
-            return url
-        case Bytes(base64=data):
-            return data_url(media.media_type or image_type(data) or "image/png", data)
-        case _:
-            raise Refused("input_reference", "input_reference must be the image itself, or its address.")
+    if isinstance(media, Media) and isinstance(media.source, Url):
+        return media.source.url
+    return data_url(*picture_bytes(call, media))
 
 
-def picture_bytes(call: Call, media: Media) -> tuple[str, str]:
+def picture_bytes(call: Call, media: Media | Upload) -> tuple[str, str]:
     """(media type, base64) of a picture that was sent or, at an address, fetched."""
+    if isinstance(media, Upload):
+        data = base64.b64encode(joined(media.content)).decode()
+        return media.media_type or image_type(data) or "image/png", data
     if isinstance(media.source, Url):
         media = call.fetched.get(media.source.url, media)
     if not isinstance(media.source, Bytes):

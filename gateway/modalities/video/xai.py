@@ -40,7 +40,7 @@ class XAI:
         if request.shape is not None:
             said["aspect_ratio"] = request.shape
         if request.first is not None:
-            said["image"] = {"url": picture_url(request.first)}
+            said["image"] = {"url": picture_url(call, request.first)}
         return shapes.packed(said)
 
     def begun(self, body: bytes) -> Seen:

@@ -15,6 +15,7 @@ import orjson
 
 from models import tally, writer
 
+from ...bodies import Body, Form, joined
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
 from ...dialects.base import Dialect, Words
@@ -122,7 +123,7 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
-    values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
+    values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
     if kind in _MAKES:
@@ -152,7 +153,7 @@ def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: 
     except TooMuch as problem:
         return _error(dialect, 400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
     reply = ChatReply(
-        id=f"chatcmpl-sandbox{zlib.crc32(outbound.body):08x}",
+        id=f"chatcmpl-sandbox{zlib.crc32(joined(outbound.body)):08x}",
         model=request.model,
         created=int(time.time()),
         choices=choices,
@@ -187,10 +188,18 @@ def _working(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
-    found, problem = jobs.begin(family, kind, number, json.loads(outbound.body))
+    found, problem = jobs.begin(family, kind, number, _fields(outbound.body))
     if found is None:
         return _error(words, 400, problem or "")
     return SandboxWire(found[0], found[1], iter([(0.0, found[2])]))
+
+
+def _fields(body: Body) -> Mapping[str, Any]:
+    """What a body says: JSON, or a form whose texts may be JSON."""
+    if not isinstance(body, Form):
+        found: dict[str, Any] = json.loads(joined(body))
+        return found
+    return dict(body.parts)
 
 
 def _asked(outbound: Outbound, words: Words) -> Wire:
