@@ -205,11 +205,13 @@ def safe_fetch(url: str, *, most_bytes: int, allow: Sequence[Network], timeout_s
             line.close()
 
 
-def safe_stream(url: str, *, allow: Sequence[Network], idle_s: float) -> Iterator[bytes]:
+def safe_stream(
+    url: str, *, allow: Sequence[Network], idle_s: float, redirects: bool = True
+) -> Iterator[bytes]:  # fmt: skip
     """What is behind a URL, in pieces as it comes. idle_s: how long the next may take. Raises Forbidden, Failed."""
     late = Failed("could not be fetched in time")
     with gevent.Timeout(idle_s, late):
-        answer, line = _found(url, allow, idle_s)
+        answer, line = _found(url, allow, idle_s, MOST_REDIRECTS if redirects else 0)
     try:
         _refuse_odd(answer)
         while True:
@@ -241,9 +243,11 @@ def safe_post(
         return answer.status, answer.headers.get("retry-after")
 
 
-def _found(url: str, allow: Sequence[Network], timeout_s: float) -> tuple[Answer, Line]:
-    """The answer behind a URL and its redirects. Raises Forbidden, Failed."""
-    for _ in range(MOST_REDIRECTS + 1):
+def _found(
+    url: str, allow: Sequence[Network], timeout_s: float, redirects: int = MOST_REDIRECTS
+) -> tuple[Answer, Line]:
+    """The answer behind a URL and its redirects, at most so many. Raises Forbidden, Failed."""
+    for _ in range(redirects + 1):
         target = check(url, allow=allow)
         if not target.addresses:
             raise Failed("could not be fetched")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 import gevent
@@ -22,6 +23,7 @@ MOST_ANSWER = 4 << 20
 IDLE_S = 60.0
 """How long the next bytes of a result may take."""
 
+_ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -66,9 +68,9 @@ def fetch(channel: Channel, job: Job, result: Result) -> Iterator[bytes]:
     """
     if result.where.startswith("data:"):
         return iter((_inline(result.where),))
-    path = result.where if result.where.startswith("/") else _own(channel, result.where)
+    path = result.where if result.where.startswith("/") else _below(channel, result.where)
     if path is None:
-        return _elsewhere(result.where)
+        return _elsewhere(result.where, at_home=_origin(result.where) == _origin(channel.base_url))
     leg = Leg(channel=channel, model="", dialect=job.name)
     with gevent.Timeout(LOOK_S, Fault("timeout")):
         wire = _send(leg, Request("GET", path))
@@ -90,13 +92,17 @@ def _inline(url: str) -> bytes:
         raise Fault("malformed") from None
 
 
-def _own(channel: Channel, url: str) -> str | None:
-    """The path below the channel's base of an address that is its own; None for any other."""
-    ours, theirs = urlsplit(channel.base_url), urlsplit(url)
-    if not ours.hostname or (ours.scheme, ours.netloc.lower()) != (theirs.scheme, theirs.netloc.lower()):
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _below(channel: Channel, url: str) -> str | None:
+    """The path below the channel's base of an address that is there; None for any other."""
+    base, parts = urlsplit(channel.base_url).path.rstrip("/"), urlsplit(url)
+    if _origin(url) != _origin(channel.base_url) or not parts.path.startswith(base + "/"):
         return None
-    path = theirs.path.removeprefix(ours.path.rstrip("/")) if ours.path.strip("/") else theirs.path
-    return (path or "/") + (f"?{theirs.query}" if theirs.query else "")
+    return parts.path.removeprefix(base) + (f"?{parts.query}" if parts.query else "")
 
 
 def _read(wire: Wire) -> Iterator[bytes]:
@@ -111,8 +117,10 @@ def _read(wire: Wire) -> Iterator[bytes]:
         wire.close()
 
 
-def _elsewhere(url: str) -> Iterator[bytes]:
+def _elsewhere(url: str, at_home: bool = False) -> Iterator[bytes]:
+    """at_home: it is the channel's own host, which its operator has named, wherever it is."""
+    allow = _ANYWHERE if at_home else config.current().fetch_allow
     try:
-        yield from download.safe_stream(url, allow=config.current().fetch_allow, idle_s=IDLE_S)
+        yield from download.safe_stream(url, allow=allow, idle_s=IDLE_S, redirects=not at_home)
     except (download.Forbidden, download.Failed):
         raise Fault("server") from None

@@ -91,9 +91,18 @@ def see_to(row: Row) -> None:
         else:
             _look(row)
     except Moved:
-        _log.info("task %s was taken over", row["id"])
+        _tidy(row)
     except Exception as error:
         _log.error("task %s cannot be seen to, and is tried again: %s", row["id"], type(error).__name__)
+
+
+def _tidy(row: Row) -> None:
+    """Somebody else has ended or claimed this task: what was made for one that is not there any more is not kept."""
+    with session():
+        now = table.find(row["account_id"], row["id"])
+    if now is None or now["status"] in (table.FAILED, table.CANCELLED):
+        store.forget(row["account_id"], row["id"])
+    _log.info("task %s was taken over", row["id"])
 
 
 def _look(row: Row) -> None:
@@ -151,6 +160,7 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
             kept.append({"content_type": stored.media_type, "bytes": stored.bytes})
             expires_at = stored.expires_at
     except store.TooLarge:
+        store.forget(row["account_id"], row["id"])
         _end(row, End("failed", "too_large"))
         return
     except (Fault, store.Lost) as problem:
@@ -159,6 +169,7 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
         if isinstance(again, Wait):
             _wait(row, again)
         else:
+            store.forget(row["account_id"], row["id"])
             _end(row, End("failed", "no_result"))
         return
     if not kept and not seen.said:
