@@ -12,6 +12,7 @@ from gateway.api import (
     chat,
     completions,
     embeddings,
+    files,
     gemini,
     health,
     images,
@@ -32,8 +33,8 @@ from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
-    account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint, tasks.blueprint,
+    account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, files.blueprint, gemini.blueprint,
+    health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint, tasks.blueprint,
     videos.blueprint,
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     seals.open(vault)
     pool.open(settings)
     store.open(settings)
+    store.files.open(vault)
     bulletin.open(settings)
     try:
         with base.session():

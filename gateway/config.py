@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -59,6 +60,7 @@ class Settings:
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     timezone: ZoneInfo
     media_url: str | None
+    file_gb_day_usd: Decimal
 
     def __repr__(self) -> str:
         """Without the secrets: a settings object may end up in a traceback."""
@@ -110,6 +112,12 @@ def _size(value: str) -> int:
     if not match or match[2] not in _UNITS or int(match[1]) == 0:
         raise ValueError
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _dollars(value: str) -> Decimal:
+    if not re.fullmatch(r"\d{1,4}(?:\.\d{1,9})?", value) or Decimal(value) > 1_000:
+        raise ValueError
+    return Decimal(value)
 
 
 def _switch(value: str) -> bool:
@@ -281,6 +289,13 @@ ROWS = (
         None,
         "A bucket of S3, or of a server that speaks it, for media; a folder may stand behind its name. Default: the"
         " folder `media` in GATEWAY_DATA, which several machines must share.",
+    ),
+    Row(
+        "file_gb_day_usd",
+        "dollars from 0 to 1000",
+        _dollars,
+        "0",
+        "What callers pay for keeping files: for each gigabyte and day, all at once as they send them.",
     ),
 )
 

@@ -81,18 +81,23 @@ def begin(
     )  # fmt: skip
 
 
-def finish(account_id: str, blob: str, size: int, at: int) -> Found | None:
+def until(account_id: str, at: int) -> int:
+    """Until when what an account has made or sent now is kept, as its plan says."""
+    days = rows(
+        "SELECT plan.media_days FROM account JOIN plan ON plan.name = account.plan WHERE account.id = ?", account_id
+    )
+    return at + _DAY_MS * int(days[0][0] if days and days[0][0] is not None else DAYS)
+
+
+def finish(account_id: str, blob: str, size: int, at: int, expires_at: int | None = None) -> Found | None:
     """A file is whole, and takes the place of an earlier one of its id and number. None where it took too long, and is
-    gone."""
+    gone. expires_at: where that is not for the plan to say."""
     run(
         "UPDATE media SET bytes = NULL, due_at = ? WHERE account_id = ? AND blob <> ? AND removed_at IS NULL"
         " AND bytes IS NOT NULL AND (id, number) = (SELECT id, number FROM media WHERE blob = ?)",
         at, account_id, blob, blob,
     )  # fmt: skip
-    days = rows(
-        "SELECT plan.media_days FROM account JOIN plan ON plan.name = account.plan WHERE account.id = ?", account_id
-    )
-    expires_at = at + _DAY_MS * int(days[0][0] if days and days[0][0] is not None else DAYS)
+    expires_at = until(account_id, at) if expires_at is None else expires_at
     run(
         "UPDATE media SET bytes = ?, expires_at = ?, due_at = ? WHERE blob = ? AND account_id = ?",
         size, expires_at, expires_at, blob, account_id,

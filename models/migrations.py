@@ -175,6 +175,24 @@ CREATE INDEX task_account_id_created_at_id ON task (account_id, created_at, id);
 CREATE INDEX task_account_id_kind_created_at_id ON task (account_id, kind, created_at, id)
 """
 
+_FILES = """
+CREATE TABLE file (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, purpose VARCHAR(255) NOT NULL,
+    name {blob} NOT NULL, bytes BIGINT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL);
+CREATE INDEX file_expires_at ON file (expires_at);
+CREATE INDEX file_account_id_created_at_id ON file (account_id, created_at, id);
+CREATE INDEX file_account_id_purpose_created_at_id ON file (account_id, purpose, created_at, id);
+CREATE TABLE batch_line (
+    batch_id VARCHAR(255) NOT NULL, account_id VARCHAR(255) NOT NULL, number INTEGER NOT NULL,
+    good BOOLEAN NOT NULL, line {blob} NOT NULL, PRIMARY KEY (batch_id, number));
+ALTER TABLE plan ADD COLUMN file_mb BIGINT
+"""
+_NO_FILES = """
+ALTER TABLE plan DROP COLUMN file_mb;
+DROP TABLE batch_line;
+DROP TABLE file
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
@@ -184,6 +202,7 @@ MIGRATIONS = (
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
     Migration("0007_media", _MEDIA, _NO_MEDIA),
     Migration("0008_tasks", _TASKS, "DROP TABLE task"),
+    Migration("0009_files", _FILES, _NO_FILES),
 )
 
 

@@ -20,7 +20,7 @@ _SHOWN = re.compile(r"(?:image/(?:png|jpeg|webp|gif|avif)|video/(?:mp4|webm|quic
 """Types that are told as they are; all others are only bytes."""
 
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-_WORDS = {"images": "image", "videos": "video", "audio": "audio"}
+_WORDS = {"images": "image", "videos": "video", "audio": "audio", "files": "file"}
 
 
 def serve(blueprint: Blueprint, family: str) -> None:

@@ -1,5 +1,6 @@
-"""The fields of a form as the values of a body: `name[]`, `name[0]` and names that come again are lists, and what the
-gate wants as a number, a flag or an object is read as one. What cannot be read so stays text, for the gate to refuse.
+"""The fields of a form as the values of a body: `name[]`, `name[0]` and names that come again are lists, `name[word]`
+is a member of an object, and what the gate wants as a number, a flag or an object is read as one. What cannot be read
+so stays text, for the gate to refuse.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ..bodies import Upload
 from ..splice import BadJson, guard
 
 _LISTED = re.compile(r"(.+?)\[[0-9]{0,4}\]")
+_MEMBER = re.compile(r"([a-z_]{1,64})\[([a-z_]{1,64})\]")
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _FLAGS = {"true": True, "false": False}
@@ -24,16 +26,25 @@ def values(schema: WireSchema, parts: Iterable[tuple[str, str | Upload]]) -> dic
     nothing else."""
     found: dict[str, list[Any]] = {}
     listed: set[str] = set()
+    objects: dict[str, dict[str, Any]] = {}
     for name, value in parts:
+        member = _MEMBER.fullmatch(name)
+        if member is not None and not isinstance(value, Upload) and _only_objects(schema.fields.get(member[1])):
+            objects.setdefault(member[1], {})[member[2]] = int(value) if _WHOLE.fullmatch(value) else value
+            continue
         match = _LISTED.fullmatch(name)
         name = match[1] if match else name
         if match:
             listed.add(name)
         found.setdefault(name, []).append(value if isinstance(value, Upload) else _read(schema.fields.get(name), value))
-    return {
+    return objects | {
         name: several if len(several) > 1 or name in listed or _only_lists(schema.fields.get(name)) else several[0]
         for name, several in found.items()
     }
+
+
+def _only_objects(field: Any) -> bool:
+    return isinstance(field, Json) and field.types == (dict,)
 
 
 def _only_lists(field: Any) -> bool:

@@ -21,6 +21,7 @@ from ..modalities.video.request import VideoRequest
 from ..sse import write
 from ..tasks import cancelling, news, submit, webhooks
 from ..tasks.views import spellings
+from . import _pages
 from ._door import answer, deliver, watch
 
 MOST_WAIT_S = 60
@@ -111,25 +112,13 @@ def _events(row: Row | None, account_id: str, shown: Shown) -> Iterator[bytes]:
 
 def listing(shown: Shown, kind: str | None) -> Response:
     """A page of the caller's tasks, the newest first unless asked otherwise, in OpenAI's shape."""
-    limit = request.args.get("limit", "20")
-    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_LISTED:
-        raise GatewayError(400, f"limit must be a whole number from 1 to {MOST_LISTED}.", param="limit")
-    order = request.args.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise GatewayError(400, "order must be asc or desc.", param="order")
+    limit, newest = _pages.limit(20, MOST_LISTED), _pages.newest()
     last = request.args.get("after")
     after = find(last) if last else None
-    wanted = table.Page(kind, (after["created_at"], after["id"]) if after else None, order == "desc", int(limit) + 1)
+    wanted = table.Page(kind, (after["created_at"], after["id"]) if after else None, newest, limit + 1)
     with session():
         rows = table.page(g.caller.account_id, wanted)
-    more = len(rows) > int(limit)
-    data = [shown(row) for row in rows[: int(limit)]]
-    return answer(
-        {
-            "object": "list", "data": data, "first_id": data[0]["id"] if data else None,
-            "last_id": data[-1]["id"] if data else None, "has_more": more,
-        }
-    )  # fmt: skip
+    return answer(_pages.page(rows, limit, shown))
 
 
 def cancel(identity: str, shown: Shown) -> Response:

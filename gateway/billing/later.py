@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..call import Call, Leg, Meter
 from ..clock import day
@@ -61,3 +61,25 @@ def settlement(
         "detail": json.dumps(detail, separators=(",", ":")),
     }  # fmt: skip
     return values, day(values["created_at"]), 0, 0, pins or []
+
+
+class Kept(NamedTuple):
+    """What it costs to keep a file. most: nano-dollars, all at once."""
+
+    most: int
+    gb_days: Decimal
+    rate: Decimal
+
+    def settlement(self, call: Call, at: int) -> tuple[Any, ...]:
+        """The arguments of `models.ledger.settle`."""
+        written = {**json.loads(bill(call, None)), "lines": [["gb_day", str(self.rate), str(self.gb_days)]]}
+        written["values"]["price_version"] = "files"
+        made = {"gb_day": self.gb_days}
+        return settlement(json.dumps(written), status=200, finish=None, at=at, share=Decimal(1), made=made)
+
+
+def kept(gb_days: Decimal, usd: Decimal) -> Kept | None:
+    """What it costs to keep gigabytes for days, at so many dollars each; None where that is nothing."""
+    rate = prices.each(usd)
+    most = int((rate * gb_days).to_integral_value(ROUND_CEILING))
+    return Kept(most, gb_days, rate) if most else None

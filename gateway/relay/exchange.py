@@ -22,7 +22,7 @@ from ..modalities import words
 from ..money import usd
 from ..providers import headers, pool
 from ..routing import pace, plan
-from . import dry, media, streams
+from . import dry, filed, media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -50,6 +50,8 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     again = idempotency.earlier(call)
     if again is not None:
         return again
+    if call.ask.references:
+        filed.bring(call)
     if call.ask.urls:
         media.screen(call)
     found = plan.legs(call)

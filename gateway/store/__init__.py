@@ -21,6 +21,7 @@ from ..call import Fault
 from ..clock import now_ms
 from ..config import Settings, current
 from ..providers.buckets import Bucket
+from . import files
 from .folder import Folder, TooLarge
 from .spool import Spool
 
@@ -41,7 +42,7 @@ __all__ = [
     "url",
 ]
 
-FAMILIES = ("images", "videos", "audio")
+FAMILIES = ("images", "videos", "audio", "files")
 """Where media are fetched: the part of the path behind `/v1/`, and their `kind`."""
 
 MOST = 2 << 30
@@ -72,11 +73,13 @@ def put(
     media_type: str,
     chunks: Iterable[bytes],
     most_bytes: int = MOST,
+    expires_at: int | None = None,
 ) -> Stored:
     """Keep a file as result `number` of a call or task; one that is there by that number is replaced. It can be fetched
     once this returns.
 
-    kind: one of FAMILIES. Raises TooLarge, Lost, models.writer.Busy and what `chunks` raises; then nothing is kept.
+    kind: one of FAMILIES · expires_at: where that is not for the plan to say. Raises TooLarge, Lost, models.writer.Busy
+    and what `chunks` raises; then nothing is kept.
     """
     assert _folder is not None and kind in FAMILIES
     blob = os.urandom(16).hex()
@@ -98,7 +101,8 @@ def put(
             _log.error("media cannot be kept: %s", type(error).__name__)
             raise Lost from error
         raise
-    found: Stored | None = writer.write(media.finish, account_id, blob, len(arrived), now_ms(), order=account_id)
+    done = (media.finish, account_id, blob, len(arrived), now_ms(), expires_at)
+    found: Stored | None = writer.write(*done, order=account_id)
     if found is None:
         raise Lost
     return found
@@ -181,6 +185,7 @@ def tick() -> None:
         for one in rest:
             _remove(one)
         due = len(rest) == media.BATCH
+    files.tick()
     _folder.sweep()
 
 

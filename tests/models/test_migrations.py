@@ -7,10 +7,12 @@ import pytest
 
 from models import base, migrations
 from models.account import Account
+from models.batch import BatchLine
 from models.budget import Budget
 from models.change import Change
 from models.channel import Channel
 from models.discovery import Discovery
+from models.file import File
 from models.health import Health
 from models.idempotency import Idempotency
 from models.key import Key
@@ -29,10 +31,10 @@ from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Budget, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Media, Pin, Plan,
-    PlanLimit, Price, Pricebook, Receipt, Route, Tally, Task, Window, Worker,
+    Account, BatchLine, Budget, Change, Channel, Daily, Discovery, File, Health, Hold, Idempotency, Key, Ledger, Margin,
+    Media, Pin, Plan, PlanLimit, Price, Pricebook, Receipt, Route, Tally, Task, Window, Worker,
 )  # fmt: skip
-OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Media, Pin, Receipt, Tally, Task)
+OWNED = (BatchLine, Budget, Daily, File, Hold, Idempotency, Key, Ledger, Media, Pin, Receipt, Tally, Task)
 
 
 def shape() -> dict[str, object]:
