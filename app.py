@@ -9,6 +9,7 @@ from gateway.access import idempotency
 from gateway.api import (
     _door,
     account,
+    batches,
     chat,
     completions,
     embeddings,
@@ -33,9 +34,9 @@ from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
-    account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, files.blueprint, gemini.blueprint,
-    health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint, tasks.blueprint,
-    videos.blueprint,
+    account.blueprint, batches.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, files.blueprint,
+    gemini.blueprint, health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint,
+    responses.blueprint, tasks.blueprint, videos.blueprint,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ knows Flask, requests or SQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
@@ -360,6 +360,21 @@ class Claim:
     secret: bytes = field(repr=False)
 
 
+@dataclass(slots=True, kw_only=True)
+class Share:
+    """What pays for a call that has no hold of its own: part of the hold of a batch, whose line it is.
+
+    batch_id, number: which line · take: makes sure that the batch holds so much for it; raises GatewayError 402 · keep:
+    the outcome as it is stored with the settlement · amount: nano-dollars that were taken.
+    """
+
+    batch_id: str
+    number: int
+    take: Callable[[int], None]
+    keep: Callable[[Reply], bytes]
+    amount: int = 0
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -371,7 +386,7 @@ class Call:
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
     the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
-    wants · dry: it is only told what would be done · claim: to be made once only.
+    wants · dry: it is only told what would be done · claim: to be made once only · share: it is a line of a batch.
     """
 
     id: str
@@ -399,6 +414,7 @@ class Call:
     steer: Steer = Steer()
     dry: bool = False
     claim: Claim | None = None
+    share: Share | None = None
 
     @property
     def model(self) -> str:

@@ -16,6 +16,9 @@ from .base import BigIntegerField, BlobField, CharField, IntegerField, Row, Text
 QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
 OPEN = (QUEUED, IN_PROGRESS)
 
+APART = ("batch", "response")
+"""Kinds that have lists, or ways to be found, of their own."""
+
 NOBODY = ""
 """The worker on the hold of a task that its provider has: no worker's death ends it."""
 
@@ -264,7 +267,7 @@ class Page(NamedTuple):
 
 _PAGE = {
     (kinds, newest, after): f"SELECT {_ALL} FROM task WHERE account_id = ?"
-    + (" AND kind = ?" if kinds else "")
+    + (" AND kind = ?" if kinds else f" AND kind NOT IN {APART}")
     + (f" AND (created_at, id) {'<' if newest else '>'} (?, ?)" if after else "")
     + f" ORDER BY created_at {'DESC' if newest else 'ASC'}, id {'DESC' if newest else 'ASC'} LIMIT ?"
     for kinds in (False, True)

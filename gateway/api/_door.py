@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -18,22 +17,22 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from models.base import DatabaseError
-from schemas.base import WireSchema, Wrong, check
+from schemas.base import WireSchema
 
 from .. import config, ids, store
 from ..access import idempotency, keys, limits
 from ..bodies import BadForm, FormReader, boundary
 from ..call import Call, Reply
-from ..clock import monotonic, now_ms
+from ..clock import monotonic
 from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
+from ..relay import admission, wishes
 from ..relay.load import MOST, load, refusal
 from ..relay.watch import ClientWatch
-from ..routing import catalogue, channels
 from ..splice import BadJson, Scan, guard
-from . import _forms, _steering
+from . import _forms
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
@@ -101,7 +100,7 @@ def open_call(
     JSON; the call's body then has its fields as values, files as `bodies.Upload`, and no text. Raises GatewayError,
     which names the field.
     """
-    started, created = monotonic(), now_ms()
+    started = monotonic()
     if forms and is_form():
         form = read_form()
         sent, body = form.fingerprint.digest(), Scan("", _forms.values(schema, form.parts), [])
@@ -114,55 +113,14 @@ def open_call(
     dry = request.headers.get("x-gateway-dry-run") == "1"
     once = None if dry else request.headers.get(idempotency.HEADER)
     claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
-    try:
-        check(schema, body.values)
-    except Wrong as wrong:
-        raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
-    if body.values.get("computer_id") is not None:
-        raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
-    strict = request.headers.get("x-gateway-strict") == "1"
-    losses = [name for name in dialect.OWN if name not in _HEEDED and body.values.get(name) is not None]
-    if losses and strict:
-        raise GatewayError(
-            400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
-        )
-    route = request.headers.get(_steering.HEADER)
-    ask = dialect.ask({**body.values, **said} if said else body.values)
-    others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
-    ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
-    names = (*permit(ask.model), *(name for other in ask.fallbacks for name in permit(other, "models")))
-    call = Call(
-        id=ids.new(dialect.id_prefix),
-        request_id=g.request_id,
-        caller=g.caller,
-        surface=surface,
-        dialect=dialect.name,
-        body=body,
-        ask=ask,
-        created_ms=created,
-        started=started,
-        headers=passed_headers(),
-        names=names,
-        strict=strict,
-        losses=[f"{name}=drop" for name in losses],
-        steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
-        dry=dry,
+    call = admission.admitted(
+        g.caller, g.request_id, dialect, schema, surface, body, said=said, headers=passed_headers(),
+        route=request.headers.get(wishes.HEADER), strict=request.headers.get("x-gateway-strict") == "1", dry=dry,
         claim=claim,
-    )
+    )  # fmt: skip
+    call.started = started
     g.call = call
     return call
-
-
-_HEEDED = ("models", "provider", "computer_id")
-"""The gateway's own members that mean something here."""
-
-
-def permit(model: str, param: str = "model") -> tuple[str, str]:
-    """The name of a model as it was written, and its id. Raises GatewayError 403 when the caller may use it by
-    neither."""
-    names = (model, catalogue.canonical(channels.current(), model))
-    keys.permit(g.caller, names, param)
-    return names
 
 
 def passed_headers() -> dict[str, str]:

@@ -24,8 +24,9 @@ from ..call import Leg, Price
 from ..clock import iso
 from ..errors import GatewayError
 from ..money import NANOS, plain
+from ..relay.admission import permit
 from ..routing import catalogue, channels
-from ._door import answer, lister, permit
+from ._door import answer, lister
 
 blueprint = Blueprint("models", __name__)
 
@@ -80,7 +81,7 @@ _BREATH = 20
 @blueprint.get("/v1alpha/models/<path:model>")
 def one(model: str) -> Response:
     """One model, raw or percent-encoded."""
-    permit(model)
+    permit(g.caller, model)
     if not catalogue.legs(channels.current(), model):
         raise GatewayError(
             404, f"The model {model[:200]!r} does not exist here. GET /v1/models lists what does.", param="model"

@@ -1,5 +1,5 @@
-"""Files that the gateway keeps, put into the body that names them: each dialect's own way to send a file's bytes instead
-of its id. An image goes as one, whatever the part that named it.
+"""Files that the gateway keeps, put into the body that names them: each dialect's own way to send a file's bytes
+instead of its id. An image goes as one, whatever the part that named it.
 """
 
 from __future__ import annotations

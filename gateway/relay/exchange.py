@@ -50,15 +50,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     again = idempotency.earlier(call)
     if again is not None:
         return again
-    if call.ask.references:
-        filed.bring(call)
-    if call.ask.urls:
-        media.screen(call)
-    found = plan.legs(call)
-    if not found:
-        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
-    legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    legs, ceiling = planned(call)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
@@ -74,6 +66,19 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         return _whole(call, legs, watch)
     finally:
         watch.close()
+
+
+def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
+    """The legs that a call tries, and what it may cost at most. Raises GatewayError."""
+    if call.ask.references:
+        filed.bring(call)
+    if call.ask.urls:
+        media.screen(call)
+    found = plan.legs(call)
+    if not found:
+        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
+    legs = tried(call, prices.attach(found, call.ask, call.dialect))
+    return legs, prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
 
 
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
@@ -127,7 +132,10 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         ],
         body=body,
     )  # fmt: skip
-    ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
+    if call.share is not None:
+        ticket = ledger.settle_share(call, settlement, reply)
+    else:
+        ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
     if not ticket.wait(SETTLE_S) and ticket.abandon():
         ledger.release(call)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)

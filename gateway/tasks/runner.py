@@ -18,8 +18,8 @@ from typing import Any
 
 from gevent.pool import Pool
 
+from models import batch, writer
 from models import task as table
-from models import writer
 from models.base import session
 
 from .. import crash, store
@@ -30,23 +30,18 @@ from ..modalities import words
 from ..modalities.jobs import COMPLETED, At, Job, Seen
 from ..routing import channels
 from . import asking, seals, webhooks
+from .batches import run as batches
+from .leases import LEASE_MS, Moved
 from .machine import Collect, End, State, Wait, advance
 from .views import FAMILIES
 
 TICK_S = 0.25
-LEASE_MS = 60_000
-"""How long a claim holds; whoever takes a long result renews it."""
-
 MOST_AT_ONCE = 64
 _RENEW_S = LEASE_MS / 3_000
 _NO_WORD = "application/octet-stream"
 
 _log = logging.getLogger("gateway.tasks")
 Row = dict[str, Any]
-
-
-class Moved(Exception):
-    """Somebody else has this task by now."""
 
 
 class Runner:
@@ -86,6 +81,8 @@ def see_to(row: Row) -> None:
     try:
         if row["status"] not in table.OPEN:
             webhooks.tell(row)
+        elif row["kind"] == batch.KIND:
+            batches.see_to(row)
         elif row["upstream_id"] is None:
             _end(row, End("failed", "lost"))
         else:
