@@ -6,7 +6,19 @@ from flask import Flask
 
 from gateway import config, journal, rounds
 from gateway.access import idempotency
-from gateway.api import _door, account, chat, completions, embeddings, gemini, health, messages, openapi, responses
+from gateway.api import (
+    _door,
+    account,
+    audio,
+    chat,
+    completions,
+    embeddings,
+    gemini,
+    health,
+    messages,
+    openapi,
+    responses,
+)
 from gateway.api import models as model_list
 from gateway.billing import sweep
 from gateway.config import Settings
@@ -17,8 +29,8 @@ from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
-    account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
+    account.blueprint, audio.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint,
+    health.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
 )  # fmt: skip
 
 
