@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from gateway import config, journal, rounds
+from gateway import config, journal, rounds, store
 from gateway.access import idempotency
 from gateway.api import (
     _door,
@@ -15,6 +15,7 @@ from gateway.api import (
     embeddings,
     gemini,
     health,
+    images,
     messages,
     openapi,
     responses,
@@ -30,7 +31,8 @@ from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
     account.blueprint, audio.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint,
-    health.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
+    health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint,
+    responses.blueprint,
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Flask:
     base.connect(settings.database_url, serving=serving)
     channels.open(Vault(installation_secret(settings.secret, settings.data)))
     pool.open(settings)
+    store.open(settings)
     bulletin.open(settings)
     try:
         with base.session():
@@ -77,5 +80,6 @@ def _rounds() -> tuple[rounds.Round, ...]:
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),
         rounds.Round("discovery", 5, discovery.tick),
+        rounds.Round("remove media", 60, store.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )

@@ -13,6 +13,7 @@ from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal, NamedTuple, Protocol
 
+from .bodies import Body
 from .neutral.parts import Media
 from .neutral.reply import Usage
 from .neutral.request import ChatRequest
@@ -401,18 +402,19 @@ class Call:
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
     too · account_id: for the sandbox's memory only · method: GET and DELETE have no body · slow_s: how long the head of
-    its answer may take, where that is more than the settings say."""
+    its answer may take, where that is more than the settings say · content_type: of its body."""
 
     channel: Channel
     dialect: str
     model: str
     path: str
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
     stream: bool
     account_id: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
     slow_s: float = 0
+    content_type: str = "application/json"
 
 
 class Wire(Protocol):

@@ -57,6 +57,7 @@ class Settings:
     fetch_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     timezone: ZoneInfo
+    media_url: str | None
 
     def __repr__(self) -> str:
         """Without the secrets: a settings object may end up in a traceback."""
@@ -64,7 +65,7 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
 
-SECRET = frozenset({"secret", "bootstrap_key", "database_url", "proxy"})
+SECRET = frozenset({"secret", "bootstrap_key", "database_url", "proxy", "media_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,15 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _database(value: str) -> str:
     if urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError
+    return value
+
+
+def _bucket(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and parts.password):
+        raise ValueError
+    if not parts.path.strip("/") or parts.fragment or (parts.query and not parts.query.startswith("region=")):
         raise ValueError
     return value
 
@@ -262,6 +272,14 @@ ROWS = (
         "Proxies whose `X-Forwarded-For` is believed, for keys that are bound to addresses.",
     ),
     Row("timezone", "a name such as Europe/Zurich", _zone, "UTC", "Where days, weeks and months of budgets begin."),
+    Row(
+        "media_url",
+        "https://ID:SECRET@HOST/BUCKET?region=REGION, what is odd in ID and SECRET as %2F",
+        _bucket,
+        None,
+        "A bucket of S3, or of a server that speaks it, for media; a folder may stand behind its name. Default: the"
+        " folder `media` in GATEWAY_DATA, which several machines must share.",
+    ),
 )
 
 

@@ -146,6 +146,21 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_at ON idempotency (at)
 """
 
+_MEDIA = """
+CREATE TABLE media (
+    blob VARCHAR(255) NOT NULL PRIMARY KEY, id VARCHAR(255) NOT NULL, number INTEGER NOT NULL,
+    account_id VARCHAR(255) NOT NULL, kind VARCHAR(255) NOT NULL, media_type VARCHAR(255) NOT NULL,
+    place VARCHAR(255) NOT NULL, bytes BIGINT, created_at BIGINT NOT NULL, expires_at BIGINT, removed_at BIGINT,
+    due_at BIGINT);
+CREATE INDEX media_id ON media (id);
+CREATE INDEX media_due_at ON media (due_at);
+ALTER TABLE plan ADD COLUMN media_days BIGINT
+"""
+_NO_MEDIA = """
+ALTER TABLE plan DROP COLUMN media_days;
+DROP TABLE media
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
@@ -153,6 +168,7 @@ MIGRATIONS = (
     Migration("0004_limits", _LIMITS, _NO_LIMITS),
     Migration("0005_health", _HEALTH, "DROP TABLE health"),
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
+    Migration("0007_media", _MEDIA, _NO_MEDIA),
 )
 
 

@@ -1,5 +1,5 @@
-"""Plans: what an account, or a key, may use at most, of all models and of those of a pattern. Nothing set means no
-limit."""
+"""Plans: what an account, or a key, may use at most, of all models and of those of a pattern; nothing set means no
+limit. And for how many days an account's media are kept."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from peewee import CompositeKey
 
 from .base import BigIntegerField, CharField, Row, TextField
 from .change import touch
+from .media import DAYS
 
 LIMITS = ("rpm", "tpm", "rpd", "parallel")
 
@@ -18,6 +19,7 @@ class Plan(Row):
     rpd = BigIntegerField(null=True)
     parallel = BigIntegerField(null=True)
     models = TextField(null=True)
+    media_days = BigIntegerField(null=True)
 
 
 class PlanLimit(Row):
@@ -73,6 +75,7 @@ def row(plan: Plan) -> dict[str, Any]:
         "name": plan.name,
         **_limits(plan),
         "models": plan.models,
+        "media_days": plan.media_days if plan.media_days is not None else DAYS,
         "limits": [{"pattern": limit.pattern, **_limits(limit)} for limit in limits_of(plan.name)],
     }
 

@@ -8,7 +8,7 @@ default; `open_call` reads and checks a body and makes a `Call` of it; `deliver`
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from werkzeug.exceptions import HTTPException
 from models.base import DatabaseError
 from schemas.base import WireSchema, Wrong, check
 
-from .. import config, ids
+from .. import config, ids, store
 from ..access import idempotency, keys, limits
+from ..bodies import BadForm, FormReader, boundary
 from ..call import Call, Reply
 from ..clock import monotonic, now_ms
 from ..dialects.base import Words
@@ -31,8 +32,8 @@ from ..providers.headers import TO_PROVIDER
 from ..relay.load import MOST, load, refusal
 from ..relay.watch import ClientWatch
 from ..routing import catalogue, channels
-from ..splice import BadJson, guard
-from . import _steering
+from ..splice import BadJson, Scan, guard
+from . import _forms, _steering
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
 """Endpoints that need no key."""
@@ -91,21 +92,28 @@ def _googles() -> bool:
     return request.blueprint == "gemini" or request.path.startswith(("/v1beta/", "/v1alpha/"))
 
 
-def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
+def open_call(
+    dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None, *, forms: bool = False
+) -> Call:
     """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
 
-    said: what the path says as if the body did (Gemini's `model` and `stream`). Raises GatewayError, which names the
-    field.
+    said: what the path says as if the body did (Gemini's `model` and `stream`) · forms: a form is taken as well as
+    JSON; the call's body then has its fields as values, files as `bodies.Upload`, and no text. Raises GatewayError,
+    which names the field.
     """
     started, created = monotonic(), now_ms()
-    sent = read_body()
+    if forms and is_form():
+        form = read_form()
+        sent, body = form.fingerprint.digest(), Scan("", _forms.values(schema, form.parts), [])
+    else:
+        sent = read_body()
+        try:
+            body = guard(sent)
+        except BadJson as error:
+            raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     dry = request.headers.get("x-gateway-dry-run") == "1"
     once = None if dry else request.headers.get(idempotency.HEADER)
     claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
-    try:
-        body = guard(sent)
-    except BadJson as error:
-        raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     try:
         check(schema, body.values)
     except Wrong as wrong:
@@ -169,22 +177,56 @@ def watch() -> ClientWatch:
 
 def read_body() -> bytes:
     """The request's body. Raises GatewayError 408, 413, 415 before more is read than may be."""
+    if request.mimetype.startswith("multipart/"):
+        raise GatewayError(415, "This path takes JSON, not multipart. Send a JSON body.")
+    body = bytearray()  # a client may send it byte by byte, and each piece would be an object
+    _receive(body.extend)
+    return bytes(body)
+
+
+def is_form() -> bool:
+    """Whether a form is sent, with the files that are in it, instead of JSON."""
+    return request.mimetype.startswith("multipart/")
+
+
+def read_form() -> FormReader:
+    """The form that is sent, its files spooled. Raises GatewayError 400, 408, 413, 415."""
+    mark = boundary(request.headers.get("Content-Type", ""))
+    if mark is None:
+        raise GatewayError(415, "This is no multipart/form-data with a boundary. Let your client set Content-Type.")
+    form = FormReader(mark, store.Spool)
+
+    def take(piece: bytes) -> None:
+        try:
+            form.feed(piece)
+        except BadForm as problem:
+            raise GatewayError(400, f"The form cannot be read: {problem}.") from None
+
+    _receive(take)
+    try:
+        form.end()
+    except BadForm as problem:
+        raise GatewayError(400, f"The form cannot be read: {problem}.") from None
+    return form
+
+
+def _receive(take: Callable[[bytes], object]) -> None:
+    """Hand the request's body over as it comes. Raises GatewayError 400, 408, 413, 415 before more is read than may
+    be."""
     settings = config.current()
     if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
         raise GatewayError(415, "A compressed body is not taken. Send it without Content-Encoding.")
-    if request.mimetype.startswith("multipart/"):
-        raise GatewayError(415, "This path takes JSON, not multipart. Send a JSON body.")
     length = request.content_length
     if length is not None and length > settings.max_body:
         raise _too_large(settings.max_body)
     stream = request.environ["wsgi.input"]
-    body = bytearray()  # a client may send it byte by byte, and each piece would be an object
     late = GatewayError(408, "The body did not arrive in time. Send it again, without long pauses.")
     whole_s = 2 * settings.body_s * (1 + (length or settings.max_body) // _MB)
+    came = 0
     try:
         with gevent.Timeout(whole_s, late):
             breath = monotonic()
-            while length is None or len(body) < length:
+            while length is None or came < length:
                 if monotonic() - breath > _BREATH_S:
                     gevent.sleep(1e-6)  # who sends faster than it can be read would keep all others waiting
                     breath = monotonic()
@@ -192,18 +234,18 @@ def read_body() -> bytes:
                     piece = _arrived(stream)
                 if not piece:
                     break
-                body += piece
-                if len(body) > settings.max_body:
+                came += len(piece)
+                if came > settings.max_body:
                     raise _too_large(settings.max_body)
+                take(piece)
     except GatewayError:
         stream.failed = True  # gunicorn's mark that the connection cannot be used again
         raise
     except Exception as error:  # whatever gunicorn says of chunks that are none
         stream.failed = True
         raise GatewayError(400, "The body could not be read: it ends early, or its chunks are broken.") from error
-    if length is not None and len(body) < length:
-        raise GatewayError(400, f"The body ended after {len(body)} of {length} bytes. Send all of it.")
-    return bytes(body)
+    if length is not None and came < length:
+        raise GatewayError(400, f"The body ended after {came} of {length} bytes. Send all of it.")
 
 
 def _arrived(stream: Any) -> bytes:

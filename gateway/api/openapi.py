@@ -119,6 +119,11 @@ _PAGES: Mapping[str, Values] = {
     },
     "pageToken": {**_TEXT, "description": "The `nextPageToken` of the page before."},
 }
+_MEDIA = Operation(
+    (), (400, 404, 410, 416, 503, *_READ), query={"index": {"type": "integer", "minimum": 0, "maximum": 999_999}},
+    header={"Range": {**_TEXT, "description": "One range of bytes, as in `bytes=0-1023`."}},
+)  # fmt: skip
+"""The bytes of something that was made."""
 _MODEL_LISTS = ("ModelList", "MessagesModelList", "GeminiModelList")
 _MODELS = ("Model", "MessagesModel", "GeminiModel")
 
@@ -138,6 +143,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gemini.method:batchEmbedContents": _call("BatchEmbedContentsResponse", "BatchEmbedContentsRequest"),
     "health.alive": Operation(("Health",), (500,), keyless=True),
     "health.ready": Operation(("Health",), (500, 503), keyless=True),
+    "images.content": _MEDIA,
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
@@ -163,6 +169,7 @@ TAGS = {
     "gemini": "Google's Gemini. A model may stand without `models/`.",
     "completions": "OpenAI's legacy completions.",
     "embeddings": "OpenAI's embeddings.",
+    "images": "OpenAI's images.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
     "health": "Whether the gateway lives.",
@@ -287,7 +294,7 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     summary, _, description = (view.__doc__ or "").partition("\n")
     envelopes = _envelopes(family, path)
     reply = operation.reply if len(envelopes) > 1 else operation.reply[-1:]
-    whole = _either(reply)
+    whole = _either(reply) if reply else {}
     streamed = operation.stream and family == "gemini"
     if streamed:
         whole = {"type": "array", "items": whole}
@@ -297,7 +304,7 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
         whole = _either(("DryRun",))
     elif operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
-    content["application/json"] = {"schema": whole}
+    content |= {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
@@ -33,8 +34,8 @@ class Carrier(Protocol):
     def to_fetch(self, call: Call, leg: Leg) -> dict[str, str]:
         """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
 
-    def encode(self, call: Call, leg: Leg) -> bytes:
-        """The body for a leg."""
+    def encode(self, call: Call, leg: Leg) -> Body:
+        """The body for a leg: JSON, or a `bodies.Form`."""
 
     def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         """A whole reply for the client; fills the meter. Raises Fault."""

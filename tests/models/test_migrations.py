@@ -16,6 +16,7 @@ from models.idempotency import Idempotency
 from models.key import Key
 from models.ledger import Hold, Ledger
 from models.margin import Margin
+from models.media import Media
 from models.pin import Pin
 from models.plan import Plan, PlanLimit
 from models.price import Price
@@ -27,10 +28,10 @@ from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Budget, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan,
+    Account, Budget, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Media, Pin, Plan,
     PlanLimit, Price, Pricebook, Receipt, Route, Tally, Window, Worker,
 )  # fmt: skip
-OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Pin, Receipt, Tally)
+OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Media, Pin, Receipt, Tally)
 
 
 def shape() -> dict[str, object]:

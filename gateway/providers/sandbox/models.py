@@ -15,6 +15,7 @@ import orjson
 
 from models import tally, writer
 
+from ...bodies import joined
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
 from ...dialects.base import Dialect, Words
@@ -114,7 +115,7 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
-    values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
+    values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
     if outbound.dialect == "speech":
@@ -147,7 +148,7 @@ def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: 
     except TooMuch as problem:
         return _error(dialect, 400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
     reply = ChatReply(
-        id=f"chatcmpl-sandbox{zlib.crc32(outbound.body):08x}",
+        id=f"chatcmpl-sandbox{zlib.crc32(joined(outbound.body)):08x}",
         model=request.model,
         created=int(time.time()),
         choices=choices,
