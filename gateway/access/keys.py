@@ -118,7 +118,10 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
         )
 
 
-SURFACES = ("account", "chat", "completions", "embeddings", "gemini", "images", "messages", "models", "responses")
+SURFACES = (
+    "account", "audio", "chat", "completions", "embeddings", "gemini", "images", "messages", "models", "moderations",
+    "rerank", "responses",
+)  # fmt: skip
 """What a key's endpoints may be called: families of routes. Others are patterns of paths."""
 
 

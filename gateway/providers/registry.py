@@ -11,7 +11,10 @@ from ..call import Channel
 
 CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS)
+SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
+MODERATIONS, RERANK = "moderations", "rerank"
+AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
+DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK)
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -61,6 +64,10 @@ class Provider:
 
 
 _OPENAI: Speaks = (
+    (r"^tts-|-tts", (SPEECH,)),
+    (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
+    (r"transcribe", (TRANSCRIPTIONS,)),
+    (r"moderation", (MODERATIONS,)),
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
     (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
@@ -71,13 +78,17 @@ _OPENAI: Speaks = (
 
 PROVIDERS = (
     Provider(
-        kind="sandbox", title="Sandbox", base_url="sandbox:", dialects=(CHAT, RESPONSES, MESSAGES, GEMINI), keyless=True
+        kind="sandbox",
+        title="Sandbox",
+        base_url="sandbox:",
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK),
+        keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -109,7 +120,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -149,7 +160,8 @@ PROVIDERS = (
         kind="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
-        dialects=(CHAT, RESPONSES),
+        dialects=(CHAT, RESPONSES, *AUDIO),
+        speaks=((r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)), (r"orpheus|tts", (SPEECH,)), ("", (CHAT, RESPONSES))),
         key_envs=("GROQ_API_KEY",),
         source="https://console.groq.com/docs/api-reference",
     ),
@@ -394,7 +406,7 @@ PROVIDERS = (
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
         keyless=True,
         generic=True,
     ),
