@@ -11,13 +11,14 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import chat, completions, embeddings, gemini, messages, replies, responses
+from . import audio, chat, completions, embeddings, gemini, messages, replies, responses
 from .base import Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
+    "SpeechRequest": audio.SpeechSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,

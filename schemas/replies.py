@@ -91,6 +91,7 @@ REPLIES: dict[str, Like] = {
             }),
         },
     ),
+    "Sound": {"type": "string", "contentMediaType": "audio/mpeg", "description": "Sound in `response_format`."},
     "Response": _reply(
         "id", "model", "output", "output_text", id=TEXT, object=TEXT, created_at=_NUMBER, model=TEXT, status=TEXT,
         output=_OBJECTS, output_text=TEXT, previous_response_id=_MAYBE_TEXT,

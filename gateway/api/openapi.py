@@ -41,7 +41,7 @@ class Operation(NamedTuple):
 
     reply: the component of its answer; several where the caller's headers decide · statuses: how it may fail ·
     body: the component of its request · stream: an answer may come as events · charged: it costs · query, header: its
-    parameters, by name · keyless: it is public.
+    parameters, by name · keyless: it is public · sound: it answers with sound, not with JSON.
     """
 
     reply: tuple[str, ...]
@@ -52,14 +52,21 @@ class Operation(NamedTuple):
     query: Mapping[str, Values] = {}
     header: Mapping[str, Values] = {}
     keyless: bool = False
+    sound: bool = False
 
 
 def _call(
-    reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None, **query: Values
+    reply: str,
+    body: str,
+    *,
+    stream: bool = False,
+    sound: bool = False,
+    header: Mapping[str, Values] | None = None,
+    **query: Values,
 ) -> Operation:
     """A call that is held, sent and settled."""
     named = {**_STRICT, **_STEERED, **_ONCE, **(header or {})}
-    return Operation((reply,), _CHARGED, body, stream, True, query, named)
+    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound)
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -123,6 +130,7 @@ _MODELS = ("Model", "MessagesModel", "GeminiModel")
 OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
+    "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
@@ -154,6 +162,7 @@ OPERATIONS: Mapping[str, Operation] = {
 """All endpoints; Gemini's one by its methods. A test walks the app's map and finds each of them here."""
 
 TAGS = {
+    "audio": "OpenAI's speech, transcription and translation.",
     "chat": "OpenAI's Chat Completions.",
     "responses": "OpenAI's Responses.",
     "messages": "Anthropic's Messages.",
@@ -289,16 +298,20 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     streamed = operation.stream and family == "gemini"
     if streamed:
         whole = {"type": "array", "items": whole}
-    if operation.charged:
+    content: Values = {}
+    if operation.sound:
+        content["audio/*"] = {"schema": whole}
+        whole = _either(("DryRun",))
+    elif operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
-    content = {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
+    content |= {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
     own = dict.fromkeys(name for envelope in envelopes for name in _OWN_LIMITS[envelope])
     known = headers if operation.keyless else (*headers, *_LIMITS, *own)
     if operation.charged:
-        known += (*_OF_CALLS, *(() if streamed else ("x-gateway-cost-usd",)))
+        known += (*_OF_CALLS, *(() if streamed or operation.sound else ("x-gateway-cost-usd",)))
     elif operation.body is not None:
         known += ("x-gateway-estimated",)
     found: Values = {

@@ -11,6 +11,7 @@ from typing import Any
 from ..bodies import Body
 from ..call import Ask, Call, Fault, Leg, Meter, Piece
 from ..dialects import shapes
+from ..dialects.base import Feed
 from .jobs import Job
 from .video.openai import OpenAI
 
@@ -59,4 +60,9 @@ def encode(call: Call, leg: Leg) -> Body:
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """Music is never there at once."""
+    raise Fault("malformed")
+
+
+def feed(call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+    """Music is not streamed."""
     raise Fault("malformed")

@@ -13,8 +13,8 @@ from typing import Protocol
 from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
-from ..dialects.base import Upstream, Words
-from . import embeddings, music, video
+from ..dialects.base import Feed, Upstream, Words
+from . import embeddings, music, speech, video
 from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -41,9 +41,14 @@ class Carrier(Protocol):
     def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         """A whole reply for the client; fills the meter. Raises Fault."""
 
+    def feed(self, call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+        """A streamed reply for the client. headers: of the provider's answer. Raises Fault where it is of a kind that
+        means nothing."""
+
 
 _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (embeddings.NAMED, embeddings),
+    (speech.NAMED, speech),
     (video.NAMED, video),
     (music.NAMED, music),
 )
@@ -56,7 +61,7 @@ NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ 
 JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS}
 """What takes minutes at a provider."""
 
-UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED}
+UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, speech.GEMINI.name: speech.GEMINI}
 """What providers take."""
 
 

@@ -11,8 +11,12 @@ from ..call import Channel
 
 CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
+SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
+MODERATIONS, RERANK = "moderations", "rerank"
 VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, VIDEOS, XAI_VIDEOS, VEO, MUSIC)
+AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
+JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC)
+DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, *JOBS)
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -63,6 +67,10 @@ class Provider:
 
 _OPENAI: Speaks = (
     (r"^sora-", (VIDEOS,)),
+    (r"^tts-|-tts", (SPEECH,)),
+    (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
+    (r"transcribe", (TRANSCRIPTIONS,)),
+    (r"moderation", (MODERATIONS,)),
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
     (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
@@ -76,14 +84,14 @@ PROVIDERS = (
         kind="sandbox",
         title="Sandbox",
         base_url="sandbox:",
-        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, VIDEOS, MUSIC),
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, VIDEOS, MUSIC),
         keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, VIDEOS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -116,7 +124,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, VIDEOS),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -157,7 +165,8 @@ PROVIDERS = (
         kind="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
-        dialects=(CHAT, RESPONSES),
+        dialects=(CHAT, RESPONSES, *AUDIO),
+        speaks=((r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)), (r"orpheus|tts", (SPEECH,)), ("", (CHAT, RESPONSES))),
         key_envs=("GROQ_API_KEY",),
         source="https://console.groq.com/docs/api-reference",
     ),
@@ -402,7 +411,7 @@ PROVIDERS = (
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
         keyless=True,
         generic=True,
     ),

@@ -91,7 +91,11 @@ def test_both_views_take_both_ids(gateway: Gateway) -> None:
     made = gateway.post("/v1/tasks", {"type": "video", "model": "sandbox/slow-10", "prompt": "a"}).json()
     assert made["id"].startswith("task_") and made["type"] == "video"
     other = made["id"].replace("task_", "vid_")
-    for path, identity, shown in (("tasks", other, made["id"]), ("videos", made["id"], other), ("videos", other, other)):
+    for path, identity, shown in (
+        ("tasks", other, made["id"]),
+        ("videos", made["id"], other),
+        ("videos", other, other),
+    ):
         found = gateway.get(f"/v1/{path}/{identity}?wait=20").json()
         assert (found["id"], found["status"]) == (shown, "completed")
         url = found["result"]["url"]
@@ -126,7 +130,9 @@ def test_what_fails_on_the_way_costs_nothing(gateway: Gateway, model: str) -> No
 def test_what_is_refused_at_once_is_no_task(gateway: Gateway, studio: tuple[Studio, str]) -> None:
     there, model = studio
     _, key = gateway.account("1")
-    there.refusal = Script.json({"error": {"message": "No such size.", "type": "invalid_request_error", "param": "size"}}, 400)
+    there.refusal = Script.json(
+        {"error": {"message": "No such size.", "type": "invalid_request_error", "param": "size"}}, 400
+    )
     answer = gateway.post("/v1/videos", {"model": model, "prompt": "a", "size": "16x16"}, key)
     assert answer.status_code == 400 and answer.json()["error"]["message"] == "No such size."
     assert gateway.get("/v1/videos", key).json()["data"] == [] and gateway.credits(key)["held"] == 0
@@ -297,9 +303,7 @@ def test_nobody_keeps_the_prompt(gateway: Gateway, kind: str) -> None:
 
 
 def test_a_webhook_tells_of_the_end(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with upstream() as receiver, Gateway(
-        tmp_path_factory.mktemp("told"), GATEWAY_FETCH_ALLOW="127.0.0.0/8"
-    ) as gateway:
+    with upstream() as receiver, Gateway(tmp_path_factory.mktemp("told"), GATEWAY_FETCH_ALLOW="127.0.0.0/8") as gateway:
         answers = [Script.json({}, 500), Script.json({})]
         receiver.answer = lambda asked: answers.pop(0) if len(answers) > 1 else answers[0]
         made = gateway.post(

@@ -39,9 +39,20 @@ def submit(task_id: str, next_at: int = 5) -> bool:
 
 def settlement(task_id: str, cost: int) -> tuple[Any, ...]:
     receipt = dict.fromkeys(models.receipt.COLUMNS) | {
-        "id": task_id, "account_id": "acc_1", "key_id": "key_1", "created_at": 1, "surface": "videos", "model": "m",
-        "streamed": False, "status": 200, "cost_nanos": cost, "reported": True, "partial": False, "overrun": False,
-        "latency_ms": 1, "detail": json.dumps({}),
+        "id": task_id,
+        "account_id": "acc_1",
+        "key_id": "key_1",
+        "created_at": 1,
+        "surface": "videos",
+        "model": "m",
+        "streamed": False,
+        "status": 200,
+        "cost_nanos": cost,
+        "reported": True,
+        "partial": False,
+        "overrun": False,
+        "latency_ms": 1,
+        "detail": json.dumps({}),
     }
     return receipt, "2026-01-01", 0, 0, []
 
@@ -74,7 +85,7 @@ def test_status_and_money_move_together_and_once() -> None:
             (row["claim"], "completed", 7),
             (row["claim"], "completed", 7),
             (None, "cancelled", 0),
-        )  # fmt: skip
+        )
     ]
     assert done == [False, True, False, False] and wallet() == (7, 0) and not wrong()
 

@@ -27,7 +27,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, jobs
+from . import embed, jobs, speech
 from .answer import (
     answer,
     choice,
@@ -46,18 +46,20 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "video", "music",
+    "limited", "embed", "tts", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
-
-_MAKES = {"embed": "embeddings only. Ask it at /v1/embeddings", "video": "videos only. Ask it at /v1/videos",
-          "music": "music only. Ask it at /v1/tasks"}  # fmt: skip
-"""Models that make one thing, and where."""
 
 _WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut", "refusal"})
 """Models that take long work of any kind, besides `video` and `music`."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
+_ELSEWHERE = {
+    "embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"), "video": ("videos", "/v1/videos"),
+    "music": ("music", "/v1/tasks"),
+}  # fmt: skip
+"""Models that do one thing only."""
+
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -126,8 +128,11 @@ def send(outbound: Outbound) -> Wire:
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
-    if kind in _MAKES:
-        return _error(words, 400, f"The sandbox model {kind} makes {_MAKES[kind]}.", "model")
+    if outbound.dialect == "speech":
+        return _speech(words, kind, number, values)
+    if kind in _ELSEWHERE:
+        made, path = _ELSEWHERE[kind]
+        return _error(words, 400, f"The sandbox model {kind} makes {made} only. Ask it at {path}.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
@@ -183,8 +188,9 @@ def _working(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     """Begin long work. What hangs is begun, and never done."""
     family = "music" if outbound.dialect == "music" else "videos"
     if kind not in _WORKING and kind != {"videos": "video"}.get(family, family):
-        made = _MAKES.get(kind, f"no {family}. Use {family.removesuffix('s')}")
-        return _error(words, 400, f"The sandbox model {kind} makes {made}.", "model")
+        return _error(
+            words, 400, f"The sandbox model {kind} makes no {family}. Use {family.removesuffix('s')}.", "model"
+        )  # fmt: skip
     trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
@@ -228,6 +234,20 @@ def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values
         200, {"content-type": "application/json"}, iter([(delay, body[: len(body) // 2] if cut else body)]),
         "cut" if cut else "end",
     )  # fmt: skip
+
+
+def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    if kind not in speech.SPEAKING:
+        return _error(words, 400, f"The sandbox model {kind} does not speak. Use tts.", "model")
+    problem = speech.wrong(values)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    media_type, pieces = speech.answer(values)
+    if kind in ("cut", "mid-stream-error"):
+        pieces = _half(pieces, words if values.get("stream_format") == "sse" and kind != "cut" else None)
+    steps = ((number / 1000 if kind == "slow" and place == 0 else 0.0, piece) for place, piece in enumerate(pieces))
+    broken = kind == "cut" or (kind == "mid-stream-error" and values.get("stream_format") != "sse")
+    return SandboxWire(200, {"content-type": media_type}, steps, "cut" if broken else "end")
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -302,7 +322,7 @@ def _stream(kind: str, dialect: Dialect, asked: Mapping[str, Any], reply: ChatRe
     return SandboxWire(200, headers, steps, "cut" if kind == "cut" else "end")
 
 
-def _half(frames: Iterator[bytes], fails: Dialect | None) -> Iterator[bytes]:
+def _half(frames: Iterator[bytes], fails: Words | None) -> Iterator[bytes]:
     """The first half of a stream, and an error where the provider fails rather than falls silent."""
     every = list(frames)
     yield from every[: max(2, len(every) // 2)]
