@@ -11,7 +11,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import audio, chat, completions, embeddings, gemini, messages, replies, responses
+from . import audio, chat, completions, embeddings, gemini, messages, replies, responses, tasks
 from .base import Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
@@ -19,6 +19,12 @@ GATES: dict[str, type[WireSchema]] = {
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
     "SpeechRequest": audio.SpeechSchema,
+    "VideosRequest": tasks.VideosSchema,
+    "RemixRequest": tasks.RemixSchema,
+    "MusicRequest": tasks.MusicSchema,
+    "MidjourneyRequest": tasks.MidjourneySchema,
+    "SunoRequest": tasks.SunoSchema,
+    "TaskRequest": tasks.TaskSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,

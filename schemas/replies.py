@@ -136,6 +136,23 @@ REPLIES: dict[str, Like] = {
     "GeminiModelList": _reply(
         "models", nextPageToken=TEXT, models={"type": "array", "items": {"$ref": "#/components/schemas/GeminiModel"}}
     ),
+    "Video": _reply(
+        "id", "object", "model", "status", "progress", "created_at", id=TEXT, object={"const": "video"}, model=TEXT,
+        status={"enum": ["queued", "in_progress", "completed", "failed"]}, progress=_COUNT, created_at=_WHOLE,
+        completed_at=_MAYBE_COUNT, expires_at=_MAYBE_COUNT, error=_MAYBE_OBJECT, result=OBJECT, results=_OBJECTS,
+        prompt={"type": "null"}, size=_MAYBE_TEXT, seconds=_MAYBE_TEXT, remixed_from_video_id=_MAYBE_TEXT,
+    ),
+    "VideoList": _list("Video", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
+    "DeletedVideo": _reply("id", "deleted", id=TEXT, object={"const": "video.deleted"}, deleted=_FLAG),
+    "Task": _reply(
+        "id", "object", "type", "model", "status", "progress", "created_at", id=TEXT, object={"const": "task"},
+        type=TEXT, model=TEXT, status={"enum": ["queued", "in_progress", "completed", "failed", "cancelled"]},
+        progress=_COUNT, created_at=_WHOLE, completed_at=_MAYBE_COUNT, expires_at=_MAYBE_COUNT, error=_MAYBE_OBJECT,
+        result=OBJECT, results=_OBJECTS,
+    ),
+    "TaskList": _list("Task", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
+    "DeletedTask": _reply("id", "deleted", id=TEXT, object={"const": "task.deleted"}, deleted=_FLAG),
+    "WebhookSecret": _reply("object", "secret", object={"const": "webhook_secret"}, secret=TEXT),
     "Credits": {"type": "object", **having(data={
         "type": "object", **having(total_credits=_USD, total_usage=_USD, balance=_USD, held=_USD),
     })},

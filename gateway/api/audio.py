@@ -8,9 +8,11 @@ from schemas.audio import SpeechSchema
 
 from ..modalities import speech as spoken
 from ..relay import exchange
+from . import _content
 from ._door import deliver, open_call, watch
 
 blueprint = Blueprint("audio", __name__)
+_content.serve(blueprint, "audio")
 _speech = SpeechSchema()
 
 

@@ -69,6 +69,11 @@ def _call(
     return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound)
 
 
+def _begun(reply: str, body: str) -> Operation:
+    """Long work that is held for and begun; what it costs is settled when it is done."""
+    return Operation((reply,), _CHARGED, body, charged=True, header={**_STRICT, **_STEERED, **_ONCE})
+
+
 def _count(reply: str, body: str) -> Operation:
     """Tokens counted, at no charge."""
     return Operation((reply,), _ASKED, body, header={**_STRICT, "x-gateway-route": _STEERED["x-gateway-route"]})
@@ -124,12 +129,21 @@ _MEDIA = Operation(
     header={"Range": {**_TEXT, "description": "One range of bytes, as in `bytes=0-1023`."}},
 )  # fmt: skip
 """The bytes of something that was made."""
+_WAITED: Mapping[str, Values] = {
+    "wait": {"type": "integer", "minimum": 0, "maximum": 99_999, "description": "Seconds to wait for its end, at most."}
+}
+_LISTED: Mapping[str, Values] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "description": "How many on a page."},
+    "after": {**_TEXT, "description": "The last of the page before."},
+    "order": {**_TEXT, "enum": ["asc", "desc"], "description": "By when they were begun; the newest first by itself."},
+}
 _MODEL_LISTS = ("ModelList", "MessagesModelList", "GeminiModelList")
 _MODELS = ("Model", "MessagesModel", "GeminiModel")
 
 OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
+    "audio.content": _MEDIA,
     "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
@@ -158,6 +172,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "responses.input_items": _kept(
         "ResponseItems", include=_INCLUDE, after=_TEXT, before=_TEXT, order=_TEXT, limit={"type": "integer"}
     ),
+    "tasks.create": _begun("Task", "TaskRequest"),
+    "tasks.index": Operation(("TaskList",), (400, 404, *_READ), query={**_LISTED, "type": _TEXT}),
+    "tasks.retrieve": Operation(("Task",), (400, 404, *_READ), query=_WAITED),
+    "tasks.events": Operation(("Task",), (404, *_READ), stream=True),
+    "tasks.cancel": Operation(("Task",), (404, 409, *_READ)),
+    "tasks.delete": Operation(("DeletedTask",), (404, *_READ)),
+    "tasks.secret": Operation(("WebhookSecret",), _READ),
+    "videos.create": _begun("Video", "VideosRequest"),
+    "videos.generations": _begun("Video", "VideosRequest"),
+    "videos.remix": _begun("Video", "RemixRequest"),
+    "videos.index": Operation(("VideoList",), (400, 404, *_READ), query=_LISTED),
+    "videos.retrieve": Operation(("Video",), (400, 404, *_READ), query=_WAITED),
+    "videos.content": _MEDIA,
+    "videos.delete": Operation(("DeletedVideo",), (404, *_READ)),
 }  # fmt: skip
 """All endpoints; Gemini's one by its methods. A test walks the app's map and finds each of them here."""
 
@@ -170,6 +198,8 @@ TAGS = {
     "completions": "OpenAI's legacy completions.",
     "embeddings": "OpenAI's embeddings.",
     "images": "OpenAI's images.",
+    "tasks": "Long work of every kind: videos, music, Midjourney, Suno.",
+    "videos": "OpenAI's videos.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
     "health": "Whether the gateway lives.",

@@ -14,7 +14,7 @@ from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
-from . import embeddings, music, speech, video
+from . import embeddings, midjourney, music, speech, suno, video
 from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -50,7 +50,9 @@ _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (embeddings.NAMED, embeddings),
     (speech.NAMED, speech),
     (video.NAMED, video),
-    (music.NAMED, music),
+    (music.NAMED, music.CARRIER),
+    (midjourney.NAMED, midjourney.CARRIER),
+    (suno.NAMED, suno.CARRIER),
 )
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
@@ -58,7 +60,7 @@ _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
-JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS}
+JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS, **midjourney.JOBS, **suno.JOBS}
 """What takes minutes at a provider."""
 
 UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, speech.GEMINI.name: speech.GEMINI}

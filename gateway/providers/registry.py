@@ -14,8 +14,9 @@ COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
 MODERATIONS, RERANK = "moderations", "rerank"
 VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
+MIDJOURNEY, SUNO = "midjourney", "suno"
 AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
-JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC)
+JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC, MIDJOURNEY, SUNO)
 DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, *JOBS)
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
@@ -406,6 +407,27 @@ PROVIDERS = (
         keyless=True,
         generic=True,
         source="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
+    ),
+    Provider(  # a model's name is free: what the channel's models are priced by
+        kind="midjourney-proxy",
+        title="midjourney-proxy",
+        base_url="http://127.0.0.1:8080",
+        dialects=(MIDJOURNEY,),
+        auth="mj-api-secret",
+        keyless=True,
+        generic=True,
+        probe="/mj/task/list",
+        source="https://github.com/novicezk/midjourney-proxy/blob/main/docs/api.md",
+    ),
+    Provider(
+        kind="suno-api",
+        title="Suno-API",
+        base_url="http://127.0.0.1:8000",
+        dialects=(SUNO,),
+        keyless=True,
+        generic=True,
+        probe="/suno/account",
+        source="https://github.com/Suno-API/Suno-API",
     ),
     Provider(
         kind="openai-compatible",
