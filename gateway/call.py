@@ -123,7 +123,7 @@ class Ask:
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
     seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
     from above: character, second, query · rigid: it has no output limit that could be lowered for a light wallet · raw:
-    its answer is no text and no events but bytes of a type that only the provider knows.
+    its answer is no text and no events but bytes of a type that only the provider knows · answers: what a whole one is.
     """
 
     model: str
@@ -147,6 +147,7 @@ class Ask:
     units: Mapping[str, int] = field(default_factory=dict)
     rigid: bool = False
     raw: bool = False
+    answers: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from . import audio, chat, completions, embeddings, gemini, messages, replies, responses
-from .base import Json, Like, WireSchema
+from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
     "SpeechRequest": audio.SpeechSchema,
+    "TranscriptionRequest": audio.TranscriptionSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,
@@ -43,11 +44,11 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in {**gemini.NAMED, **replies.REPLIES}.items():
+    for name, like in {**gemini.NAMED, **audio.NAMED, **replies.REPLIES}.items():
         spec.components.schema(name, like)
     return spec
 
 
 def _like(converter: Any, field: Any, ret: Any) -> Like:
     """A field of a gate, as apispec's converter asks for it."""
-    return field.like if isinstance(field, Json) else {}
+    return field.like if isinstance(field, Json | File) else {}

@@ -91,6 +91,10 @@ REPLIES: dict[str, Like] = {
             }),
         },
     ),
+    "Transcription": _reply(
+        "text", text=TEXT, language=_MAYBE_TEXT, duration={"type": ["number", "string"]},
+        segments={"type": ["array", "null"]}, words={"type": ["array", "null"]}, usage=_MAYBE_OBJECT,
+    ),
     "Sound": {"type": "string", "contentMediaType": "audio/mpeg", "description": "Sound in `response_format`."},
     "Response": _reply(
         "id", "model", "output", "output_text", id=TEXT, object=TEXT, created_at=_NUMBER, model=TEXT, status=TEXT,

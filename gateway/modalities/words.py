@@ -14,7 +14,7 @@ from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
-from . import embeddings, speech
+from . import embeddings, speech, transcription
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
@@ -45,14 +45,20 @@ class Carrier(Protocol):
         means nothing."""
 
 
-_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings), (speech.NAMED, speech))
+_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
+    (embeddings.NAMED, embeddings),
+    (speech.NAMED, speech),
+    (transcription.NAMED, transcription),
+)
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
-UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED, speech.GEMINI.name: speech.GEMINI}
+UPSTREAM: dict[str, Upstream] = {
+    **NAMED, **bridge.NAMED, **{words.name: words for words in (speech.GEMINI, transcription.GEMINI)}
+}  # fmt: skip
 """What providers take."""
 
 
