@@ -27,7 +27,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, hearing, speech
+from . import embed, hearing, judging, speech
 from .answer import (
     answer,
     choice,
@@ -46,13 +46,16 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "tts", "stt",
+    "limited", "embed", "tts", "stt", "moderation", "rerank",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
-_ELSEWHERE = {"embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"),
-              "stt": ("transcripts", "/v1/audio/transcriptions")}  # fmt: skip
+_ELSEWHERE = {
+    "embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"),
+    "stt": ("transcripts", "/v1/audio/transcriptions"), "moderation": ("judgements", "/v1/moderations"),
+    "rerank": ("orders", "/v1/rerank"),
+}  # fmt: skip
 """Models that do one thing only."""
 
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
@@ -121,6 +124,8 @@ def send(outbound: Outbound) -> Wire:
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
+    if outbound.dialect in _JUDGED:
+        return _judged(outbound.dialect, words, kind, number, values)
     if outbound.dialect == "speech":
         return _speech(words, kind, number, values)
     if kind in _ELSEWHERE:
@@ -199,6 +204,23 @@ def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> 
     if problem is not None:
         return _error(words, 400, problem[1], problem[0])
     return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+_JUDGED = {"moderations": (judging.JUDGING, "moderates nothing. Use moderation."),
+           "rerank": (judging.RANKING, "ranks nothing. Use rerank.")}  # fmt: skip
+
+
+def _judged(dialect: str, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    known, wrong = _JUDGED[dialect]
+    if kind not in known:
+        return _error(words, 400, f"The sandbox model {kind} {wrong}", "model")
+    if dialect == "rerank":
+        found, problem = judging.rerank(values, kind)
+    else:
+        found, problem = judging.moderate(values, kind), None
+    if problem is not None:
+        return _error(words, 400, problem, "documents")
+    return _in_pieces(words, kind, number, "application/json", iter((orjson.dumps(found),)))
 
 
 def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:
