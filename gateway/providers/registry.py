@@ -86,6 +86,12 @@ PROVIDERS = (
         title="Sandbox",
         base_url="sandbox:",
         dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK),
+        speaks=(
+            ("^tts$", (SPEECH,)),
+            ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
+            ("^moderation$", (MODERATIONS,)),
+            ("^rerank$", (RERANK,)),
+        ),
         keyless=True,
     ),
     Provider(

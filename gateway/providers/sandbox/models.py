@@ -51,13 +51,6 @@ FIXED = (
 """Models with a name of their own; the others carry a number."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
-_ELSEWHERE = {
-    "embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"),
-    "stt": ("transcripts", "/v1/audio/transcriptions"), "moderation": ("judgements", "/v1/moderations"),
-    "rerank": ("orders", "/v1/rerank"),
-}  # fmt: skip
-"""Models that do one thing only."""
-
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -128,9 +121,8 @@ def send(outbound: Outbound) -> Wire:
         return _judged(outbound.dialect, words, kind, number, values)
     if outbound.dialect == "speech":
         return _speech(words, kind, number, values)
-    if kind in _ELSEWHERE:
-        made, path = _ELSEWHERE[kind]
-        return _error(words, 400, f"The sandbox model {kind} makes {made} only. Ask it at {path}.", "model")
+    if kind == "embed":
+        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
