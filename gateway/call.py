@@ -133,7 +133,8 @@ class Ask:
     seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
     from above: character, second, query, image, megapixel · variant: of which kind those are · makes: what is to be
     made in minutes, in each unit that it may be sold by · rigid: it has no output limit that could be lowered for a
-    light wallet · raw: its answer is no text and no events but bytes of a type that only the provider knows.
+    light wallet · raw: its answer is no text and no events but bytes of a type that only the provider knows · answers:
+    what a whole one is.
     """
 
     model: str
@@ -159,6 +160,7 @@ class Ask:
     makes: tuple[Piece, ...] = ()
     rigid: bool = False
     raw: bool = False
+    answers: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

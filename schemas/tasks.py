@@ -38,7 +38,7 @@ class _Picture(Json):
     """A file of a form, or an image as JSON names it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> Any:
-        return value if hasattr(value, "content") else super()._deserialize(value, attr, data, **rest)
+        return value if hasattr(value, "filename") else super()._deserialize(value, attr, data, **rest)
 
 
 def _picture() -> Json:
@@ -198,3 +198,16 @@ class TaskSchema(WireSchema):
 
     def validate(self, data: Any, **options: Any) -> Any:
         return super().validate(data, **options) or _BY_TYPE[data["type"]].validate(data)
+
+
+NAMED: dict[str, Like] = {
+    "VideosForm": {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {
+            **{name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")},
+            "input_reference": {"type": "string", "format": "binary"},
+        },
+    }
+}
+"""Forms that are taken beside JSON."""

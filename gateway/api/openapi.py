@@ -41,7 +41,8 @@ class Operation(NamedTuple):
 
     reply: the component of its answer; several where the caller's headers decide · statuses: how it may fail ·
     body: the component of its request · stream: an answer may come as events · charged: it costs · query, header: its
-    parameters, by name · keyless: it is public · sound: it answers with sound, not with JSON.
+    parameters, by name · keyless: it is public · sound: it answers with sound, not with JSON ·
+    form: the component of a form that is taken beside JSON · plain: it answers in text, too.
     """
 
     reply: tuple[str, ...]
@@ -53,6 +54,8 @@ class Operation(NamedTuple):
     header: Mapping[str, Values] = {}
     keyless: bool = False
     sound: bool = False
+    form: str | None = None
+    plain: bool = False
 
 
 def _call(
@@ -61,17 +64,19 @@ def _call(
     *,
     stream: bool = False,
     sound: bool = False,
+    form: str | None = None,
+    plain: bool = False,
     header: Mapping[str, Values] | None = None,
     **query: Values,
 ) -> Operation:
     """A call that is held, sent and settled."""
     named = {**_STRICT, **_STEERED, **_ONCE, **(header or {})}
-    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound)
+    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound, form=form, plain=plain)
 
 
-def _begun(reply: str, body: str) -> Operation:
+def _begun(reply: str, body: str, form: str | None = None) -> Operation:
     """Long work that is held for and begun; what it costs is settled when it is done."""
-    return Operation((reply,), _CHARGED, body, charged=True, header={**_STRICT, **_STEERED, **_ONCE})
+    return Operation((reply,), _CHARGED, body, charged=True, header={**_STRICT, **_STEERED, **_ONCE}, form=form)
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -145,6 +150,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
     "audio.content": _MEDIA,
     "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
+    "audio.transcriptions": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
+    "audio.translations": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
@@ -160,6 +171,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "images.content": _MEDIA,
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
+    "moderations.create": _call("Moderations", "ModerationsRequest"),
+    "rerank.create": _call("Ranking", "RerankRequest"),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
     "models.one": Operation(_MODELS, (404, *_READ), header=_VERSION),
     "openapi.document": Operation(("Document",), (500,), keyless=True),
@@ -179,8 +192,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "tasks.cancel": Operation(("Task",), (404, 409, *_READ)),
     "tasks.delete": Operation(("DeletedTask",), (404, *_READ)),
     "tasks.secret": Operation(("WebhookSecret",), _READ),
-    "videos.create": _begun("Video", "VideosRequest"),
-    "videos.generations": _begun("Video", "VideosRequest"),
+    "videos.create": _begun("Video", "VideosRequest", "VideosForm"),
+    "videos.generations": _begun("Video", "VideosRequest", "VideosForm"),
     "videos.remix": _begun("Video", "RemixRequest"),
     "videos.index": Operation(("VideoList",), (400, 404, *_READ), query=_LISTED),
     "videos.retrieve": Operation(("Video",), (400, 404, *_READ), query=_WAITED),
@@ -200,6 +213,8 @@ TAGS = {
     "images": "OpenAI's images.",
     "tasks": "Long work of every kind: videos, music, Midjourney, Suno.",
     "videos": "OpenAI's videos.",
+    "moderations": "OpenAI's moderations.",
+    "rerank": "Jina's and Cohere's reranking.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
     "health": "Whether the gateway lives.",
@@ -335,6 +350,8 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     elif operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
     content |= {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
+    if operation.plain:
+        content["text/*"] = {"schema": dict(_TEXT)}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
@@ -354,9 +371,10 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     if description.strip():
         found["description"] = " ".join(description.split())
     if operation.body is not None:
-        found["requestBody"] = {
-            "required": True, "content": {"application/json": {"schema": _either((operation.body,))}},
-        }  # fmt: skip
+        taken = {"application/json": {"schema": _either((operation.body,))}}
+        if operation.form is not None:
+            taken["multipart/form-data"] = {"schema": _either((operation.form,))}
+        found["requestBody"] = {"required": True, "content": taken}
     if operation.keyless:
         found["security"] = []
     elif path.startswith(("/v1beta/", "/v1alpha/")) or family == "gemini":

@@ -14,7 +14,7 @@ from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
-from . import embeddings, midjourney, music, speech, suno, video
+from . import embeddings, midjourney, moderation, music, rerank, speech, suno, transcription, video
 from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -49,6 +49,9 @@ class Carrier(Protocol):
 _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (embeddings.NAMED, embeddings),
     (speech.NAMED, speech),
+    (transcription.NAMED, transcription),
+    (moderation.NAMED, moderation),
+    (rerank.NAMED, rerank),
     (video.NAMED, video),
     (music.NAMED, music.CARRIER),
     (midjourney.NAMED, midjourney.CARRIER),
@@ -63,7 +66,9 @@ NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ 
 JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS, **midjourney.JOBS, **suno.JOBS}
 """What takes minutes at a provider."""
 
-UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, speech.GEMINI.name: speech.GEMINI}
+_OTHERS: tuple[Upstream, ...] = (speech.GEMINI, transcription.GEMINI, moderation.MISTRAL, rerank.COHERE)
+
+UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, **{words.name: words for words in _OTHERS}}
 """What providers take."""
 
 

@@ -27,7 +27,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, jobs, speech
+from . import embed, hearing, jobs, judging, speech
 from .answer import (
     answer,
     choice,
@@ -46,7 +46,7 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "tts", "video", "music",
+    "limited", "embed", "tts", "stt", "moderation", "rerank", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
@@ -54,12 +54,6 @@ _WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut"
 """Models that take long work of any kind, besides `video` and `music`."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
-_ELSEWHERE = {
-    "embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"), "video": ("videos", "/v1/videos"),
-    "music": ("music", "/v1/tasks"),
-}  # fmt: skip
-"""Models that do one thing only."""
-
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -125,14 +119,17 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
+    if isinstance(outbound.body, Form):
+        return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
+    if outbound.dialect in _JUDGED:
+        return _judged(outbound.dialect, words, kind, number, values)
     if outbound.dialect == "speech":
         return _speech(words, kind, number, values)
-    if kind in _ELSEWHERE:
-        made, path = _ELSEWHERE[kind]
-        return _error(words, 400, f"The sandbox model {kind} makes {made} only. Ask it at {path}.", "model")
+    if kind == "embed":
+        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
@@ -242,11 +239,44 @@ def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> 
     problem = speech.wrong(values)
     if problem is not None:
         return _error(words, 400, problem[1], problem[0])
-    media_type, pieces = speech.answer(values)
+    return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+_JUDGED = {"moderations": (judging.JUDGING, "moderates nothing. Use moderation."),
+           "rerank": (judging.RANKING, "ranks nothing. Use rerank.")}  # fmt: skip
+
+
+def _judged(dialect: str, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    known, wrong = _JUDGED[dialect]
+    if kind not in known:
+        return _error(words, 400, f"The sandbox model {kind} {wrong}", "model")
+    if dialect == "rerank":
+        found, problem = judging.rerank(values, kind)
+    else:
+        found, problem = judging.moderate(values, kind), None
+    if problem is not None:
+        return _error(words, 400, problem, "documents")
+    return _in_pieces(words, kind, number, "application/json", iter((orjson.dumps(found),)))
+
+
+def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:
+    if kind not in hearing.HEARING:
+        return _error(words, 400, f"The sandbox model {kind} does not hear. Use stt.", "model")
+    if kind == "mid-stream-error" and not streamed:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    problem = hearing.wrong(form)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
+
+
+def _in_pieces(words: Words, kind: str, number: int, media_type: str, pieces: Iterator[bytes]) -> Wire:
+    """An answer of sound, text or events, as the model's name has it: late, or broken in the middle."""
+    events = media_type.startswith("text/event-stream")
     if kind in ("cut", "mid-stream-error"):
-        pieces = _half(pieces, words if values.get("stream_format") == "sse" and kind != "cut" else None)
+        pieces = _half(pieces, words if events and kind != "cut" else None)
     steps = ((number / 1000 if kind == "slow" and place == 0 else 0.0, piece) for place, piece in enumerate(pieces))
-    broken = kind == "cut" or (kind == "mid-stream-error" and values.get("stream_format") != "sse")
+    broken = kind == "cut" or (kind == "mid-stream-error" and not events)
     return SandboxWire(200, {"content-type": media_type}, steps, "cut" if broken else "end")
 
 
