@@ -320,3 +320,133 @@ def test_a_webhook_tells_of_the_end(tmp_path_factory: pytest.TempPathFactory) ->
         assert first.json["type"] == "task.completed" and first.json["data"]["id"] == made["id"]
         files = [p for p in (gateway.folder / "data").rglob("*") if p.is_file()]
         assert not [p for p in files if b"s3cret" in p.read_bytes()], "an address may hold a secret"
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(600)
+
+
+def priced(gateway: Gateway, kind: str, provider: Upstream, *units: str) -> str:
+    """A channel of a kind, and what its models cost; its name."""
+    name = f"proxy-{uuid.uuid4().hex[:8]}"
+    gateway.cli(
+        "channels", "add", "--provider", kind, "--name", name, "--base-url", provider.url, "--models", "*", "--key", "-",
+        stdin="k-proxy-0123456789",
+    )  # fmt: skip
+    gateway.cli("prices", "set", f"{name}/*", *(word for unit in units for word in ("--unit", f"{unit}=0.1")))
+    gateway.settle_in()
+    return name
+
+
+def test_midjourney_by_a_fake_of_its_proxies(gateway: Gateway) -> None:
+    """Not recorded: written after docs/api.md of github.com/novicezk/midjourney-proxy."""
+    looks: dict[str, int] = {}
+
+    def answer(asked: Asked) -> Script:
+        if asked.method == "POST":
+            if "forbidden" in asked.body.decode():
+                return Script.json({"code": 24, "description": "Banned words.", "properties": {}})
+            number = f"17{len(looks) + 1:08d}"
+            looks[number] = 0
+            return Script.json({"code": 1, "description": "Submit success", "result": number})
+        if asked.path.endswith("/fetch"):
+            number = asked.path.split("/")[3]
+            looks[number] += 1
+            if looks[number] < 2:
+                return Script.json({"id": number, "action": "IMAGINE", "status": "IN_PROGRESS", "progress": "47%"})
+            url = f"{provider.url}/attachments/a_secret_prompt_{number}.png"
+            return Script.json(
+                {"id": number, "action": "IMAGINE", "status": "SUCCESS", "progress": "100%", "imageUrl": url}
+            )
+        return Script(200, {"content-type": "image/png"}, [PICTURE])
+
+    with upstream() as provider:
+        provider.answer = answer
+        model = f"{priced(gateway, 'midjourney-proxy', provider, 'image')}/fast"
+        _, key = gateway.account("1")
+        made = gateway.post(
+            "/v1/tasks",
+            {"type": "mj", "model": model, "prompt": "a cat --ar 16:9", "notifyHook": "http://10.0.0.1/"},
+            key,
+        ).json()
+        done = gateway.get(f"/v1/tasks/{made['id']}?wait=30", key).json()
+        assert done["status"] == "completed", done
+        assert "/v1/images/task_" in done["result"]["url"] and "secret_prompt" not in json.dumps(done)
+        asked = next(asked for asked in provider.asked if asked.method == "POST")
+        assert asked.path == "/mj/submit/imagine" and asked.json == {"prompt": "a cat --ar 16:9"}
+        assert asked.headers["mj-api-secret"] == "k-proxy-0123456789"
+        url = done["result"]["url"]
+        assert requests.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=30).content == PICTURE
+        again = gateway.post(
+            "/v1/tasks", {"type": "mj", "model": model, "action": "upscale", "task_id": made["id"], "index": 2}, key
+        )
+        assert again.status_code == 200, again.text
+        sent = next(asked for asked in provider.asked if asked.path == "/mj/submit/change")
+        assert sent.json == {"action": "UPSCALE", "taskId": "1700000001", "index": 2}
+        gateway.get(f"/v1/tasks/{again.json()['id']}?wait=30", key)
+        assert gateway.credits(key)["total_usage"] == Decimal("0.2") and gateway.books()["ok"]
+        _, other = gateway.account("1")
+        foreign = {"type": "mj", "model": model, "action": "upscale", "task_id": made["id"], "index": 2}
+        assert gateway.post("/v1/tasks", foreign, other).status_code == 404, "Law 8"
+        refused = gateway.post("/v1/tasks", {"type": "mj", "model": model, "prompt": "forbidden"}, key)
+        assert refused.status_code == 400 and refused.json()["error"]["message"] == "Banned words."
+        for body, param in (({}, "prompt"), ({"action": "upscale"}, "task_id"), ({"action": "describe"}, "images")):
+            answer_ = gateway.post("/v1/tasks", {"type": "mj", "model": model, **body}, key)
+            assert answer_.status_code == 400 and answer_.json()["error"]["param"] == param
+
+
+def test_suno_by_a_fake_of_its_proxies(gateway: Gateway) -> None:
+    """Not recorded: written after github.com/Suno-API/Suno-API."""
+
+    def answer(asked: Asked) -> Script:
+        if asked.method == "POST":
+            return Script.json({"code": "success", "message": "", "data": asked.path.rsplit("/")[-1] + "-1"})
+        if asked.path.endswith(".mp3"):
+            return Script(200, {"content-type": "audio/mpeg"}, [b"ID3" + bytes(500)])
+        if "lyrics" in asked.path:
+            data: Any = {"id": "l1", "title": "Rain", "text": "It rains.", "status": "complete"}
+        else:
+            data = [{"id": f"clip-{n}", "audio_url": f"{provider.url}/{n}.mp3", "status": "complete"} for n in (1, 2)]
+        return Script.json(
+            {"code": "success", "data": {"task_id": "x", "status": "SUCCESS", "progress": "100%", "data": data}}
+        )
+
+    with upstream() as provider:
+        provider.answer = answer
+        model = f"{priced(gateway, 'suno-api', provider, 'song', 'lyrics')}/chirp-v4"
+        _, key = gateway.account("2")
+
+        def make(**body: Any) -> dict[str, Any]:
+            made = gateway.post("/v1/tasks", {"type": "suno", "model": model, **body}, key)
+            assert made.status_code == 200, made.text
+            return dict(gateway.get(f"/v1/tasks/{made.json()['id']}?wait=30", key).json())
+
+        song = make(prompt="a song of rain", instrumental=True)
+        assert [one["id"] for one in song.get("results", ())] == ["clip-1", "clip-2"], song
+        first = next(asked for asked in provider.asked if asked.method == "POST")
+        assert first.path == "/suno/submit/music" and first.json == {
+            "gpt_description_prompt": "a song of rain", "mv": "chirp-v4", "make_instrumental": True,
+        }  # fmt: skip
+        assert first.headers["authorization"] == "Bearer k-proxy-0123456789"
+        assert gateway.credits(key)["total_usage"] == Decimal("0.2"), "two versions, each a song"
+        make(action="extend", continue_clip_id="clip-1", continue_at=30)
+        lyrics = make(action="lyrics", prompt="rain")
+        assert lyrics["result"] == {"title": "Rain", "text": "It rains."} and "results" not in lyrics
+        assert gateway.credits(key)["total_usage"] == Decimal("0.5") and gateway.books()["ok"]
+        foreign = {"type": "suno", "model": model, "action": "extend", "continue_clip_id": "clip-1"}
+        assert gateway.post("/v1/tasks", foreign, gateway.account("1")[1]).status_code == 404, "Law 8"
+
+
+def test_a_remix_is_begun_by_who_made_the_first(gateway: Gateway, studio: tuple[Studio, str]) -> None:
+    there, model = studio
+    _, key = gateway.account("5")
+    first = gateway.post("/v1/videos", {"model": model, "prompt": "a", "seconds": "4"}, key).json()
+    early = gateway.post(f"/v1/videos/{first['id']}/remix", {"prompt": "b"}, key)
+    assert early.status_code == 409
+    gateway.get(f"/v1/videos/{first['id']}?wait=30", key)
+    again = gateway.post(f"/v1/videos/{first['id']}/remix", {"prompt": "at night"}, key)
+    assert again.status_code == 200, again.text
+    asked = there.provider.asked[-1]
+    assert asked.path == "/v1/videos/video_1/remix" and asked.json == {"prompt": "at night"}
+    done = gateway.get(f"/v1/videos/{again.json()['id']}?wait=30", key).json()
+    assert (done["status"], done["remixed_from_video_id"]) == ("completed", first["id"])
+    assert gateway.credits(key)["total_usage"] == Decimal("0.8") and gateway.books()["ok"]
