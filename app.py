@@ -9,6 +9,7 @@ from gateway.access import idempotency
 from gateway.api import (
     _door,
     account,
+    audio,
     batches,
     chat,
     completions,
@@ -18,7 +19,9 @@ from gateway.api import (
     health,
     images,
     messages,
+    moderations,
     openapi,
+    rerank,
     responses,
     tasks,
     videos,
@@ -34,9 +37,9 @@ from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
-    account.blueprint, batches.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, files.blueprint,
-    gemini.blueprint, health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint,
-    responses.blueprint, tasks.blueprint, videos.blueprint,
+    account.blueprint, audio.blueprint, batches.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint,
+    files.blueprint, gemini.blueprint, health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint,
+    moderations.blueprint, openapi.blueprint, rerank.blueprint, responses.blueprint, tasks.blueprint, videos.blueprint,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .base import Json, WireSchema, text
 from .files import expires
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions")
+ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/moderations")
 WINDOW = "24h"
 MOST_PAIRS, MOST_NAME, MOST_VALUE = 16, 64, 512
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .base import Json, Like, WireSchema, flag, names, text, where, whole
+from .base import Json, Like, WireSchema, flag, having, names, text, texts, where, whole
 from .steering import steering
 
 MOST_SECONDS, MOST_VIDEOS, MOST_PROMPT = 60, 8, 32_000
@@ -38,11 +38,17 @@ class _Picture(Json):
     """A file of a form, or an image as JSON names it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> Any:
-        return value if hasattr(value, "content") else super()._deserialize(value, attr, data, **rest)
+        return value if hasattr(value, "filename") else super()._deserialize(value, attr, data, **rest)
 
 
 def _picture() -> Json:
     return _Picture(str, dict, words="an image, or an object with its image_url")
+
+
+def _one_of(*words: str) -> Json:
+    return Json(
+        str, words=f"one of {', '.join(words)}", test=lambda value: value in words, like={"enum": [*words, None]}
+    )  # fmt: skip
 
 
 def prompt(*, required: bool) -> Json:
@@ -91,6 +97,74 @@ class MusicSchema(WireSchema):
     provider = steering()
 
 
+_SOME: Like = {"type": "string", "minLength": 1}
+
+
+class MidjourneySchema(WireSchema):
+    """What a Midjourney proxy shall do."""
+
+    model = text(required=True)
+    action = _one_of("imagine", "blend", "describe", "upscale", "variation", "reroll")
+    prompt = prompt(required=False)
+    task_id = text()
+    index = whole(1, 4)
+    images = texts("an array of images, as data URLs or base64")
+    webhook = text()
+    models = names()
+    provider = steering()
+
+    LIKE: ClassVar[Like] = {
+        "allOf": [
+            {"if": {"properties": {"action": {"enum": ["imagine", None]}}}, "then": having(prompt=_SOME)},
+            *(where("action", name, having(task_id=_SOME)) for name in ("upscale", "variation", "reroll")),
+            *(where("action", name, having(images={"type": "array", "minItems": 1})) for name in ("blend", "describe")),
+        ]
+    }
+
+    def validate(self, data: Any, **options: Any) -> Any:
+        wrong = super().validate(data, **options)
+        need = _NEEDS[data.get("action") or "imagine"] if not wrong else None
+        return {need: ["must be given for this action"]} if need and not data.get(need) else wrong
+
+
+_NEEDS = {
+    "imagine": "prompt", "blend": "images", "describe": "images", "upscale": "task_id", "variation": "task_id",
+    "reroll": "task_id",
+}  # fmt: skip
+
+
+class SunoSchema(WireSchema):
+    """What a Suno proxy shall do."""
+
+    model = text(required=True)
+    action = _one_of("song", "extend", "lyrics")
+    prompt = prompt(required=False)
+    lyrics = text()
+    tags = text()
+    title = text()
+    instrumental = flag()
+    continue_clip_id = text()
+    continue_at = Json(int, float, words="a number")
+    webhook = text()
+    models = names()
+    provider = steering()
+
+    LIKE: ClassVar[Like] = {
+        "allOf": [
+            where("action", "extend", having(continue_clip_id={"type": "string", "minLength": 1})),
+            {
+                "if": {"not": {"required": ["action"], "properties": {"action": {"const": "extend"}}}},
+                "then": having(prompt=_SOME),
+            },
+        ]
+    }
+
+    def validate(self, data: Any, **options: Any) -> Any:
+        wrong = super().validate(data, **options)
+        need = "continue_clip_id" if data.get("action") == "extend" else "prompt"
+        return {need: ["must be given for this action"]} if not wrong and not data.get(need) else wrong
+
+
 class RemixSchema(WireSchema):
     """What shall be different."""
 
@@ -98,10 +172,15 @@ class RemixSchema(WireSchema):
     webhook = text()
 
 
-_BY_TYPE: dict[str, WireSchema] = {"video": VideosSchema(), "music": MusicSchema()}
+_BY_TYPE: dict[str, WireSchema] = {
+    "video": VideosSchema(),
+    "music": MusicSchema(),
+    "mj": MidjourneySchema(),
+    "suno": SunoSchema(),
+}
 
 
-_GATES = {"video": "VideosRequest", "music": "MusicRequest"}
+_GATES = {"video": "VideosRequest", "music": "MusicRequest", "mj": "MidjourneyRequest", "suno": "SunoRequest"}
 TYPES = tuple(_BY_TYPE)
 
 
@@ -119,3 +198,16 @@ class TaskSchema(WireSchema):
 
     def validate(self, data: Any, **options: Any) -> Any:
         return super().validate(data, **options) or _BY_TYPE[data["type"]].validate(data)
+
+
+NAMED: dict[str, Like] = {
+    "VideosForm": {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {
+            **{name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")},
+            "input_reference": {"type": "string", "format": "binary"},
+        },
+    }
+}
+"""Forms that are taken beside JSON."""

@@ -136,8 +136,8 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
 
 
 SURFACES = (
-    "account", "batches", "chat", "completions", "embeddings", "files", "gemini", "images", "messages", "models",
-    "responses", "tasks", "videos",
+    "account", "audio", "batches", "chat", "completions", "embeddings", "files", "gemini", "images", "messages",
+    "models", "moderations", "rerank", "responses", "tasks", "videos",
 )  # fmt: skip
 """What a key's endpoints may be called: families of routes. Others are patterns of paths."""
 

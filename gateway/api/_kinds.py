@@ -9,7 +9,7 @@ from schemas.tasks import TaskSchema
 
 from ..call import Ask
 from ..dialects.base import Words
-from ..modalities import music, video
+from ..modalities import midjourney, music, suno, video
 from ..modalities.video.request import parse
 from . import _tasks
 
@@ -18,10 +18,11 @@ Row = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """words: the client's · facts: what of a request may be shown."""
+    """words: the client's · facts: what of a request may be shown · below: where it is asked for, below their path."""
 
     words: Words
     facts: Callable[[Mapping[str, Any]], Row]
+    below: Callable[[Mapping[str, Any]], str] = lambda values: ""
 
 
 def _video(values: Mapping[str, Any]) -> Row:
@@ -32,7 +33,16 @@ def _music(values: Mapping[str, Any]) -> Row:
     return {"n": values["n"]} if values.get("n") else {}
 
 
-KINDS = {"video": Kind(video.OPENAI, _video), "music": Kind(music.MUSIC, _music)}
+def _action(values: Mapping[str, Any]) -> Row:
+    return {"action": values["action"]} if values.get("action") else {}
+
+
+KINDS = {
+    "video": Kind(video.OPENAI, _video),
+    "music": Kind(music.MUSIC, _music),
+    "mj": Kind(midjourney.MIDJOURNEY, _action, lambda values: midjourney.ACTIONS[values.get("action") or "imagine"]),
+    "suno": Kind(suno.SUNO, _action, lambda values: suno.ACTIONS[values.get("action") or "song"]),
+}
 
 
 class _Tasks:

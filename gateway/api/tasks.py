@@ -20,8 +20,9 @@ def create() -> Response:
     """Begin a task. Its `type` says what the other members mean."""
     call = open_call(_kinds.TASKS, _kinds.SCHEMA, "tasks")
     kind = call.body.values["type"]
-    call.dialect = _kinds.KINDS[kind].words.name
-    return _tasks.begin(call, kind, _kinds.KINDS[kind].facts(call.body.values), as_task)
+    known = _kinds.KINDS[kind]
+    call.dialect, call.below = known.words.name, known.below(call.body.values)
+    return _tasks.begin(call, kind, known.facts(call.body.values), as_task)
 
 
 @blueprint.get("/v1/tasks")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+import json
+from urllib.parse import quote
 
-from schemas.tasks import VideosSchema
+from flask import Blueprint, Response, request
 
+from schemas.tasks import RemixSchema, VideosSchema
+
+from ..errors import GatewayError
 from ..modalities import video
 from ..modalities.video.request import parse
-from ..tasks.views import as_video
+from ..tasks.views import as_video, spelled
 from . import _content, _tasks
 from ._door import answer, open_call
 
 blueprint = Blueprint("videos", __name__)
-_content.serve(blueprint, "videos")
-_schema = VideosSchema()
+_schema, _remix = VideosSchema(), RemixSchema()
 _KINDS = ("video",)
 
 
@@ -46,6 +49,26 @@ def index() -> Response:
 def retrieve(identity: str) -> Response:
     """How a video is."""
     return _tasks.show(identity, as_video, _KINDS)
+
+
+@blueprint.get("/v1/videos/<identity>/content")
+def content(identity: str) -> Response:
+    """The bytes of one result. HEAD tells what there is; one range at a time may be asked for."""
+    if request.args.get("variant", "video") != "video":
+        raise GatewayError(400, "Only the video itself is kept here. Leave variant out.", param="variant")
+    return _content.deliver("videos", identity)
+
+
+@blueprint.post("/v1/videos/<identity>/remix")
+def remix(identity: str) -> Response:
+    """Begin another video like one that is done, by the provider that made it."""
+    source = _tasks.find(identity, _KINDS)
+    if source["status"] != "completed":
+        raise GatewayError(409, f"The video is {source['status']}, so there is nothing to begin from yet.", param="id")
+    facts = {name: value for name, value in json.loads(source["facts"]).items() if name in ("seconds", "size")}
+    call = open_call(video.OPENAI, _remix, "videos.remix", {"model": source["model"], "remix": source["id"], **facts})
+    call.below = f"/{quote(source['upstream_id'], safe='')}/remix"
+    return _tasks.begin(call, "video", {**facts, "remixed_from": spelled(source, "vid_")}, as_video)
 
 
 @blueprint.delete("/v1/videos/<identity>")

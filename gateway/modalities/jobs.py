@@ -6,15 +6,15 @@ What a provider is asked stands in `Ask` and `Seen` as values; who sends it, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from ..bodies import Body
-from ..call import Call, Leg
+from ..call import Call, Fault, Leg, Meter
 from ..dialects import shapes
-from ..dialects.base import Upstream
+from ..dialects.base import Feed, Upstream
 
 QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
@@ -37,13 +37,12 @@ class Request(NamedTuple):
 
 class Result(NamedTuple):
     """One thing that was made. where: a path below the channel's base URL, to be asked with its key; or an address that
-    stands for itself; or `data:` with all of it · media_type: as far as it is told · keyed: the address is the
-    provider's own, and wants the channel's key · seconds: how long it is, where told."""
+    stands for itself; or `data:` with all of it · media_type: as far as it is told · id: by which it can be worked on,
+    where its provider gives it one."""
 
     where: str
     media_type: str = ""
-    keyed: bool = False
-    seconds: float | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +91,42 @@ class Job(Upstream, Protocol):
     def cancel(self, at: At) -> Request | None:
         """End it; None where that cannot be asked."""
         ...
+
+
+class Alone:
+    """Carries a job that is asked for in the words of those who do it (`words.Carrier`)."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def ways(self, call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
+        return (self._job.name,) if self._job.name in dialects else ()
+
+    def screen(self, call: Call, leg: Leg) -> tuple[str, ...]:
+        return ()
+
+    def to_fetch(self, call: Call, leg: Leg) -> dict[str, str]:
+        return {}
+
+    def encode(self, call: Call, leg: Leg) -> Body:
+        return self._job.encode(call, leg)
+
+    def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
+        raise Fault("malformed")  # it is never there at once
+
+    def feed(self, call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+        raise Fault("malformed")
+
+
+_TYPES = {
+    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif",
+    "mp4": "video/mp4", "webm": "video/webm", "mp3": "audio/mpeg", "wav": "audio/wav", "m4a": "audio/mp4",
+}  # fmt: skip
+
+
+def typed(url: str, otherwise: str) -> str:
+    """The type of what is behind an address, by how its path ends."""
+    return _TYPES.get(url.partition("?")[0].rpartition(".")[2].lower(), otherwise)
 
 
 def percent(value: object) -> int:

@@ -13,8 +13,8 @@ from typing import Protocol
 from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
-from ..dialects.base import Upstream, Words
-from . import embeddings, music, video
+from ..dialects.base import Feed, Upstream, Words
+from . import embeddings, midjourney, moderation, music, rerank, speech, suno, transcription, video
 from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -41,11 +41,21 @@ class Carrier(Protocol):
     def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         """A whole reply for the client; fills the meter. Raises Fault."""
 
+    def feed(self, call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+        """A streamed reply for the client. headers: of the provider's answer. Raises Fault where it is of a kind that
+        means nothing."""
+
 
 _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (embeddings.NAMED, embeddings),
+    (speech.NAMED, speech),
+    (transcription.NAMED, transcription),
+    (moderation.NAMED, moderation),
+    (rerank.NAMED, rerank),
     (video.NAMED, video),
-    (music.NAMED, music),
+    (music.NAMED, music.CARRIER),
+    (midjourney.NAMED, midjourney.CARRIER),
+    (suno.NAMED, suno.CARRIER),
 )
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
@@ -53,10 +63,12 @@ _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
-JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS}
+JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS, **midjourney.JOBS, **suno.JOBS}
 """What takes minutes at a provider."""
 
-UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED}
+_OTHERS: tuple[Upstream, ...] = (speech.GEMINI, transcription.GEMINI, moderation.MISTRAL, rerank.COHERE)
+
+UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, **{words.name: words for words in _OTHERS}}
 """What providers take."""
 
 

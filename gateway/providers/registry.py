@@ -11,8 +11,17 @@ from ..call import Channel
 
 CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
+SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
+MODERATIONS, RERANK = "moderations", "rerank"
+MISTRALS_MODERATIONS, COHERES_RERANK = "moderations:mistral", "rerank:cohere"
 VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, VIDEOS, XAI_VIDEOS, VEO, MUSIC)
+MIDJOURNEY, SUNO = "midjourney", "suno"
+AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
+JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC, MIDJOURNEY, SUNO)
+DIALECTS = (
+    CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, MISTRALS_MODERATIONS,
+    RERANK, COHERES_RERANK, *JOBS,
+)  # fmt: skip
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -63,6 +72,10 @@ class Provider:
 
 _OPENAI: Speaks = (
     (r"^sora-", (VIDEOS,)),
+    (r"^tts-|-tts", (SPEECH,)),
+    (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
+    (r"transcribe", (TRANSCRIPTIONS,)),
+    (r"moderation", (MODERATIONS,)),
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
     (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
@@ -76,14 +89,22 @@ PROVIDERS = (
         kind="sandbox",
         title="Sandbox",
         base_url="sandbox:",
-        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, VIDEOS, MUSIC),
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, VIDEOS, MUSIC),
+        speaks=(
+            ("^tts$", (SPEECH,)),
+            ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
+            ("^moderation$", (MODERATIONS,)),
+            ("^rerank$", (RERANK,)),
+            ("^video$", (VIDEOS,)),
+            ("^music$", (MUSIC,)),
+        ),
         keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, VIDEOS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -116,7 +137,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, VIDEOS),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -148,7 +169,14 @@ PROVIDERS = (
         kind="mistral",
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, SPEECH, TRANSCRIPTIONS, MISTRALS_MODERATIONS),
+        speaks=(
+            (r"moderation", (MISTRALS_MODERATIONS,)),
+            (r"-tts", (SPEECH,)),
+            (r"transcribe", (TRANSCRIPTIONS,)),
+            (r"^voxtral", (CHAT, TRANSCRIPTIONS)),
+            ("", (CHAT, EMBEDDINGS)),
+        ),
         key_envs=("MISTRAL_API_KEY",),
         author="mistralai",
         source="https://docs.mistral.ai/api",
@@ -157,7 +185,8 @@ PROVIDERS = (
         kind="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
-        dialects=(CHAT, RESPONSES),
+        dialects=(CHAT, RESPONSES, *AUDIO),
+        speaks=((r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)), (r"orpheus|tts", (SPEECH,)), ("", (CHAT, RESPONSES))),
         key_envs=("GROQ_API_KEY",),
         source="https://console.groq.com/docs/api-reference",
     ),
@@ -165,7 +194,7 @@ PROVIDERS = (
         kind="together",
         title="Together AI",
         base_url="https://api.together.ai/v1",
-        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS, *AUDIO, RERANK),
         key_envs=("TOGETHER_API_KEY",),
         source="https://docs.together.ai/reference, https://docs.together.ai/docs/inference/messages-api",
     ),
@@ -173,7 +202,7 @@ PROVIDERS = (
         kind="fireworks",
         title="Fireworks AI",
         base_url="https://api.fireworks.ai/inference/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, RERANK),
         key_envs=("FIREWORKS_API_KEY",),
         source="https://docs.fireworks.ai/api-reference, https://docs.fireworks.ai/anthropic-messages.openapi.json",
     ),
@@ -181,7 +210,7 @@ PROVIDERS = (
         kind="openrouter",
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS),
         key_envs=("OPENROUTER_API_KEY",),
         probe="/key",
         source="https://openrouter.ai/docs/api-reference",
@@ -202,7 +231,9 @@ PROVIDERS = (
         kind="cohere",
         title="Cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, COHERES_RERANK),
+        speaks=((r"rerank", (COHERES_RERANK,)), ("", (CHAT, EMBEDDINGS))),
+        roots={RERANK: "../v2"},
         key_envs=("CO_API_KEY", "COHERE_API_KEY"),
         author="cohere",
         probe="../v1/models",
@@ -266,7 +297,8 @@ PROVIDERS = (
         kind="novita",
         title="Novita AI",
         base_url="https://api.novita.ai/openai",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),  # Messages at ../anthropic for some models only
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),  # Messages at ../anthropic for some models only
+        roots={RERANK: "v1"},
         key_envs=("NOVITA_API_KEY",),
         source="https://novita.ai/docs/guides/llm-api",
     ),
@@ -357,7 +389,7 @@ PROVIDERS = (
         kind="vllm",
         title="vLLM",
         base_url="http://127.0.0.1:8000/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS, TRANSLATIONS, RERANK),
         keyless=True,
         generic=True,
         source="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
@@ -384,7 +416,7 @@ PROVIDERS = (
         kind="llama.cpp",
         title="llama.cpp",
         base_url="http://127.0.0.1:8080/v1",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),
         keyless=True,
         generic=True,
         source="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
@@ -398,11 +430,32 @@ PROVIDERS = (
         generic=True,
         source="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
     ),
+    Provider(  # a model's name is free: what the channel's models are priced by
+        kind="midjourney-proxy",
+        title="midjourney-proxy",
+        base_url="http://127.0.0.1:8080",
+        dialects=(MIDJOURNEY,),
+        auth="mj-api-secret",
+        keyless=True,
+        generic=True,
+        probe="/mj/task/list",
+        source="https://github.com/novicezk/midjourney-proxy/blob/main/docs/api.md",
+    ),
+    Provider(
+        kind="suno-api",
+        title="Suno-API",
+        base_url="http://127.0.0.1:8000",
+        dialects=(SUNO,),
+        keyless=True,
+        generic=True,
+        probe="/suno/account",
+        source="https://github.com/Suno-API/Suno-API",
+    ),
     Provider(
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
         keyless=True,
         generic=True,
     ),

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.base import WireSchema, Wrong, check
 
-from .. import ids
+from .. import config, ids
 from ..access import keys
 from ..call import Call, Caller, Claim
 from ..clock import monotonic, now_ms
@@ -72,6 +72,7 @@ def admitted(
         steer=wishes.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
         dry=dry,
         claim=claim,
+        public_url=config.current().public_url,
     )
 
 

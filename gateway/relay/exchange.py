@@ -126,7 +126,7 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
     settlement = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
     reply = Reply(
         status=200,
-        content_type="application/json",
+        content_type=call.ask.answers,
         headers=[
             *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
         ],

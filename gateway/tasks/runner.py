@@ -154,7 +154,8 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
             kind = result.media_type or _NO_WORD
             pieces = keeper.around(asking.fetch(channel, job, result))
             stored = store.put(row["account_id"], row["id"], number, FAMILIES[row["kind"]], kind, pieces)
-            kept.append({"content_type": stored.media_type, "bytes": stored.bytes})
+            named = {"id": result.id} if result.id else {}
+            kept.append({**named, "content_type": stored.media_type, "bytes": stored.bytes})
             expires_at = stored.expires_at
     except store.TooLarge:
         store.forget(row["account_id"], row["id"])
@@ -179,7 +180,10 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
         facts["seconds"] = f"{seen.made['second'] / max(1, len(kept)):f}"
     if kept:
         facts["results"] = kept
-    pins = [(row["kind"], row["id"], row["upstream_id"][:255], row["channel_id"])]
+    pins: list[tuple[str, str, str | None, str]] = [
+        (row["kind"], row["id"], row["upstream_id"][:255], row["channel_id"]),
+        *(("clip", result.id, None, row["channel_id"]) for result in seen.results if result.id),
+    ]
     settlement = later.settlement(
         row["bill"], status=200, finish="stop", at=now_ms(), share=share, made=seen.made, pins=pins
     )

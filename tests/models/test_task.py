@@ -85,7 +85,7 @@ def test_status_and_money_move_together_and_once() -> None:
             (row["claim"], "completed", 7),
             (row["claim"], "completed", 7),
             (None, "cancelled", 0),
-        )  # fmt: skip
+        )
     ]
     assert done == [False, True, False, False] and wallet() == (7, 0) and not wrong()
 

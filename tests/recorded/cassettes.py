@@ -39,8 +39,8 @@ def unserved(answer: requests.Response) -> bool:
 
 DIALECTS = {
     "openai-chat": "chat", "openai-responses": "responses", "anthropic": "messages", "gemini": "gemini",
-    "openai-completions": "completions", "openai-embeddings": "embeddings",
-    "openai-videos": "videos",
+    "openai-completions": "completions", "openai-embeddings": "embeddings", "openai-audio": "transcriptions",
+    "openai-moderations": "moderations", "openai-videos": "videos",
 }  # fmt: skip
 """Folders of recordings, and the dialects that they are in."""
 
@@ -49,7 +49,8 @@ _ROWS = {"moonshotai": "moonshot"}
 
 _GENERIC = {
     "chat": "openai-compatible", "completions": "openai-compatible", "embeddings": "openai-compatible",
-    "videos": "openai-compatible", "responses": "responses-compatible", "messages": "anthropic-compatible", "gemini": "gemini-compatible",
+    "responses": "responses-compatible", "messages": "anthropic-compatible", "gemini": "gemini-compatible",
+    "transcriptions": "openai-compatible", "moderations": "openai-compatible", "videos": "openai-compatible",
 }  # fmt: skip
 """The rows of those that have none, or whose row does not speak the dialect that they were recorded in."""
 

@@ -196,5 +196,8 @@ def test_a_batch_survives_the_death_of_its_worker(tmp_path: Path, workers: int) 
                 text = gateway.get(f"/v1/generation?id={identity}", key).text
                 spent += json.loads(text, parse_float=Decimal)["data"]["cost_usd"]
         left = gateway.credits(key)
-        assert (left["balance"], left["held"]) == (10 - spent, 0)  # each line once, what died with the worker not at all
+        assert (left["balance"], left["held"]) == (
+            10 - spent,
+            0,
+        )  # each line once, what died with the worker not at all
         assert gateway.books()["ok"], gateway.books()

@@ -5,10 +5,11 @@ A vendor more is a module with a `Job`, its place in `JOBS` and in `telling.LACK
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...bodies import Body
 from ...call import Call, Fault, Leg, Meter
+from ...dialects.base import Feed
 from ...neutral.parts import Media, Url
 from ..jobs import Job
 from .openai import OpenAI
@@ -52,4 +53,9 @@ def encode(call: Call, leg: Leg) -> Body:
 
 def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     """A video is never there at once."""
+    raise Fault("malformed")
+
+
+def feed(call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+    """A video is not streamed."""
     raise Fault("malformed")

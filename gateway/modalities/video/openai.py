@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...bodies import Body, Form, Upload
-from ...call import Ask, Call, Fault, Leg
+from ...call import Ask, Call, Fault, Leg, Reference
 from ...dialects import shapes
 from ...dialects.openai_chat import errors
 from ...dialects.passing import parsed
@@ -40,7 +40,7 @@ class OpenAI:
     name = "videos"
     id_prefix = "vid_"
     PING = PING
-    OWN: tuple[str, ...] = ("models", "provider", "type", "webhook", "webhook_url")
+    OWN: tuple[str, ...] = ("models", "provider", "type", "webhook", "webhook_url", "remix")
     FAMILY = "videos"
     PATH = "/videos"
     MEDIA_TYPE = "video/mp4"
@@ -54,7 +54,12 @@ class OpenAI:
         urls = tuple(
             (one.source.url, field) for one, field in pictures if isinstance(one, Media) and isinstance(one.source, Url)
         )
-        return Ask(model=values.get("model") or MODEL, limit=0, makes=pieces(request), urls=urls)
+        source = values.get("remix")  # the path says so: no body has it
+        references = (Reference(kind="video", id=source, param="id"),) if isinstance(source, str) else ()
+        return Ask(
+            model=values.get("model") or MODEL, limit=0, rigid=True, makes=pieces(request), urls=urls,
+            references=references,
+        )  # fmt: skip
 
     def encode(self, call: Call, leg: Leg) -> Body:
         """The caller's bytes, or fields of a form, where every member is OpenAI's own; else what of it OpenAI can be
@@ -62,8 +67,10 @@ class OpenAI:
         values = call.body.values
         if not call.body.text:
             return _form(call, leg, self.OWN)
-        changes: dict[str, str | None] = {"model": json.dumps(leg.model)}
-        changes |= {name: None for name in self.OWN if name in values}
+        changes: dict[str, str | None] = {name: None for name in self.OWN if name in values}
+        if call.below:  # what is begun from another video has its model
+            return edit(call.body, changes)
+        changes["model"] = json.dumps(leg.model)
         if values.keys() <= OPENAIS | set(self.OWN) and not isinstance(values.get("seconds"), int | float):
             return edit(call.body, changes)
         request = parse(values, self.OWN)

@@ -88,7 +88,7 @@ def _result(video: Mapping[str, Any]) -> Result | None:
     if data is not None:
         return Result(f"data:{kind};base64,{data}", kind)
     uri = shapes.text(video.get("uri"))
-    return Result(uri, kind, keyed=True) if uri else None
+    return Result(uri, kind) if uri else None
 
 
 def _code(error: Mapping[str, Any]) -> str:

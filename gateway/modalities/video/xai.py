@@ -69,7 +69,7 @@ class XAI:
             raise Fault("malformed")
         seconds = shapes.number(video.get("duration"))
         made = {"second": Decimal(str(seconds)), "video": Decimal(1)} if seconds and seconds > 0 else None
-        return Seen(status="completed", results=(Result(video["url"], "video/mp4", seconds=seconds),), made=made)
+        return Seen(status="completed", results=(Result(video["url"], "video/mp4"),), made=made)
 
     def cancel(self, at: At) -> Request | None:
         return None

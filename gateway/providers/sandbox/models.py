@@ -27,7 +27,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, jobs
+from . import embed, hearing, jobs, judging, speech
 from .answer import (
     answer,
     choice,
@@ -46,13 +46,9 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "video", "music",
+    "limited", "embed", "tts", "stt", "moderation", "rerank", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
-
-_MAKES = {"embed": "embeddings only. Ask it at /v1/embeddings", "video": "videos only. Ask it at /v1/videos",
-          "music": "music only. Ask it at /v1/tasks"}  # fmt: skip
-"""Models that make one thing, and where."""
 
 _WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut", "refusal"})
 """Models that take long work of any kind, besides `video` and `music`."""
@@ -123,11 +119,17 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
+    if isinstance(outbound.body, Form):
+        return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
-    if kind in _MAKES:
-        return _error(words, 400, f"The sandbox model {kind} makes {_MAKES[kind]}.", "model")
+    if outbound.dialect in _JUDGED:
+        return _judged(outbound.dialect, words, kind, number, values)
+    if outbound.dialect == "speech":
+        return _speech(words, kind, number, values)
+    if kind == "embed":
+        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
@@ -183,8 +185,9 @@ def _working(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     """Begin long work. What hangs is begun, and never done."""
     family = "music" if outbound.dialect == "music" else "videos"
     if kind not in _WORKING and kind != {"videos": "video"}.get(family, family):
-        made = _MAKES.get(kind, f"no {family}. Use {family.removesuffix('s')}")
-        return _error(words, 400, f"The sandbox model {kind} makes {made}.", "model")
+        return _error(
+            words, 400, f"The sandbox model {kind} makes no {family}. Use {family.removesuffix('s')}.", "model"
+        )  # fmt: skip
     trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
@@ -228,6 +231,53 @@ def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values
         200, {"content-type": "application/json"}, iter([(delay, body[: len(body) // 2] if cut else body)]),
         "cut" if cut else "end",
     )  # fmt: skip
+
+
+def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    if kind not in speech.SPEAKING:
+        return _error(words, 400, f"The sandbox model {kind} does not speak. Use tts.", "model")
+    problem = speech.wrong(values)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+_JUDGED = {"moderations": (judging.JUDGING, "moderates nothing. Use moderation."),
+           "rerank": (judging.RANKING, "ranks nothing. Use rerank.")}  # fmt: skip
+
+
+def _judged(dialect: str, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    known, wrong = _JUDGED[dialect]
+    if kind not in known:
+        return _error(words, 400, f"The sandbox model {kind} {wrong}", "model")
+    if dialect == "rerank":
+        found, problem = judging.rerank(values, kind)
+    else:
+        found, problem = judging.moderate(values, kind), None
+    if problem is not None:
+        return _error(words, 400, problem, "documents")
+    return _in_pieces(words, kind, number, "application/json", iter((orjson.dumps(found),)))
+
+
+def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:
+    if kind not in hearing.HEARING:
+        return _error(words, 400, f"The sandbox model {kind} does not hear. Use stt.", "model")
+    if kind == "mid-stream-error" and not streamed:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    problem = hearing.wrong(form)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
+
+
+def _in_pieces(words: Words, kind: str, number: int, media_type: str, pieces: Iterator[bytes]) -> Wire:
+    """An answer of sound, text or events, as the model's name has it: late, or broken in the middle."""
+    events = media_type.startswith("text/event-stream")
+    if kind in ("cut", "mid-stream-error"):
+        pieces = _half(pieces, words if events and kind != "cut" else None)
+    steps = ((number / 1000 if kind == "slow" and place == 0 else 0.0, piece) for place, piece in enumerate(pieces))
+    broken = kind == "cut" or (kind == "mid-stream-error" and not events)
+    return SandboxWire(200, {"content-type": media_type}, steps, "cut" if broken else "end")
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -302,7 +352,7 @@ def _stream(kind: str, dialect: Dialect, asked: Mapping[str, Any], reply: ChatRe
     return SandboxWire(200, headers, steps, "cut" if kind == "cut" else "end")
 
 
-def _half(frames: Iterator[bytes], fails: Dialect | None) -> Iterator[bytes]:
+def _half(frames: Iterator[bytes], fails: Words | None) -> Iterator[bytes]:
     """The first half of a stream, and an error where the provider fails rather than falls silent."""
     every = list(frames)
     yield from every[: max(2, len(every) // 2)]

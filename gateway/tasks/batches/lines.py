@@ -12,6 +12,7 @@ from schemas.base import WireSchema
 from schemas.chat import ChatSchema
 from schemas.completions import CompletionsSchema
 from schemas.embeddings import EmbeddingsSchema
+from schemas.moderations import ModerationsSchema
 from schemas.responses import ResponsesSchema
 
 from ...access import keys
@@ -19,7 +20,7 @@ from ...call import Call, Caller
 from ...dialects import openai_chat, openai_completions, openai_responses
 from ...dialects.base import Words
 from ...errors import GatewayError
-from ...modalities import embeddings
+from ...modalities import embeddings, moderation
 from ...relay import admission
 from ...splice import BadJson, guard
 
@@ -43,6 +44,7 @@ ENDPOINTS = {
     "/v1/responses": Endpoint("responses", openai_responses, ResponsesSchema()),
     "/v1/embeddings": Endpoint("embeddings", embeddings.OPENAI, EmbeddingsSchema()),
     "/v1/completions": Endpoint("completions", openai_completions, CompletionsSchema()),
+    "/v1/moderations": Endpoint("moderations", moderation.OPENAI, ModerationsSchema()),
 }
 
 
