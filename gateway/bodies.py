@@ -27,6 +27,19 @@ class Pieces(Protocol):
 Body = bytes | Pieces
 
 
+class Kept(Pieces, Protocol):
+    """A long body that can be read in places, too."""
+
+    def read(self, start: int, most: int) -> bytes:
+        """Up to so many bytes from a place."""
+        ...
+
+
+def cut(content: bytes | Kept, start: int, most: int) -> bytes:
+    """Up to so many bytes of a file from a place."""
+    return content[start : start + most] if isinstance(content, bytes) else content.read(start, most)
+
+
 def pieces(body: Body) -> Iterator[bytes]:
     """The bytes of a body, one piece at least where it has any."""
     return iter((body,) if isinstance(body, bytes) else body)
@@ -44,7 +57,7 @@ class Upload:
 
     filename: str = field(repr=False)
     media_type: str
-    content: Body = field(repr=False)
+    content: bytes | Kept = field(repr=False)
 
 
 class Sink(Protocol):
@@ -52,7 +65,7 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def body(self) -> Body:
+    def body(self) -> bytes | Kept:
         """What was written."""
         ...
 

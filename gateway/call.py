@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from .bodies import Body
 from .neutral.parts import Media
-from .neutral.reply import Usage, Variant
+from .neutral.reply import ANY, Usage, Variant
 from .neutral.request import ChatRequest
 from .splice import Scan
 
@@ -122,8 +122,9 @@ class Ask:
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
     seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
-    from above: character, second, query, image, megapixel · variant: of which kind those are · rigid: it has no output limit that could be lowered for a light wallet · raw:
-    its answer is no text and no events but bytes of a type that only the provider knows.
+    from above: character, second, query, image, megapixel · variant: of which kind those are · rigid: it has no output
+    limit that could be lowered for a light wallet · raw: its answer is no text and no events but bytes of a type that
+    only the provider knows · answers: what a whole one is.
     """
 
     model: str
@@ -145,9 +146,10 @@ class Ask:
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
     units: Mapping[str, int] = field(default_factory=dict)
-    variant: Variant = Variant()
+    variant: Variant = ANY
     rigid: bool = False
     raw: bool = False
+    answers: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +184,8 @@ class Price:
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
     sized: fees by how much a search shall find, and units by their variant (`high/1024x1536`, `512x512`, `2k`) ·
-    units: each character, second, query, image, … where that is sold, beside tokens or instead of them · idle_hosted: tools that a provider would run may be offered beside
+    units: each character, second, query, image, … where that is sold, beside tokens or instead of them ·
+    idle_hosted: tools that a provider would run may be offered beside
     the caller's own; none is run, so none costs anything.
     """
 

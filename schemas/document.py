@@ -11,14 +11,18 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import audio, chat, completions, embeddings, gemini, messages, replies, responses
-from .base import Json, Like, WireSchema
+from . import audio, chat, completions, embeddings, gemini, images, messages, replies, responses
+from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
+    "ImagesRequest": images.ImagesSchema,
+    "ImageEditRequest": images.EditSchema,
+    "ImageVariationRequest": images.VariationSchema,
     "SpeechRequest": audio.SpeechSchema,
+    "TranscriptionRequest": audio.TranscriptionSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,
@@ -43,11 +47,11 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in {**gemini.NAMED, **replies.REPLIES}.items():
+    for name, like in {**gemini.NAMED, **audio.NAMED, **images.NAMED, **replies.REPLIES}.items():
         spec.components.schema(name, like)
     return spec
 
 
 def _like(converter: Any, field: Any, ret: Any) -> Like:
     """A field of a gate, as apispec's converter asks for it."""
-    return field.like if isinstance(field, Json) else {}
+    return field.like if isinstance(field, Json | File) else {}

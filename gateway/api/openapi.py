@@ -41,7 +41,8 @@ class Operation(NamedTuple):
 
     reply: the component of its answer; several where the caller's headers decide · statuses: how it may fail ·
     body: the component of its request · stream: an answer may come as events · charged: it costs · query, header: its
-    parameters, by name · keyless: it is public · sound: it answers with sound, not with JSON.
+    parameters, by name · keyless: it is public · sound: it answers with sound, not with JSON ·
+    form: the component of a form that is taken beside JSON · plain: it answers in text, too.
     """
 
     reply: tuple[str, ...]
@@ -53,6 +54,8 @@ class Operation(NamedTuple):
     header: Mapping[str, Values] = {}
     keyless: bool = False
     sound: bool = False
+    form: str | None = None
+    plain: bool = False
 
 
 def _call(
@@ -61,12 +64,14 @@ def _call(
     *,
     stream: bool = False,
     sound: bool = False,
+    form: str | None = None,
+    plain: bool = False,
     header: Mapping[str, Values] | None = None,
     **query: Values,
 ) -> Operation:
     """A call that is held, sent and settled."""
     named = {**_STRICT, **_STEERED, **_ONCE, **(header or {})}
-    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound)
+    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound, form=form, plain=plain)
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -131,6 +136,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
     "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
+    "audio.transcriptions": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
+    "audio.translations": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
@@ -144,6 +155,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "health.alive": Operation(("Health",), (500,), keyless=True),
     "health.ready": Operation(("Health",), (500, 503), keyless=True),
     "images.content": _MEDIA,
+    "images.generations": _call("Images", "ImagesRequest", stream=True),
+    "images.edits": _call("Images", "ImageEditRequest", stream=True, form="ImageEditForm"),
+    "images.variations": _call("Images", "ImageVariationRequest", stream=True, form="ImageVariationForm"),
+    "images.retrieve": Operation(("KeptImages",), (404, 410, *_READ)),
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
@@ -305,6 +320,8 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     elif operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
     content |= {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
+    if operation.plain:
+        content["text/*"] = {"schema": dict(_TEXT)}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
@@ -324,9 +341,10 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     if description.strip():
         found["description"] = " ".join(description.split())
     if operation.body is not None:
-        found["requestBody"] = {
-            "required": True, "content": {"application/json": {"schema": _either((operation.body,))}},
-        }  # fmt: skip
+        taken = {"application/json": {"schema": _either((operation.body,))}}
+        if operation.form is not None:
+            taken["multipart/form-data"] = {"schema": _either((operation.form,))}
+        found["requestBody"] = {"required": True, "content": taken}
     if operation.keyless:
         found["security"] = []
     elif path.startswith(("/v1beta/", "/v1alpha/")) or family == "gemini":

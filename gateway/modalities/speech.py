@@ -17,10 +17,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from ..call import Ask, Call, Fault, Leg, Meter, Weight
-from ..dialects import shapes
+from ..dialects import gemini, shapes
 from ..dialects.base import Feed, Words
 from ..dialects.bridge import Refused
 from ..dialects.gemini import errors as google
@@ -83,7 +82,7 @@ class Gemini:
     name = "gemini:speech"
 
     def path(self, model: str, stream: bool) -> str:
-        return f"/v1beta/models/{quote(model, safe='')}:generateContent"
+        return gemini.path(model, False)
 
     fault = staticmethod(google.fault)
 

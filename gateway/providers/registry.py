@@ -13,8 +13,22 @@ CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
 MODERATIONS, RERANK = "moderations", "rerank"
+IMAGES, XAI_IMAGES = "images", "xai-images"
 AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK)
+DIALECTS = (
+    CHAT,
+    RESPONSES,
+    MESSAGES,
+    GEMINI,
+    CONVERSE,
+    COMPLETIONS,
+    EMBEDDINGS,
+    *AUDIO,
+    MODERATIONS,
+    RERANK,
+    IMAGES,
+    XAI_IMAGES,
+)
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -64,6 +78,7 @@ class Provider:
 
 
 _OPENAI: Speaks = (
+    (r"gpt-image|dall-e", (IMAGES,)),
     (r"^tts-|-tts", (SPEECH,)),
     (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
     (r"transcribe", (TRANSCRIPTIONS,)),
@@ -81,14 +96,14 @@ PROVIDERS = (
         kind="sandbox",
         title="Sandbox",
         base_url="sandbox:",
-        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK),
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, IMAGES),
         keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, IMAGES),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -120,7 +135,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, IMAGES),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -132,7 +147,8 @@ PROVIDERS = (
         kind="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
-        dialects=(CHAT, RESPONSES),  # Messages are deprecated there
+        dialects=(CHAT, RESPONSES, XAI_IMAGES),  # Messages are deprecated there
+        speaks=((r"image", (XAI_IMAGES,)), ("", (CHAT, RESPONSES))),
         key_envs=("XAI_API_KEY",),
         author="x-ai",
         source="https://docs.x.ai/developers/rest-api-reference/inference",
@@ -406,7 +422,7 @@ PROVIDERS = (
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES),
         keyless=True,
         generic=True,
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import config
-from ..bodies import Body
+from ..bodies import Kept
 from .folder import PIECE, apart
 
 HELD = 1 << 20
@@ -37,7 +37,7 @@ class Spool:
         piece, self._held = bytes(self._held), bytearray()
         apart(_append, self._file, piece)
 
-    def body(self) -> Body:
+    def body(self) -> bytes | Kept:
         if self._file is None:
             return bytes(self._held)
         self._flush()
@@ -61,6 +61,10 @@ class Spooled:
                 raise OSError("the file is shorter than it was")
             at += len(piece)
             yield piece
+
+    def read(self, start: int, most: int) -> bytes:
+        found: bytes = apart(_read, self._file, start, max(0, min(most, self._size - start)))
+        return found
 
 
 def _nameless(folder: Path) -> IO[bytes]:

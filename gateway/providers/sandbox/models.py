@@ -15,19 +15,20 @@ import orjson
 
 from models import tally, writer
 
-from ...bodies import joined
+from ...bodies import Form, joined
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
 from ...dialects.base import Dialect, Words
 from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
 from ...modalities.embeddings import NAMED as EMBEDDINGS
+from ...modalities.images import NAMED as IMAGES
 from ...modalities.words import NAMED
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, speech
+from . import drawing, embed, hearing, speech
 from .answer import (
     answer,
     choice,
@@ -46,12 +47,14 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "tts",
+    "limited", "embed", "tts", "stt", "image",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
-_ELSEWHERE = {"embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech")}
+_ELSEWHERE = {"embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"),
+              "stt": ("transcripts", "/v1/audio/transcriptions"),
+              "image": ("images", "/v1/images/generations")}  # fmt: skip
 """Models that do one thing only."""
 
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
@@ -115,6 +118,10 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
+    if outbound.dialect in IMAGES:
+        return _drawing(outbound, words, kind, number)
+    if isinstance(outbound.body, Form):
+        return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
@@ -195,11 +202,43 @@ def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> 
     problem = speech.wrong(values)
     if problem is not None:
         return _error(words, 400, problem[1], problem[0])
-    media_type, pieces = speech.answer(values)
+    return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:
+    if kind not in hearing.HEARING:
+        return _error(words, 400, f"The sandbox model {kind} does not hear. Use stt.", "model")
+    if kind == "mid-stream-error" and not streamed:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    problem = hearing.wrong(form)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
+
+
+def _drawing(outbound: Outbound, words: Words, kind: str, number: int) -> Wire:
+    if kind not in drawing.DRAWING:
+        return _error(words, 400, f"The sandbox model {kind} makes no images. Use image.", "model")
+    if kind == "mid-stream-error" and not outbound.stream:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    body = outbound.body
+    try:
+        values = drawing.read(body) if isinstance(body, Form) else json.loads(joined(body))
+        media_type, pieces = drawing.answer(outbound.dialect, values, outbound.stream)
+    except drawing.Refused as problem:
+        return _error(words, 400, problem.message, problem.param)
+    if kind == "cut" and not outbound.stream:
+        pieces = (piece[: len(piece) // 2] for piece in pieces)
+    return _in_pieces(words, kind, number, media_type, pieces)
+
+
+def _in_pieces(words: Words, kind: str, number: int, media_type: str, pieces: Iterator[bytes]) -> Wire:
+    """An answer of sound, text or events, as the model's name has it: late, or broken in the middle."""
+    events = media_type.startswith("text/event-stream")
     if kind in ("cut", "mid-stream-error"):
-        pieces = _half(pieces, words if values.get("stream_format") == "sse" and kind != "cut" else None)
+        pieces = _half(pieces, words if events and kind != "cut" else None)
     steps = ((number / 1000 if kind == "slow" and place == 0 else 0.0, piece) for place, piece in enumerate(pieces))
-    broken = kind == "cut" or (kind == "mid-stream-error" and values.get("stream_format") != "sse")
+    broken = kind == "cut" or (kind == "mid-stream-error" and not events)
     return SandboxWire(200, {"content-type": media_type}, steps, "cut" if broken else "end")
 
 
