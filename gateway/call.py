@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from .bodies import Body
 from .neutral.parts import Media
-from .neutral.reply import Usage
+from .neutral.reply import ANY, Usage, Variant
 from .neutral.request import ChatRequest
 from .splice import Scan
 
@@ -122,8 +122,9 @@ class Ask:
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
     seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
-    from above: character, second, query · rigid: it has no output limit that could be lowered for a light wallet · raw:
-    its answer is no text and no events but bytes of a type that only the provider knows · answers: what a whole one is.
+    from above: character, second, query, image, megapixel · variant: of which kind those are · rigid: it has no output
+    limit that could be lowered for a light wallet · raw: its answer is no text and no events but bytes of a type that
+    only the provider knows · answers: what a whole one is.
     """
 
     model: str
@@ -145,6 +146,7 @@ class Ask:
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
     units: Mapping[str, int] = field(default_factory=dict)
+    variant: Variant = ANY
     rigid: bool = False
     raw: bool = False
     answers: str = "application/json"
@@ -181,8 +183,9 @@ class Price:
     audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. rates: a token, by
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
-    sized: fees by how much a search shall find · units: each character, second, query, … where that is sold, beside
-    tokens or instead of them · idle_hosted: tools that a provider would run may be offered beside
+    sized: fees by how much a search shall find, and units by their variant (`high/1024x1536`, `512x512`, `2k`) ·
+    units: each character, second, query, image, … where that is sold, beside tokens or instead of them ·
+    idle_hosted: tools that a provider would run may be offered beside
     the caller's own; none is run, so none costs anything.
     """
 
@@ -349,6 +352,11 @@ class Claim:
     secret: bytes = field(repr=False)
 
 
+def content_url(public_url: str, family: str, identity: str, number: int) -> str:
+    """The address of result `number` of a call or task, of a family: images, videos, audio."""
+    return f"{public_url}/v1/{family}/{identity}/content?index={number}"
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -360,7 +368,9 @@ class Call:
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
     the caller's limits stand · served: the public name of the leg that is being tried · steer: the way that the caller
-    wants · dry: it is only told what would be done · claim: to be made once only.
+    wants · dry: it is only told what would be done · claim: to be made once only · copied: what is behind the
+    provider's addresses in its reply, type and bytes; those that could not be fetched are not there · public_url: where
+    clients reach the gateway.
     """
 
     id: str
@@ -388,11 +398,17 @@ class Call:
     steer: Steer = Steer()
     dry: bool = False
     claim: Claim | None = None
+    copied: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    public_url: str = ""
 
     @property
     def model(self) -> str:
         """As the caller wrote it: the one that answers, once one of several does."""
         return self.served or self.ask.model
+
+    def content_url(self, family: str, number: int) -> str:
+        """Where a result of this call is fetched by who owns it."""
+        return content_url(self.public_url, family, self.id, number)
 
     def lost(self, leg: Leg | None) -> list[str]:
         """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""
@@ -468,6 +484,16 @@ class Fault(Exception):
         self.silent = silent
 
 
+class File(NamedTuple):
+    """Something made that is kept for the caller (`store`). kind: the family of paths that it is fetched at · number:
+    which result of the call."""
+
+    kind: str
+    number: int
+    media_type: str
+    data: bytes
+
+
 class ClientGone(BaseException):
     """The client has left; thrown into whoever waits for a provider on its behalf."""
 
@@ -480,7 +506,8 @@ class Meter:
     carrier knows better than by its bytes · final: it came at the end, so that it counts everything · out_bytes: UTF-8
     bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
     provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
-    provider's id, is one where it is kept.
+    provider's id, is one where it is kept · files: what the reply names by addresses of ours, to be kept before it goes
+    out.
     """
 
     usage: Usage | None = None
@@ -491,6 +518,7 @@ class Meter:
     finish: str | None = None
     upstream_id: str | None = None
     made: list[tuple[str, str]] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,13 +11,16 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import audio, chat, completions, embeddings, gemini, messages, moderations, replies, rerank, responses
+from . import audio, chat, completions, embeddings, gemini, images, messages, moderations, replies, rerank, responses
 from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
+    "ImagesRequest": images.ImagesSchema,
+    "ImageEditRequest": images.EditSchema,
+    "ImageVariationRequest": images.VariationSchema,
     "SpeechRequest": audio.SpeechSchema,
     "TranscriptionRequest": audio.TranscriptionSchema,
     "ModerationsRequest": moderations.ModerationsSchema,
@@ -46,7 +49,7 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in {**gemini.NAMED, **audio.NAMED, **replies.REPLIES}.items():
+    for name, like in {**gemini.NAMED, **audio.NAMED, **images.NAMED, **replies.REPLIES}.items():
         spec.components.schema(name, like)
     return spec
 

@@ -154,6 +154,7 @@ def test_nothing_runs_what_it_is_told() -> None:
 
 
 OWNED = {
+    "/v1/images/<identity>": "tests/live/test_images.py",
     "/v1/images/<identity>/content": "tests/live/test_store.py",
     "/v1/responses/<identity>": "tests/sdk/test_openai_responses_python.py, tests/live/test_tenancy.py",
     "/v1/responses/<identity>/cancel": "tests/live/test_tenancy.py",

@@ -148,6 +148,7 @@ def open_call(
         steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
         dry=dry,
         claim=claim,
+        public_url=config.current().public_url,
     )
     g.call = call
     return call

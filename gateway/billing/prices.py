@@ -25,7 +25,7 @@ from ..dialects import bridge, openai_responses
 from ..dialects.gemini.parts import NAME as GEMINI
 from ..errors import GatewayError
 from ..money import NANOS
-from ..neutral.reply import Usage
+from ..neutral.reply import Usage, Variant
 from ..providers.registry import PROVIDERS
 
 PARENT = {
@@ -53,11 +53,19 @@ def each(dollars: str | Decimal) -> Decimal:
 
 
 _SANDBOX_RATES = {"input": "0.15", "cached_read": "0.075", "output": "0.60", "audio_in": "10", "audio_out": "20"}
+_SANDBOX_UNITS = {"image": "0.01"}
+_SANDBOX_SIZED = {"image": {"low": "0.005", "medium": "0.01", "high": "0.04"}}
+_PIECES = Price(
+    rates={}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox",
+    units={unit: each(usd) for unit, usd in _SANDBOX_UNITS.items()},
+    sized={unit: {name: each(usd) for name, usd in sized.items()} for unit, sized in _SANDBOX_SIZED.items()},
+)  # fmt: skip
 _SANDBOX = {
-    "": Price(
-        rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, context=UNKNOWN_CONTEXT,
-        max_output=UNKNOWN_OUTPUT, version="sandbox", idle_hosted=True,
+    "": replace(
+        _PIECES, rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, max_output=UNKNOWN_OUTPUT,
+        idle_hosted=True,
     ),
+    "image": _PIECES,
     "embed": Price(
         rates={"input": per_mtok("0.02"), "output": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0,
         version="sandbox",
@@ -141,6 +149,8 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
             found.setdefault("audio_in", found["input"])
         if model.mode == "transcription" and "audio_in" in found:  # nor does the text beside the sound come free
             found.setdefault("input", found["audio_in"])
+        if model.mode == "image" and "image_out" in found:  # nor what is said beside the image
+            found.setdefault("output", found["image_out"])
         return found
 
     def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
@@ -150,6 +160,12 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
     usual, above = tiers.pop("")
     figures = (tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(model.id))
     context = offer.context or model.context or UNKNOWN_CONTEXT
+    sized = {
+        kind: {size: each(usd) * factor for size, usd in sizes.items()}
+        for kind, sizes in offer.variants.items()
+        if kind in offer.fees or kind in _SIZED
+    }
+    units = {unit: each(usd) * factor for unit, usd in offer.units.items()}
     return Price(
         rates=usual,
         context=context,
@@ -158,14 +174,14 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         above=above,
         tiers=tiers,
         fees={kind: each(usd) * factor for kind, usd in offer.fees.items()},
-        sized={
-            kind: {size: each(usd) * factor for size, usd in sizes.items()}
-            for kind, sizes in offer.variants.items()
-            if kind in offer.fees
-        },
-        units={unit: each(usd) * factor for unit, usd in offer.units.items()},
+        sized=sized,
+        units={**{unit: max(sized[unit].values()) for unit in _SIZED if sized.get(unit)}, **units},
         image_tokens=next(figures, 1_600),
     )
+
+
+_SIZED = ("image",)
+"""What is sold by the piece in variants. Where none fits, it costs what stands for all of them, else the dearest."""
 
 
 def find(model: str) -> Price | None:
@@ -184,7 +200,7 @@ def find(model: str) -> Price | None:
 
 def _public(model: book.Model) -> Price | None:
     """What a model costs at its own maker, else where it comes first."""
-    priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units]
+    priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units or offer.variants]
     own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
     return _from_book(model, (own or priced)[0], "") if priced else None
 
@@ -375,7 +391,7 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
     rates = in_force(price, tokens, used.tier if used.tier is not None else ask.tier)
     pieces = _pieces(price, used)
     charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items() if not pieces]
-    charges += [(unit, price.units[unit] * amount) for unit, amount in pieces.items()]
+    charges += [(unit, _piece(price, unit, used.variant, dearest=False) * amount) for unit, amount in pieces.items()]
     charges += [(kind, _fee(price, kind, ask.search_size) * times) for kind, times in _times(price, used, ask)]
     exact = Decimal(0)
     total = 0
@@ -524,7 +540,34 @@ def _dearest_output(price: Price, ask: Ask) -> Decimal:
 
 def _dearest_pieces(price: Price, ask: Ask) -> Decimal:
     """What is asked for by the piece, all of it."""
-    return sum((price.units[unit] * most for unit, most in ask.units.items() if unit in price.units), Decimal(0))
+    costs = (
+        _piece(price, unit, ask.variant, dearest=True) * most for unit, most in ask.units.items() if unit in price.units
+    )
+    return sum(costs, Decimal(0))
+
+
+_PIXELS = re.compile(r"[0-9]+x[0-9]+")
+_RESOLUTION = re.compile(r"[0-9]+k", re.IGNORECASE)
+
+
+def _piece(price: Price, unit: str, variant: Variant, *, dearest: bool) -> Decimal:
+    """Nano-dollars for one piece of a variant. Where not all is known of it, it costs what stands for all, or for a
+    hold the dearest that it may be."""
+    known = price.sized.get(unit, {})
+    fitting: dict[str, Decimal] = {}
+    sure: dict[str, Decimal] = {}
+    for name, nanos in known.items():
+        asked = [
+            variant.size if _PIXELS.fullmatch(part) else variant.resolution if _RESOLUTION.fullmatch(part)
+            else variant.quality for part in name.split("/")
+        ]  # fmt: skip
+        if all(one is None or one == part for one, part in zip(asked, name.split("/"), strict=True)):
+            fitting[name] = nanos
+            if None not in asked:
+                sure[name] = nanos
+    if sure:
+        return sure[max(sure, key=lambda name: name.count("/"))]
+    return max(price.units[unit], *fitting.values()) if dearest and fitting else price.units[unit]
 
 
 def _dearest_fees(price: Price, ask: Ask) -> Decimal:

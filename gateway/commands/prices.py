@@ -27,7 +27,7 @@ from ..routing import channels as live
 from ._say import Failure, Misuse, house, say, table, verb
 from .channels import model_name, open_rooms
 
-UNITS = ("character", "second", "query")
+UNITS = ("character", "second", "query", "image", "megapixel")
 """What can be sold by the piece here."""
 
 

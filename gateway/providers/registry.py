@@ -14,10 +14,11 @@ COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
 MODERATIONS, RERANK = "moderations", "rerank"
 MISTRALS_MODERATIONS, COHERES_RERANK = "moderations:mistral", "rerank:cohere"
+IMAGES, XAI_IMAGES = "images", "xai-images"
 AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
 DIALECTS = (
     CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, MISTRALS_MODERATIONS,
-    RERANK, COHERES_RERANK,
+    RERANK, COHERES_RERANK, IMAGES, XAI_IMAGES,
 )  # fmt: skip
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
@@ -68,6 +69,7 @@ class Provider:
 
 
 _OPENAI: Speaks = (
+    (r"gpt-image|dall-e", (IMAGES,)),
     (r"^tts-|-tts", (SPEECH,)),
     (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
     (r"transcribe", (TRANSCRIPTIONS,)),
@@ -85,12 +87,13 @@ PROVIDERS = (
         kind="sandbox",
         title="Sandbox",
         base_url="sandbox:",
-        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK),
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, IMAGES),
         speaks=(
             ("^tts$", (SPEECH,)),
             ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
             ("^moderation$", (MODERATIONS,)),
             ("^rerank$", (RERANK,)),
+            ("^image$", (IMAGES,)),
         ),
         keyless=True,
     ),
@@ -98,7 +101,7 @@ PROVIDERS = (
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, IMAGES),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -130,7 +133,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, IMAGES),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -142,7 +145,8 @@ PROVIDERS = (
         kind="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
-        dialects=(CHAT, RESPONSES),  # Messages are deprecated there
+        dialects=(CHAT, RESPONSES, XAI_IMAGES),  # Messages are deprecated there
+        speaks=((r"image", (XAI_IMAGES,)), ("", (CHAT, RESPONSES))),
         key_envs=("XAI_API_KEY",),
         author="x-ai",
         source="https://docs.x.ai/developers/rest-api-reference/inference",
@@ -426,7 +430,7 @@ PROVIDERS = (
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES),
         keyless=True,
         generic=True,
     ),

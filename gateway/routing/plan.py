@@ -105,9 +105,8 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
             param="model",
         )
     if not legs and problem is not None:
-        raise GatewayError(
-            400, f"{problem.message} Leave it out, or use another model or API.", param=problem.param
-        )  # fmt: skip
+        mend = "Use another model or API." if problem.param == "model" else "Leave it out, or use another model or API."
+        raise GatewayError(400, f"{problem.message} {mend}", param=problem.param)
     return legs
 
 

@@ -17,7 +17,7 @@ from models import media, writer
 from models.base import session
 from models.media import Found as Stored
 
-from ..call import Fault
+from ..call import Fault, content_url
 from ..clock import now_ms
 from ..config import Settings, current
 from ..providers.buckets import Bucket
@@ -163,7 +163,7 @@ def forget(account_id: str, identity: str) -> bool:
 
 def url(stored: Stored) -> str:
     """Where a file is fetched by who owns it."""
-    return f"{current().public_url}/v1/{stored.kind}/{stored.id}/content?index={stored.number}"
+    return content_url(current().public_url, stored.kind, stored.id, stored.number)
 
 
 def etag(stored: Stored) -> str:
