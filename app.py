@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from gateway import config, counts, journal, rounds
+from gateway import config, counts, journal, rounds, store
 from gateway.access import idempotency
 from gateway.api import (
     _door,
     account,
+    audio,
+    batches,
     chat,
     completions,
     embeddings,
+    files,
     gemini,
     health,
+    images,
     messages,
     metrics,
+    moderations,
     openapi,
+    rerank,
     responses,
+    tasks,
+    videos,
 )
 from gateway.api import models as model_list
 from gateway.api._app import App
@@ -24,12 +32,15 @@ from gateway.config import Settings
 from gateway.providers import pool
 from gateway.relay.load import LOOK_S, PULSE_S, Pulse, load
 from gateway.routing import bulletin, channels, discovery
+from gateway.tasks import runner, seals
 from gateway.vault import Vault, installation_secret
 from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
-    account.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint, health.blueprint,
-    messages.blueprint, metrics.blueprint, model_list.blueprint, openapi.blueprint, responses.blueprint,
+    account.blueprint, audio.blueprint, batches.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint,
+    files.blueprint, gemini.blueprint, health.blueprint, images.blueprint, messages.blueprint, metrics.blueprint,
+    model_list.blueprint, moderations.blueprint, openapi.blueprint, rerank.blueprint, responses.blueprint,
+    tasks.blueprint, videos.blueprint,
 )  # fmt: skip
 
 
@@ -39,8 +50,12 @@ def create_app(settings: Settings, *, serving: bool = False) -> App:
     if serving:
         journal.open(settings.log)
     base.connect(settings.database_url, serving=serving)
-    channels.open(Vault(installation_secret(settings.secret, settings.data)))
+    vault = Vault(installation_secret(settings.secret, settings.data))
+    channels.open(vault)
+    seals.open(vault)
     pool.open(settings)
+    store.open(settings)
+    store.files.open(vault)
     bulletin.open(settings)
     try:
         with base.session():
@@ -71,6 +86,7 @@ def _rounds() -> tuple[rounds.Round, ...]:
     """All periodic work, by name and period, once in each worker."""
     sweeper = sweep.Sweeper()
     checkpointer = checkpoint.Checkpointer()
+    tasks_runner = runner.Runner(config.current().data)
 
     def poll() -> None:
         with base.session():
@@ -83,6 +99,8 @@ def _rounds() -> tuple[rounds.Round, ...]:
         rounds.Round("health", bulletin.POLL_S, bulletin.tick),
         rounds.Round("beat and sweep", sweep.BEAT_S, sweeper.tick),
         rounds.Round("forget outcomes", 60, idempotency.forget),
+        rounds.Round("tasks", runner.TICK_S, tasks_runner.tick),
         rounds.Round("discovery", 5, discovery.tick),
+        rounds.Round("remove media", 60, store.tick),
         rounds.Round("checkpoint", 0.5, lambda: checkpointer.due() and checkpointer.tick(), in_thread=True),
     )

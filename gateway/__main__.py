@@ -23,6 +23,7 @@ VERBS = {
     "routes": "channels.routes",
     "models": "prices.model_names",
     "prices": "prices.price_list",
+    "tasks": "tasks.tasks",
     "doctor": "checks.doctor",
     "books": "checks.books",
 }

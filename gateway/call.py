@@ -7,14 +7,15 @@ knows Flask, requests or SQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal, NamedTuple, Protocol
 
+from .bodies import Body
 from .neutral.parts import Media
-from .neutral.reply import Usage
+from .neutral.reply import ANY, Usage, Variant
 from .neutral.request import ChatRequest
 from .splice import Scan
 
@@ -111,6 +112,15 @@ class Hosted(NamedTuple):
     most: int | None = None
 
 
+class Piece(NamedTuple):
+    """Something that is made and sold by the piece. unit: second, video, song, … · amount: how many · variant: which
+    kind of it, where kinds cost differently, as `720p`."""
+
+    unit: str
+    amount: Decimal
+    variant: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What the gateway must know of a request, whatever its dialect.
@@ -120,7 +130,11 @@ class Ask:
     dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
-    seal: tells the last thought that only the account which made it can open.
+    seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
+    from above: character, second, query, image, megapixel · variant: of which kind those are · makes: what is to be
+    made in minutes, in each unit that it may be sold by · rigid: it has no output limit that could be lowered for a
+    light wallet · raw: its answer is no text and no events but bytes of a type that only the provider knows · answers:
+    what a whole one is.
     """
 
     model: str
@@ -141,6 +155,12 @@ class Ask:
     references: tuple[Reference, ...] = ()
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
+    units: Mapping[str, int] = field(default_factory=dict)
+    variant: Variant = ANY
+    makes: tuple[Piece, ...] = ()
+    rigid: bool = False
+    raw: bool = False
+    answers: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +194,9 @@ class Price:
     audio_out: output) unless that would be too cheap; `billing.prices` says which must be there. rates: a token, by
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
-    sized: fees by how much a search shall find · idle_hosted: tools that a provider would run may be offered beside
-    the caller's own; none is run, so none costs anything.
+    sized: fees by how much a search shall find, and units by their variant (`high/1024x1536`, `512x512`, `2k`) ·
+    units: each character, second, query, image, … where that is sold, beside tokens or instead of them · idle_hosted:
+    tools that a provider would run may be offered beside the caller's own; none is run, so none costs anything.
     """
 
     rates: Rates
@@ -186,12 +207,13 @@ class Price:
     tiers: Mapping[str, tuple[Rates, tuple[tuple[int, Rates], ...]]] = field(default_factory=dict)
     fees: Rates = field(default_factory=dict)
     sized: Mapping[str, Rates] = field(default_factory=dict)
+    units: Rates = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
 
     @property
     def free(self) -> bool:
-        return not any(self.rates.values()) and not any(self.fees.values())
+        return not any((*self.rates.values(), *self.fees.values(), *self.units.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +362,26 @@ class Claim:
     secret: bytes = field(repr=False)
 
 
+@dataclass(slots=True, kw_only=True)
+class Share:
+    """What pays for a call that has no hold of its own: part of the hold of a batch, whose line it is.
+
+    batch_id, number: which line · take: makes sure that the batch holds so much for it; raises GatewayError 402 · keep:
+    the outcome as it is stored with the settlement · amount: nano-dollars that were taken.
+    """
+
+    batch_id: str
+    number: int
+    take: Callable[[int], None]
+    keep: Callable[[Reply], bytes]
+    amount: int = 0
+
+
+def content_url(public_url: str, family: str, identity: str, number: int) -> str:
+    """The address of result `number` of a call or task, of a family: images, videos, audio."""
+    return f"{public_url}/v1/{family}/{identity}/content?index={number}"
+
+
 @dataclass(slots=True)
 class Call:
     """One inbound exchange, from admission to receipt.
@@ -351,7 +393,9 @@ class Call:
     fetched: media behind addresses, once they were fetched · theirs: providers' ids of what the body names by ours ·
     below: the path below the dialect's own that is asked for (`/compact`), which no other dialect has · rates: where
     the caller's limits stand · leg: the one that is being tried, or was tried last · steer: the way that the caller
-    wants · dry: it is only told what would be done · claim: to be made once only.
+    wants · dry: it is only told what would be done · claim: to be made once only · copied: what is behind the
+    provider's addresses in its reply, type and bytes; those that could not be fetched are not there · public_url: where
+    clients reach the gateway · share: it is a line of a batch.
     """
 
     id: str
@@ -379,11 +423,18 @@ class Call:
     steer: Steer = Steer()
     dry: bool = False
     claim: Claim | None = None
+    share: Share | None = None
+    copied: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    public_url: str = ""
 
     @property
     def model(self) -> str:
         """As the caller wrote it: the one that answers, once one of several does."""
         return (self.leg.public if self.leg is not None else "") or self.ask.model
+
+    def content_url(self, family: str, number: int) -> str:
+        """Where a result of this call is fetched by who owns it."""
+        return content_url(self.public_url, family, self.id, number)
 
     def lost(self, leg: Leg | None) -> list[str]:
         """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""
@@ -394,18 +445,19 @@ class Call:
 class Outbound:
     """One request to a provider. path: below the channel's base URL · model: the upstream name, which body or path hold
     too · account_id: for the sandbox's memory only · method: GET and DELETE have no body · slow_s: how long the head of
-    its answer may take, where that is more than the settings say."""
+    its answer may take, where that is more than the settings say · content_type: of its body."""
 
     channel: Channel
     dialect: str
     model: str
     path: str
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
     stream: bool
     account_id: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
     slow_s: float = 0
+    content_type: str = "application/json"
 
 
 class Wire(Protocol):
@@ -458,6 +510,16 @@ class Fault(Exception):
         self.silent = silent
 
 
+class File(NamedTuple):
+    """Something made that is kept for the caller (`store`). kind: the family of paths that it is fetched at · number:
+    which result of the call."""
+
+    kind: str
+    number: int
+    media_type: str
+    data: bytes
+
+
 class ClientGone(BaseException):
     """The client has left; thrown into whoever waits for a provider on its behalf."""
 
@@ -466,19 +528,23 @@ class ClientGone(BaseException):
 class Meter:
     """What a reply said and took, as far as it has come.
 
-    usage: as reported, None until then · final: it came at the end, so that it counts everything · out_bytes: UTF-8
+    usage: as reported, None until then · guess: what it must have taken where nobody reports anything, if the reply's
+    carrier knows better than by its bytes · final: it came at the end, so that it counts everything · out_bytes: UTF-8
     bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
     provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
-    provider's id, is one where it is kept.
+    provider's id, is one where it is kept · files: what the reply names by addresses of ours, to be kept before it goes
+    out.
     """
 
     usage: Usage | None = None
+    guess: Usage | None = None
     final: bool = True
     out_bytes: int = 0
     units: dict[str, int] = field(default_factory=dict)
     finish: str | None = None
     upstream_id: str | None = None
     made: list[tuple[str, str]] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

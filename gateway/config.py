@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -52,11 +53,14 @@ class Settings:
     idle_s: float
     whole_s: float
     deadline_s: float
+    task_s: float
     body_s: float
     rest_max_s: float
     fetch_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     timezone: ZoneInfo
+    media_url: str | None
+    file_gb_day_usd: Decimal
 
     def __repr__(self) -> str:
         """Without the secrets: a settings object may end up in a traceback."""
@@ -64,7 +68,7 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
 
-SECRET = frozenset({"secret", "bootstrap_key", "database_url", "proxy"})
+SECRET = frozenset({"secret", "bootstrap_key", "database_url", "proxy", "media_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,12 @@ def _size(value: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _dollars(value: str) -> Decimal:
+    if not re.fullmatch(r"\d{1,4}(?:\.\d{1,9})?", value) or Decimal(value) > 1_000:
+        raise ValueError
+    return Decimal(value)
+
+
 def _switch(value: str) -> bool:
     return {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}[
         value.lower()
@@ -144,6 +154,15 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _database(value: str) -> str:
     if urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError
+    return value
+
+
+def _bucket(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and parts.password):
+        raise ValueError
+    if not parts.path.strip("/") or parts.fragment or (parts.query and not parts.query.startswith("region=")):
         raise ValueError
     return value
 
@@ -239,6 +258,7 @@ ROWS = (
     Row("idle_s", _SECONDS, _seconds, "60", "One attempt: between two bytes of a stream."),
     Row("whole_s", _SECONDS, _seconds, "600", "One attempt: to the last byte of a whole answer."),
     Row("deadline_s", _SECONDS, _seconds, "1800", "One call, over all its attempts."),
+    Row("task_s", _SECONDS, _seconds, "3600", "One task, from when it is asked for to its results."),
     Row(
         "body_s",
         _SECONDS,
@@ -262,6 +282,21 @@ ROWS = (
         "Proxies whose `X-Forwarded-For` is believed, for keys that are bound to addresses.",
     ),
     Row("timezone", "a name such as Europe/Zurich", _zone, "UTC", "Where days, weeks and months of budgets begin."),
+    Row(
+        "media_url",
+        "https://ID:SECRET@HOST/BUCKET?region=REGION, what is odd in ID and SECRET as %2F",
+        _bucket,
+        None,
+        "A bucket of S3, or of a server that speaks it, for media; a folder may stand behind its name. Default: the"
+        " folder `media` in GATEWAY_DATA, which several machines must share.",
+    ),
+    Row(
+        "file_gb_day_usd",
+        "dollars from 0 to 1000",
+        _dollars,
+        "0",
+        "What callers pay for keeping files: for each gigabyte and day, all at once as they send them.",
+    ),
 )
 
 

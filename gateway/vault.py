@@ -7,6 +7,7 @@ Whoever has the database without that secret has no provider key.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -57,6 +58,10 @@ class Vault:
     def open(self, sealed: bytes, owner: str) -> str:
         """The plain form again. Raises VaultError."""
         return unseal(self._key, sealed, owner).decode()
+
+    def derive(self, purpose: str, owner: str) -> bytes:
+        """A secret of 32 bytes for one purpose and owner: always the same, and told by none of the others."""
+        return hmac.digest(self._key, f"{purpose}\0{owner}".encode(), "sha256")
 
 
 def installation_secret(given: str | None, data: Path) -> str:

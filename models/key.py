@@ -47,15 +47,23 @@ def change(key_id: str, **fields: Any) -> None:
     touch()
 
 
+_FACTS = (
+    "SELECT k.id, k.account_id, a.name, k.models, k.endpoints, k.addresses, k.plan, k.expires_at, k.revoked_at,"
+    " a.plan, b.limit_nanos FROM api_key k JOIN account a ON a.id = k.account_id LEFT JOIN budget b ON b.key_id = k.id"
+)
+_BY_HASH, _BY_ID = f"{_FACTS} WHERE k.hash = ?", f"{_FACTS} WHERE k.id = ?"
+
+
 def by_hash(digest: str) -> tuple[Any, ...] | None:
     """The key with this hash and its account's plan: id, account_id, account name, models, endpoints, addresses, plan,
     expires_at, revoked_at, account plan, budget in nano-dollars."""
-    found = rows(
-        "SELECT k.id, k.account_id, a.name, k.models, k.endpoints, k.addresses, k.plan, k.expires_at, k.revoked_at,"
-        " a.plan, b.limit_nanos FROM api_key k JOIN account a ON a.id = k.account_id"
-        " LEFT JOIN budget b ON b.key_id = k.id WHERE k.hash = ?",
-        digest,
-    )
+    found = rows(_BY_HASH, digest)
+    return found[0] if found else None
+
+
+def by_id(key_id: str) -> tuple[Any, ...] | None:
+    """The same of the key with this id."""
+    found = rows(_BY_ID, key_id)
     return found[0] if found else None
 
 

@@ -245,6 +245,39 @@ def release(hold_id: str, used_tokens: int = 0) -> int | None:
     return closed[0] if closed is not None else None
 
 
+def draw(hold_id: str, amount: int) -> None:
+    """Give part of a hold back to the purses, at most all of it: what it was for is paid."""
+    found = rows("SELECT account_id, key_id, amount_nanos, budget FROM hold WHERE id = ?", hold_id)
+    if found:
+        account_id, key_id, held, period = found[0]
+        amount = min(amount, int(held))
+        run("UPDATE hold SET amount_nanos = amount_nanos - ? WHERE id = ?", amount, hold_id)
+        run("UPDATE account SET held_nanos = held_nanos - ? WHERE id = ?", amount, account_id)
+        run("UPDATE api_key SET held_nanos = held_nanos - ? WHERE id = ?", amount, key_id)
+        if period is not None:
+            budget.give_back(key_id, period, amount)
+
+
+def extend(hold_id: str, amount: int, zone: tzinfo | None) -> int | None:
+    """Hold so much more; what is held in all then, or None if the purses have too little. zone: as in `place`."""
+    found = rows("SELECT account_id, key_id, amount_nanos, budget FROM hold WHERE id = ?", hold_id)
+    if not found:
+        return None
+    account_id, key_id, held, period = found[0]
+    if zone is not None:
+        if is_postgres():
+            rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
+        of_key = budget.look(key_id, zone, window.now())
+        if of_key is not None and period != of_key.serial:  # it belongs to a period that is over
+            of_key = None
+    else:
+        of_key = None
+    if not _set_aside(account_id, key_id, of_key, amount):
+        return None
+    run("UPDATE hold SET amount_nanos = amount_nanos + ? WHERE id = ?", amount, hold_id)
+    return int(held) + amount
+
+
 def _close(hold_id: str, used_tokens: int, cost: int = 0) -> tuple[int, int | None] | None:
     """The amount of a hold that is closed now, and the serial of its budget's period. cost: is spent of it."""
     found = rows("SELECT account_id, key_id, amount_nanos, tokens, windows, budget FROM hold WHERE id = ?", hold_id)

@@ -146,6 +146,53 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_at ON idempotency (at)
 """
 
+_MEDIA = """
+CREATE TABLE media (
+    blob VARCHAR(255) NOT NULL PRIMARY KEY, id VARCHAR(255) NOT NULL, number INTEGER NOT NULL,
+    account_id VARCHAR(255) NOT NULL, kind VARCHAR(255) NOT NULL, media_type VARCHAR(255) NOT NULL,
+    place VARCHAR(255) NOT NULL, bytes BIGINT, created_at BIGINT NOT NULL, expires_at BIGINT, removed_at BIGINT,
+    due_at BIGINT);
+CREATE INDEX media_id ON media (id);
+CREATE INDEX media_due_at ON media (due_at);
+ALTER TABLE plan ADD COLUMN media_days BIGINT
+"""
+_NO_MEDIA = """
+ALTER TABLE plan DROP COLUMN media_days;
+DROP TABLE media
+"""
+
+_TASKS = """
+CREATE TABLE task (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, key_id VARCHAR(255) NOT NULL,
+    kind VARCHAR(255) NOT NULL, model VARCHAR(255) NOT NULL, status VARCHAR(255) NOT NULL, progress INTEGER NOT NULL,
+    created_at BIGINT NOT NULL, changed_at BIGINT NOT NULL, done_at BIGINT, expires_at BIGINT,
+    deadline_at BIGINT NOT NULL, worker VARCHAR(255), claim BIGINT NOT NULL, next_at BIGINT, polls INTEGER NOT NULL,
+    failures INTEGER NOT NULL, channel_id VARCHAR(255), dialect VARCHAR(255), upstream_model VARCHAR(255),
+    upstream_id TEXT, facts TEXT NOT NULL, bill TEXT, results {blob}, error VARCHAR(255), webhook {blob},
+    told INTEGER NOT NULL);
+CREATE INDEX task_next_at ON task (next_at);
+CREATE INDEX task_account_id_created_at_id ON task (account_id, created_at, id);
+CREATE INDEX task_account_id_kind_created_at_id ON task (account_id, kind, created_at, id)
+"""
+
+_FILES = """
+CREATE TABLE file (
+    id VARCHAR(255) NOT NULL PRIMARY KEY, account_id VARCHAR(255) NOT NULL, purpose VARCHAR(255) NOT NULL,
+    name {blob} NOT NULL, bytes BIGINT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL);
+CREATE INDEX file_expires_at ON file (expires_at);
+CREATE INDEX file_account_id_created_at_id ON file (account_id, created_at, id);
+CREATE INDEX file_account_id_purpose_created_at_id ON file (account_id, purpose, created_at, id);
+CREATE TABLE batch_line (
+    batch_id VARCHAR(255) NOT NULL, account_id VARCHAR(255) NOT NULL, number INTEGER NOT NULL,
+    good BOOLEAN NOT NULL, line {blob} NOT NULL, PRIMARY KEY (batch_id, number));
+ALTER TABLE plan ADD COLUMN file_mb BIGINT
+"""
+_NO_FILES = """
+ALTER TABLE plan DROP COLUMN file_mb;
+DROP TABLE batch_line;
+DROP TABLE file
+"""
+
 MIGRATIONS = (
     Migration("0001_first", FIRST, ";".join(f"DROP TABLE {table}" for table in reversed(_FIRST_TABLES))),
     Migration("0002_pin_ids", _PIN_IDS, _NO_PIN_IDS),
@@ -153,6 +200,9 @@ MIGRATIONS = (
     Migration("0004_limits", _LIMITS, _NO_LIMITS),
     Migration("0005_health", _HEALTH, "DROP TABLE health"),
     Migration("0006_idempotency", _IDEMPOTENCY, "DROP TABLE idempotency"),
+    Migration("0007_media", _MEDIA, _NO_MEDIA),
+    Migration("0008_tasks", _TASKS, "DROP TABLE task"),
+    Migration("0009_files", _FILES, _NO_FILES),
 )
 
 

@@ -1,5 +1,5 @@
-"""Plans: what an account, or a key, may use at most, of all models and of those of a pattern. Nothing set means no
-limit."""
+"""Plans: what an account, or a key, may use at most, of all models and of those of a pattern; nothing set means no
+limit. And for how many days an account's media are kept, and how many megabytes of files."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from peewee import CompositeKey
 
 from .base import BigIntegerField, CharField, Row, TextField
 from .change import touch
+from .file import MOST_MB
+from .media import DAYS
 
 LIMITS = ("rpm", "tpm", "rpd", "parallel")
 
@@ -18,6 +20,8 @@ class Plan(Row):
     rpd = BigIntegerField(null=True)
     parallel = BigIntegerField(null=True)
     models = TextField(null=True)
+    media_days = BigIntegerField(null=True)
+    file_mb = BigIntegerField(null=True)
 
 
 class PlanLimit(Row):
@@ -73,6 +77,8 @@ def row(plan: Plan) -> dict[str, Any]:
         "name": plan.name,
         **_limits(plan),
         "models": plan.models,
+        "media_days": plan.media_days if plan.media_days is not None else DAYS,
+        "file_mb": plan.file_mb if plan.file_mb is not None else MOST_MB,
         "limits": [{"pattern": limit.pattern, **_limits(limit)} for limit in limits_of(plan.name)],
     }
 

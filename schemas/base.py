@@ -207,6 +207,22 @@ def an_object(check: Check) -> Check:
     return lambda value: check(value) if type(value) is dict else "must be an object"
 
 
+class File(fields.Field[Any]):
+    """A file in a form, by what it is called and holds; no JSON value is one."""
+
+    like: ClassVar[Like] = {"type": "null", "description": "In a form only: the file."}
+    types: tuple[type, ...] = ()
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if not hasattr(value, "filename"):
+            raise ValidationError("must be a file in a multipart form")
+        return value
+
+
+def file() -> File:
+    return File(allow_none=True)
+
+
 def texts_or_tokens() -> Json:
     """A text, texts, token ids, or lists of token ids; no list of them may be empty."""
 

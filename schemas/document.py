@@ -11,13 +11,39 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import chat, completions, embeddings, gemini, messages, replies, responses
-from .base import Json, Like, WireSchema
+from . import (
+    audio,
+    chat,
+    completions,
+    embeddings,
+    gemini,
+    images,
+    messages,
+    moderations,
+    replies,
+    rerank,
+    responses,
+    tasks,
+)
+from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
+    "ImagesRequest": images.ImagesSchema,
+    "ImageEditRequest": images.EditSchema,
+    "ImageVariationRequest": images.VariationSchema,
+    "SpeechRequest": audio.SpeechSchema,
+    "TranscriptionRequest": audio.TranscriptionSchema,
+    "ModerationsRequest": moderations.ModerationsSchema,
+    "RerankRequest": rerank.RerankSchema,
+    "VideosRequest": tasks.VideosSchema,
+    "RemixRequest": tasks.RemixSchema,
+    "MusicRequest": tasks.MusicSchema,
+    "MidjourneyRequest": tasks.MidjourneySchema,
+    "SunoRequest": tasks.SunoSchema,
+    "TaskRequest": tasks.TaskSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,
@@ -42,11 +68,12 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in {**gemini.NAMED, **replies.REPLIES}.items():
+    named = (gemini.NAMED, audio.NAMED, images.NAMED, tasks.NAMED, replies.REPLIES)
+    for name, like in (pair for some in named for pair in some.items()):
         spec.components.schema(name, like)
     return spec
 
 
 def _like(converter: Any, field: Any, ret: Any) -> Like:
     """A field of a gate, as apispec's converter asks for it."""
-    return field.like if isinstance(field, Json) else {}
+    return field.like if isinstance(field, Json | File) else {}

@@ -91,6 +91,38 @@ REPLIES: dict[str, Like] = {
             }),
         },
     ),
+    "Moderations": _reply(
+        "id", "model", "results", id=TEXT, model=TEXT, usage=_MAYBE_OBJECT,
+        results={"type": "array", "minItems": 1, "items": _reply(
+            flagged=_FLAG, categories=OBJECT, category_scores=OBJECT, category_applied_input_types=OBJECT,
+        )},
+    ),
+    "Ranking": _reply(
+        "id", "model", "results", id=TEXT, model=TEXT, usage=_MAYBE_OBJECT, meta=_MAYBE_OBJECT,
+        results={"type": "array", "items": _reply(
+            "index", "relevance_score", index=_COUNT, relevance_score=_NUMBER,
+            document={"type": ["object", "string", "null"]},
+        )},
+    ),
+    "Transcription": _reply(
+        "text", text=TEXT, language=_MAYBE_TEXT, duration={"type": ["number", "string"]},
+        segments={"type": ["array", "null"]}, words={"type": ["array", "null"]}, usage=_MAYBE_OBJECT,
+    ),
+    "Images": _reply(
+        "id", "created", "data", id=TEXT, created=_COUNT, usage=_MAYBE_OBJECT,
+        data={
+            "type": "array", "minItems": 1,
+            "items": _reply(url={**TEXT, "description": "Ours; it needs the key."}, b64_json=TEXT, revised_prompt=TEXT),
+        },
+    ),
+    "KeptImages": _reply(
+        "id", "object", "created", "data", id=TEXT, object=TEXT, created=_COUNT, model=_MAYBE_TEXT, expires_at=_COUNT,
+        data={
+            "type": "array", "minItems": 1,
+            "items": _reply("url", "index", url=TEXT, mime_type=TEXT, bytes=_COUNT, index=_COUNT),
+        },
+    ),
+    "Sound": {"type": "string", "contentMediaType": "audio/mpeg", "description": "Sound in `response_format`."},
     "Response": _reply(
         "id", "model", "output", "output_text", id=TEXT, object=TEXT, created_at=_NUMBER, model=TEXT, status=TEXT,
         output=_OBJECTS, output_text=TEXT, previous_response_id=_MAYBE_TEXT,
@@ -135,6 +167,23 @@ REPLIES: dict[str, Like] = {
     "GeminiModelList": _reply(
         "models", nextPageToken=TEXT, models={"type": "array", "items": {"$ref": "#/components/schemas/GeminiModel"}}
     ),
+    "Video": _reply(
+        "id", "object", "model", "status", "progress", "created_at", id=TEXT, object={"const": "video"}, model=TEXT,
+        status={"enum": ["queued", "in_progress", "completed", "failed"]}, progress=_COUNT, created_at=_WHOLE,
+        completed_at=_MAYBE_COUNT, expires_at=_MAYBE_COUNT, error=_MAYBE_OBJECT, result=OBJECT, results=_OBJECTS,
+        prompt={"type": "null"}, size=_MAYBE_TEXT, seconds=_MAYBE_TEXT, remixed_from_video_id=_MAYBE_TEXT,
+    ),
+    "VideoList": _list("Video", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
+    "DeletedVideo": _reply("id", "deleted", id=TEXT, object={"const": "video.deleted"}, deleted=_FLAG),
+    "Task": _reply(
+        "id", "object", "type", "model", "status", "progress", "created_at", id=TEXT, object={"const": "task"},
+        type=TEXT, model=TEXT, status={"enum": ["queued", "in_progress", "completed", "failed", "cancelled"]},
+        progress=_COUNT, created_at=_WHOLE, completed_at=_MAYBE_COUNT, expires_at=_MAYBE_COUNT, error=_MAYBE_OBJECT,
+        result=OBJECT, results=_OBJECTS,
+    ),
+    "TaskList": _list("Task", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
+    "DeletedTask": _reply("id", "deleted", id=TEXT, object={"const": "task.deleted"}, deleted=_FLAG),
+    "WebhookSecret": _reply("object", "secret", object={"const": "webhook_secret"}, secret=TEXT),
     "Credits": {"type": "object", **having(data={
         "type": "object", **having(total_credits=_USD, total_usage=_USD, balance=_USD, held=_USD),
     })},

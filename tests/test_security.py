@@ -19,7 +19,7 @@ RUNS = {"run", "rows", "execute", "execute_sql", "executescript", "executemany"}
 
 MONEY = (
     "gateway/money.py", "gateway/billing/ledger.py", "gateway/billing/prices.py", "gateway/billing/books.py",
-    "models/ledger.py", "models/window.py", "models/tally.py", "models/account.py",
+    "gateway/billing/later.py", "models/ledger.py", "models/window.py", "models/tally.py", "models/account.py",
 )  # fmt: skip
 DECIMALS = {
     "percent / 100", "left / one", "price.fees.get('request', Decimal(0)) / NANOS", "rate(rates, 'input') / 1000",
@@ -154,6 +154,15 @@ def test_nothing_runs_what_it_is_told() -> None:
 
 
 OWNED = {
+    "/v1/images/<identity>": "tests/live/test_images.py",
+    "/v1/images/<identity>/content": "tests/live/test_store.py",
+    "/v1/audio/<identity>/content": "tests/live/test_tasks.py",
+    "/v1/tasks/<identity>": "tests/live/test_tasks.py",
+    "/v1/tasks/<identity>/cancel": "tests/live/test_tasks.py",
+    "/v1/tasks/<identity>/events": "tests/live/test_tasks.py",
+    "/v1/videos/<identity>": "tests/live/test_tasks.py",
+    "/v1/videos/<identity>/content": "tests/live/test_tasks.py",
+    "/v1/videos/<identity>/remix": "tests/live/test_tasks.py",
     "/v1/responses/<identity>": "tests/sdk/test_openai_responses_python.py, tests/live/test_tenancy.py",
     "/v1/responses/<identity>/cancel": "tests/live/test_tenancy.py",
     "/v1/responses/<identity>/input_items": "tests/live/test_tenancy.py",

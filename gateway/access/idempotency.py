@@ -64,15 +64,15 @@ def replay(call: Call, found: book.Found) -> Reply:
             param=HEADER,
             headers=_AGAIN,
         )
-    if found.running:
-        raise GatewayError(
-            409, f"The call of this {HEADER} is still running. Retry in a moment.", param=HEADER, retry_after=1
-        )
     if found.sealed is not None:
         try:
             return _opened(unseal(claim.secret, found.sealed, claim.id))
         except VaultError:  # somebody has changed the row: it is as good as not kept
             pass
+    if found.running:
+        raise GatewayError(
+            409, f"The call of this {HEADER} is still running. Retry in a moment.", param=HEADER, retry_after=1
+        )
     raise GatewayError(
         409,
         f"The call of this {HEADER} is done and was paid for, but its answer is not kept: it broke off or is too large."

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 import models.key
 import models.plan
@@ -55,9 +56,25 @@ def identify(key: str | None) -> Caller:
     return caller
 
 
+def named(key_id: str) -> Caller:
+    """Whose key it is that has long been sent, and what it may now. Raises GatewayError 401, 403."""
+    with session():
+        found = models.key.by_id(key_id)
+    caller = _caller(found)
+    if caller.expires_at is not None and caller.expires_at <= now_ms():
+        raise GatewayError(403, "The API key has expired.")
+    return caller
+
+
 def _look_up(hashed: str) -> Caller:
     with session():
         found = models.key.by_hash(hashed)
+    return _caller(found)
+
+
+def _caller(found: tuple[Any, ...] | None) -> Caller:
+    """A key as it is stored. Raises GatewayError 401."""
+    with session():
         if found is None:
             raise GatewayError(401, f"Invalid API key provided. {ADVICE}")
         (
@@ -118,7 +135,10 @@ def permit(caller: Caller, names: Sequence[str], param: str = "model") -> None:
         )
 
 
-SURFACES = ("account", "chat", "completions", "embeddings", "gemini", "messages", "metrics", "models", "responses")
+SURFACES = (
+    "account", "audio", "batches", "chat", "completions", "embeddings", "files", "gemini", "images", "messages",
+    "metrics", "models", "moderations", "rerank", "responses", "tasks", "videos",
+)  # fmt: skip
 """What a key's endpoints may be called: families of routes. Others are patterns of paths."""
 
 

@@ -8,8 +8,7 @@ default; `open_call` reads and checks a body and makes a `Call` of it; `deliver`
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -18,21 +17,22 @@ from flask import g, request
 from werkzeug.exceptions import HTTPException
 
 from models.base import DatabaseError
-from schemas.base import WireSchema, Wrong, check
+from schemas.base import WireSchema
 
-from .. import config, counts, ids
+from .. import config, counts, ids, store
 from ..access import idempotency, keys, limits
+from ..bodies import BadForm, FormReader, boundary
 from ..call import Call, Reply
-from ..clock import monotonic, now_ms
+from ..clock import monotonic
 from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
+from ..relay import admission, wishes
 from ..relay.load import MOST, load
 from ..relay.watch import ClientWatch
-from ..routing import catalogue, channels
-from ..splice import BadJson, guard
-from . import _steering
+from ..splice import BadJson, Scan, guard
+from . import _forms
 from ._app import App, Response
 
 PUBLIC = ("health.alive", "health.ready", "openapi.document")
@@ -115,70 +115,36 @@ def _googles() -> bool:
     return request.blueprint == "gemini" or request.path.startswith(("/v1beta/", "/v1alpha/"))
 
 
-def open_call(dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None) -> Call:
+def open_call(
+    dialect: Words, schema: WireSchema, surface: str, said: Mapping[str, Any] | None = None, *, forms: bool = False
+) -> Call:
     """The call that a request makes: its body read whole, guarded and held against its gate, its model permitted.
 
-    said: what the path says as if the body did (Gemini's `model` and `stream`). Raises GatewayError, which names the
-    field.
+    said: what the path says as if the body did (Gemini's `model` and `stream`) · forms: a form is taken as well as
+    JSON; the call's body then has its fields as values, files as `bodies.Upload`, and no text. Raises GatewayError,
+    which names the field.
     """
-    started, created = monotonic(), now_ms()
-    sent = read_body()
+    started = monotonic()
+    if forms and is_form():
+        form = read_form()
+        sent, body = form.fingerprint.digest(), Scan("", _forms.values(schema, form.parts), [])
+    else:
+        sent = read_body()
+        try:
+            body = guard(sent)
+        except BadJson as error:
+            raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     dry = request.headers.get("x-gateway-dry-run") == "1"
     once = None if dry else request.headers.get(idempotency.HEADER)
     claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
-    try:
-        body = guard(sent)
-    except BadJson as error:
-        raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
-    try:
-        check(schema, body.values)
-    except Wrong as wrong:
-        raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
-    if body.values.get("computer_id") is not None:
-        raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
-    strict = request.headers.get("x-gateway-strict") == "1"
-    losses = [name for name in dialect.OWN if name not in _HEEDED and body.values.get(name) is not None]
-    if losses and strict:
-        raise GatewayError(
-            400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
-        )
-    route = request.headers.get(_steering.HEADER)
-    ask = dialect.ask({**body.values, **said} if said else body.values)
-    others = dict.fromkeys(body.values.get("models") or ()) if "models" in dialect.OWN else {}
-    ask = replace(ask, fallbacks=tuple(name for name in others if name != ask.model)) if others else ask
-    names = (*permit(ask.model), *(name for other in ask.fallbacks for name in permit(other, "models")))
-    call = Call(
-        id=ids.new(dialect.id_prefix),
-        request_id=g.request_id,
-        caller=g.caller,
-        surface=surface,
-        dialect=dialect.name,
-        body=body,
-        ask=ask,
-        created_ms=created,
-        started=started,
-        headers=passed_headers(),
-        names=names,
-        strict=strict,
-        losses=[f"{name}=drop" for name in losses],
-        steer=_steering.read(body.values.get("provider") if "provider" in dialect.OWN else None, route),
-        dry=dry,
+    call = admission.admitted(
+        g.caller, g.request_id, dialect, schema, surface, body, said=said, headers=passed_headers(),
+        route=request.headers.get(wishes.HEADER), strict=request.headers.get("x-gateway-strict") == "1", dry=dry,
         claim=claim,
-    )
+    )  # fmt: skip
+    call.started = started
     g.call = call
     return call
-
-
-_HEEDED = ("models", "provider", "computer_id")
-"""The gateway's own members that mean something here."""
-
-
-def permit(model: str, param: str = "model") -> tuple[str, str]:
-    """The name of a model as it was written, and its id. Raises GatewayError 403 when the caller may use it by
-    neither."""
-    names = (model, catalogue.canonical(channels.current(), model))
-    keys.permit(g.caller, names, param)
-    return names
 
 
 def passed_headers() -> dict[str, str]:
@@ -193,25 +159,60 @@ def watch() -> ClientWatch:
 
 def read_body() -> bytes:
     """The request's body. Raises GatewayError 408, 413, 415 before more is read than may be."""
+    if request.mimetype.startswith("multipart/"):
+        raise GatewayError(415, "This path takes JSON, not multipart. Send a JSON body.")
+    body = bytearray()  # a client may send it byte by byte, and each piece would be an object
+    _receive(body.extend)
+    return bytes(body)
+
+
+def is_form() -> bool:
+    """Whether a form is sent, with the files that are in it, instead of JSON."""
+    return request.mimetype.startswith("multipart/")
+
+
+def read_form() -> FormReader:
+    """The form that is sent, its files spooled. Raises GatewayError 400, 408, 413, 415."""
+    mark = boundary(request.headers.get("Content-Type", ""))
+    if mark is None:
+        raise GatewayError(415, "This is no multipart/form-data with a boundary. Let your client set Content-Type.")
+    form = FormReader(mark, store.Spool)
+
+    def take(piece: bytes) -> None:
+        try:
+            form.feed(piece)
+        except BadForm as problem:
+            raise GatewayError(400, f"The form cannot be read: {problem}.") from None
+
+    _receive(take)
+    try:
+        form.end()
+    except BadForm as problem:
+        raise GatewayError(400, f"The form cannot be read: {problem}.") from None
+    return form
+
+
+def _receive(take: Callable[[bytes], object]) -> None:
+    """Hand the request's body over as it comes. Raises GatewayError 400, 408, 413, 415 before more is read than may
+    be."""
     settings = config.current()
     if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
         raise GatewayError(415, "A compressed body is not taken. Send it without Content-Encoding.")
-    if request.mimetype.startswith("multipart/"):
-        raise GatewayError(415, "This path takes JSON, not multipart. Send a JSON body.")
     length = request.content_length
     if length is not None and length > settings.max_body:
         raise _too_large(settings.max_body)
     stream = request.environ["wsgi.input"]
     arrived = getattr(stream, "arrived", stream.read)  # a test client's body is all there
     if length is not None and getattr(stream, "held", 0) >= length:  # as nearly always: no clock is needed
-        return bytes(arrived())
-    body = bytearray()  # a client may send it byte by byte, and each piece would be an object
+        take(bytes(arrived()))
+        return
     late = GatewayError(408, "The body did not arrive in time. Send it again, without long pauses.")
     whole_s = 2 * settings.body_s * (1 + (length or settings.max_body) // _MB)
+    came = 0
     try:
         with gevent.Timeout(whole_s, late):
             breath = monotonic()
-            while length is None or len(body) < length:
+            while length is None or came < length:
                 if monotonic() - breath > _BREATH_S:
                     gevent.sleep(1e-6)  # who sends faster than it can be read would keep all others waiting
                     breath = monotonic()
@@ -219,18 +220,18 @@ def read_body() -> bytes:
                     piece = arrived()
                 if not piece:
                     break
-                body += piece
-                if len(body) > settings.max_body:
+                came += len(piece)
+                if came > settings.max_body:
                     raise _too_large(settings.max_body)
+                take(piece)
     except GatewayError:
         stream.failed = True  # gunicorn's mark that the connection cannot be used again
         raise
     except Exception as error:  # whatever gunicorn says of chunks that are none
         stream.failed = True
         raise GatewayError(400, "The body could not be read: it ends early, or its chunks are broken.") from error
-    if length is not None and len(body) < length:
-        raise GatewayError(400, f"The body ended after {len(body)} of {length} bytes. Send all of it.")
-    return bytes(body)
+    if length is not None and came < length:
+        raise GatewayError(400, f"The body ended after {came} of {length} bytes. Send all of it.")
 
 
 def _too_large(most: int) -> GatewayError:

@@ -24,9 +24,10 @@ from ..call import Leg, Price
 from ..clock import iso
 from ..errors import GatewayError
 from ..money import NANOS, plain
+from ..relay.admission import permit
 from ..routing import catalogue, channels
 from ._app import Response
-from ._door import answer, lister, permit
+from ._door import answer, lister
 
 blueprint = Blueprint("models", __name__)
 
@@ -81,7 +82,7 @@ _BREATH = 20
 @blueprint.get("/v1alpha/models/<path:model>")
 def one(model: str) -> Response:
     """One model, raw or percent-encoded."""
-    permit(model)
+    permit(g.caller, model)
     if not catalogue.legs(channels.current(), model):
         raise GatewayError(
             404, f"The model {model[:200]!r} does not exist here. GET /v1/models lists what does.", param="model"
@@ -141,12 +142,12 @@ _CLASSES = {
 
 
 def _pricing(price: Price) -> dict[str, str]:
-    """Dollars as decimal text: a token by class, and each time by fee."""
+    """Dollars as decimal text: a token by class, each time by fee, and each of what is sold by the piece."""
     found = {"prompt": "0", "completion": "0"}
     for name, bucket in _CLASSES.items():
         if bucket in price.rates:
             found[name] = plain(price.rates[bucket] / NANOS)
-    return found | {kind: plain(nanos / NANOS) for kind, nanos in price.fees.items()}
+    return found | {kind: plain(nanos / NANOS) for kind, nanos in (*price.fees.items(), *price.units.items())}
 
 
 def _anthropic(model: str) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Operation(NamedTuple):
     reply: the component of its answer; several where the caller's headers decide · statuses: how it may fail ·
     body: the component of its request · stream: an answer may come as events · charged: it costs · query, header: its
     parameters, by name · keyless: it is public · local: it is text for who runs the gateway, who needs a key from
-    elsewhere only.
+    elsewhere only · sound: it answers with sound, not with JSON · form: the component of a form that is taken beside
+    JSON · plain: it answers in text, too.
     """
 
     reply: tuple[str, ...]
@@ -55,14 +56,30 @@ class Operation(NamedTuple):
     header: Mapping[str, Values] = {}
     keyless: bool = False
     local: bool = False
+    sound: bool = False
+    form: str | None = None
+    plain: bool = False
 
 
 def _call(
-    reply: str, body: str, *, stream: bool = False, header: Mapping[str, Values] | None = None, **query: Values
+    reply: str,
+    body: str,
+    *,
+    stream: bool = False,
+    sound: bool = False,
+    form: str | None = None,
+    plain: bool = False,
+    header: Mapping[str, Values] | None = None,
+    **query: Values,
 ) -> Operation:
     """A call that is held, sent and settled."""
     named = {**_STRICT, **_STEERED, **_ONCE, **(header or {})}
-    return Operation((reply,), _CHARGED, body, stream, True, query, named)
+    return Operation((reply,), _CHARGED, body, stream, True, query, named, sound=sound, form=form, plain=plain)
+
+
+def _begun(reply: str, body: str, form: str | None = None) -> Operation:
+    """Long work that is held for and begun; what it costs is settled when it is done."""
+    return Operation((reply,), _CHARGED, body, charged=True, header={**_STRICT, **_STEERED, **_ONCE}, form=form)
 
 
 def _count(reply: str, body: str) -> Operation:
@@ -115,12 +132,33 @@ _PAGES: Mapping[str, Values] = {
     },
     "pageToken": {**_TEXT, "description": "The `nextPageToken` of the page before."},
 }
+_MEDIA = Operation(
+    (), (400, 404, 410, 416, 503, *_READ), query={"index": {"type": "integer", "minimum": 0, "maximum": 999_999}},
+    header={"Range": {**_TEXT, "description": "One range of bytes, as in `bytes=0-1023`."}},
+)  # fmt: skip
+"""The bytes of something that was made."""
+_WAITED: Mapping[str, Values] = {
+    "wait": {"type": "integer", "minimum": 0, "maximum": 99_999, "description": "Seconds to wait for its end, at most."}
+}
+_LISTED: Mapping[str, Values] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "description": "How many on a page."},
+    "after": {**_TEXT, "description": "The last of the page before."},
+    "order": {**_TEXT, "enum": ["asc", "desc"], "description": "By when they were begun; the newest first by itself."},
+}
 _MODEL_LISTS = ("ModelList", "MessagesModelList", "GeminiModelList")
 _MODELS = ("Model", "MessagesModel", "GeminiModel")
 
 OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
+    "audio.content": _MEDIA,
+    "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
+    "audio.transcriptions": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
+    "audio.translations": _call(
+        "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
+    ),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
@@ -133,9 +171,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "gemini.method:batchEmbedContents": _call("BatchEmbedContentsResponse", "BatchEmbedContentsRequest"),
     "health.alive": Operation(("Health",), (500,), keyless=True),
     "health.ready": Operation(("Health",), (500, 503), keyless=True),
+    "images.content": _MEDIA,
+    "images.generations": _call("Images", "ImagesRequest", stream=True),
+    "images.edits": _call("Images", "ImageEditRequest", stream=True, form="ImageEditForm"),
+    "images.variations": _call("Images", "ImageVariationRequest", stream=True, form="ImageVariationForm"),
+    "images.retrieve": Operation(("KeptImages",), (404, 410, *_READ)),
     "messages.create": _call("Message", "MessagesRequest", stream=True, header=_VERSION),
     "messages.count_tokens": _count("MessageTokens", "CountMessageTokensRequest"),
     "metrics.show": Operation((), _READ, local=True),
+    "moderations.create": _call("Moderations", "ModerationsRequest"),
+    "rerank.create": _call("Ranking", "RerankRequest"),
     "models.index": Operation(_MODEL_LISTS, (400, *_READ), query=_PAGES, header=_VERSION),
     "models.one": Operation(_MODELS, (404, *_READ), header=_VERSION),
     "openapi.document": Operation(("Document",), (500,), keyless=True),
@@ -148,16 +193,36 @@ OPERATIONS: Mapping[str, Operation] = {
     "responses.input_items": _kept(
         "ResponseItems", include=_INCLUDE, after=_TEXT, before=_TEXT, order=_TEXT, limit={"type": "integer"}
     ),
+    "tasks.create": _begun("Task", "TaskRequest"),
+    "tasks.index": Operation(("TaskList",), (400, 404, *_READ), query={**_LISTED, "type": _TEXT}),
+    "tasks.retrieve": Operation(("Task",), (400, 404, *_READ), query=_WAITED),
+    "tasks.events": Operation(("Task",), (404, *_READ), stream=True),
+    "tasks.cancel": Operation(("Task",), (404, 409, *_READ)),
+    "tasks.delete": Operation(("DeletedTask",), (404, *_READ)),
+    "tasks.secret": Operation(("WebhookSecret",), _READ),
+    "videos.create": _begun("Video", "VideosRequest", "VideosForm"),
+    "videos.generations": _begun("Video", "VideosRequest", "VideosForm"),
+    "videos.remix": _begun("Video", "RemixRequest"),
+    "videos.index": Operation(("VideoList",), (400, 404, *_READ), query=_LISTED),
+    "videos.retrieve": Operation(("Video",), (400, 404, *_READ), query=_WAITED),
+    "videos.content": _MEDIA,
+    "videos.delete": Operation(("DeletedVideo",), (404, *_READ)),
 }  # fmt: skip
 """All endpoints; Gemini's one by its methods. A test walks the app's map and finds each of them here."""
 
 TAGS = {
+    "audio": "OpenAI's speech, transcription and translation.",
     "chat": "OpenAI's Chat Completions.",
     "responses": "OpenAI's Responses.",
     "messages": "Anthropic's Messages.",
     "gemini": "Google's Gemini. A model may stand without `models/`.",
     "completions": "OpenAI's legacy completions.",
     "embeddings": "OpenAI's embeddings.",
+    "images": "OpenAI's images.",
+    "tasks": "Long work of every kind: videos, music, Midjourney, Suno.",
+    "videos": "OpenAI's videos.",
+    "moderations": "OpenAI's moderations.",
+    "rerank": "Jina's and Cohere's reranking.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
     "metrics": "What the gateway has counted, for its operator.",
@@ -282,20 +347,29 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     summary, _, description = (view.__doc__ or "").partition("\n")
     envelopes = _envelopes(family, path)
     reply = operation.reply if len(envelopes) > 1 else operation.reply[-1:]
-    whole = _TEXT if operation.local else _either(reply)
+    whole = _TEXT if operation.local else _either(reply) if reply else {}
     streamed = operation.stream and family == "gemini"
     if streamed:
         whole = {"type": "array", "items": whole}
-    if operation.charged:
+    content: Values = {}
+    if operation.sound:
+        content["audio/*"] = {"schema": whole}
+        whole = _either(("DryRun",))
+    elif operation.charged:
         whole = {"anyOf": [whole, _either(("DryRun",))]}
-    content = {"text/plain" if operation.local else "application/json": {"schema": whole}}
+    if operation.local:
+        content["text/plain"] = {"schema": whole}
+    else:
+        content |= {"application/json": {"schema": whole}} if operation.reply else {"*/*": {"schema": dict(_TEXT)}}
+    if operation.plain:
+        content["text/*"] = {"schema": dict(_TEXT)}
     if operation.stream:
         content["text/event-stream"] = {"schema": _either(("Event",))}
     headers = (*_ON_ALL, *(("request-id",) if family == "messages" else ()))
     own = dict.fromkeys(name for envelope in envelopes for name in _OWN_LIMITS[envelope])
     known = headers if operation.keyless else (*headers, *_LIMITS, *own)
     if operation.charged:
-        known += (*_OF_CALLS, *(() if streamed else ("x-gateway-cost-usd",)))
+        known += (*_OF_CALLS, *(() if streamed or operation.sound else ("x-gateway-cost-usd",)))
     elif operation.body is not None:
         known += ("x-gateway-estimated",)
     found: Values = {
@@ -308,9 +382,10 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     if description.strip():
         found["description"] = " ".join(description.split())
     if operation.body is not None:
-        found["requestBody"] = {
-            "required": True, "content": {"application/json": {"schema": _either((operation.body,))}},
-        }  # fmt: skip
+        taken = {"application/json": {"schema": _either((operation.body,))}}
+        if operation.form is not None:
+            taken["multipart/form-data"] = {"schema": _either((operation.form,))}
+        found["requestBody"] = {"required": True, "content": taken}
     if operation.keyless:
         found["security"] = []
     elif operation.local:

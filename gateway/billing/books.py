@@ -1,8 +1,9 @@
 """The books: whether every account's money adds up, checked on the live database in one consistent view.
 
 I1 balance = sum of the ledger, and of what it is the sum in days and budgets · I2 held = sum of the open holds, and so
-are the places that they take in limits · I3 every receipt has exactly its charge · I5 no hold
-is older than any call can be · I6 no charge without a receipt · I10 the database is sound.
+are the places that they take in limits; a task has a hold as long as it is open, and then a receipt, unless it was lost
+as it began · I3 every receipt has exactly its charge · I5 no hold is older than any call can be, or than its task may ·
+I6 no charge without a receipt · I10 the database is sound.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def check(deadline_s: float) -> tuple[int, list[str]]:
                 *_budgets(),
                 *_places(),
                 *_receipts(),
+                *_tasks(),
                 *_old_holds(deadline_s),
                 *_database(),
             ]
@@ -119,7 +121,26 @@ def _old_holds(deadline_s: float) -> list[str]:
     oldest = now_ms() - int((deadline_s + GRACE_S) * 1000)
     return [
         f"I5 {hold}: open since {(now_ms() - at) // 1000} s"
-        for hold, at in rows("SELECT id, at FROM hold WHERE at < ?", oldest)
+        for hold, at in rows(
+            "SELECT h.id, h.at FROM hold h LEFT JOIN task t ON t.id = h.id AND t.status IN ('queued', 'in_progress')"
+            " WHERE h.at < ? AND (t.id IS NULL OR t.deadline_at < ?)",
+            oldest,
+            now_ms() - GRACE_S * 1000,
+        )
+    ]
+
+
+def _tasks() -> list[str]:
+    unlike = rows(
+        "SELECT t.id, t.status, t.error, h.id, r.id FROM task t LEFT JOIN hold h ON h.id = t.id"
+        " LEFT JOIN receipt r ON r.id = t.id WHERE CASE WHEN t.status IN ('queued', 'in_progress')"
+        " THEN h.id IS NULL OR r.id IS NOT NULL"
+        " ELSE h.id IS NOT NULL OR (r.id IS NULL AND coalesce(t.error, '') <> 'lost') END LIMIT 100"
+    )
+    return [
+        f"I2 {task}: is {status}, {'without' if hold is None else 'with'} a hold and"
+        f" {'without' if receipt is None else 'with'} a receipt"
+        for task, status, _, hold, receipt in unlike
     ]
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from models import batch, receipt, task, writer
 from models import ledger as book
-from models import receipt, writer
 from models.base import DatabaseError, session
 from models.idempotency import Found
 from models.window import Rule
 
 from .. import config, crash, ids
-from ..call import Ask, Call, Leg, Meter, Price, Reference
+from ..call import Ask, Call, Leg, Meter, Price, Reference, Reply
 from ..clock import day, monotonic, now_ms
 from ..errors import GatewayError
 from ..money import usd
@@ -28,20 +28,35 @@ WORKER = ids.new("wk_")
 """This process's name on its holds; `sweep` tells when a process is gone."""
 
 
-def hold(call: Call, legs: Sequence[Leg], ceiling: Ceiling, rules: tuple[Rule, ...]) -> book.Limited | Found | None:
+def hold(
+    call: Call,
+    legs: Sequence[Leg],
+    ceiling: Ceiling,
+    rules: tuple[Rule, ...],
+    intent: dict[str, Any] | None = None,
+    placing: Callable[..., Any] = task.place,
+) -> book.Limited | Found | None:
     """Set credit aside for the dearest outcome, and lower the call's output limit if the wallet forces it.
+
+    intent: the task that the call is to become, written with the hold by `placing`.
 
     None when the hold stands; a Limited when a rule refuses; a Found when another call was first to claim the same.
     Raises GatewayError 402, 503.
     """
     caller = call.caller
+    if call.share is not None:
+        call.share.take(ceiling.want)
+        call.share.amount = call.held = ceiling.want
+        call.cap = ceiling.default  # more than that is not held
+        return None
     if call.below:  # what has no output limit cannot be made cheaper
         ceiling = ceiling._replace(floor=ceiling.want)
     arguments = (call.id, caller.account_id, caller.key_id, WORKER, call.created_ms)
     claim = (call.claim.id, call.claim.fingerprint) if call.claim is not None else None
     try:
+        write = (book.place,) if intent is None else (placing, intent)
         done = writer.write(
-            book.place, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
+            *write, *arguments, ceiling.want, ceiling.floor, ceiling.room, ceiling.tokens, rules, claim,
             config.current().timezone if caller.budget else None, order=caller.account_id,
         )  # fmt: skip
     except writer.Busy as error:
@@ -158,7 +173,7 @@ def reckon(
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
         "tokens": used.counts(),
-        "units": {**meter.units, **used.tools} if leg is not None else {},
+        "units": {**meter.units, **used.units, **used.tools} if leg is not None else {},
         "cost": parts,
         "saved": saved,
         "losses": call.lost(leg),
@@ -192,10 +207,10 @@ def reckon(
 
 def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
-    if meter.usage is None or (meter.out_bytes and not meter.usage.output and meter.final):
-        return _estimate(call, meter), False  # no count at all, or none of what is there
+    if meter.usage is None or (meter.out_bytes and not (meter.usage.output or meter.usage.units) and meter.final):
+        return meter.guess or _estimate(call, meter), False  # no count at all, or none of what is there
     guess = -(-meter.out_bytes // 4)
-    if (whole and meter.final) or guess <= (meter.usage.output or 0):
+    if (whole and meter.final) or meter.guess is not None or guess <= (meter.usage.output or 0):
         return meter.usage, True
     return dataclasses.replace(meter.usage, output=guess), False
 
@@ -247,6 +262,17 @@ def settle(settlement: Settlement, outcome: tuple[str, bytes] | None = None) -> 
     return writer.submit(
         book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
         outcome, order=values["account_id"], durable=True, otherwise=(book.release, (values["id"],)),
+    )  # fmt: skip
+
+
+def settle_share(call: Call, settlement: Settlement, reply: Reply) -> writer.Ticket:
+    """The same for a line of a batch, whose outcome is kept by the same write."""
+    share, values = call.share, settlement.values
+    assert share is not None
+    crash.here("before_settle")
+    return writer.submit(
+        batch.settle, share.batch_id, share.number, share.keep(reply), share.amount, values, day(values["created_at"]),
+        settlement.tokens_in, settlement.tokens_out, settlement.pins, order=values["account_id"], durable=True,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 A rate is nano-dollars a token (a dollar a million tokens is 1,000 of them). A class of tokens without a rate of its
 own takes its parent's: cached reads and cache writes are input, reasoning is output. Sound and made pictures have no
-such parent: where they are asked for and have no rate, the call is refused. What an operator set goes before the book.
+such parent: where they are asked for and have no rate, the call is refused. What is sold by the character, the second
+or the search has a price each. What an operator set goes before the book.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from models import change
 from models.base import session
 
 from .. import book
-from ..call import Ask, Hosted, Leg, Price, Rates
+from ..call import Ask, Hosted, Leg, Piece, Price, Rates
 from ..dialects import bridge, openai_responses
 from ..dialects.gemini.parts import NAME as GEMINI
 from ..errors import GatewayError
 from ..money import NANOS
-from ..neutral.reply import Usage
+from ..neutral.reply import Usage, Variant
 from ..providers.registry import PROVIDERS
 
 PARENT = {
@@ -52,17 +53,31 @@ def each(dollars: str | Decimal) -> Decimal:
 
 
 _SANDBOX_RATES = {"input": "0.15", "cached_read": "0.075", "output": "0.60", "audio_in": "10", "audio_out": "20"}
+_SANDBOX_UNITS = {"image": "0.01", "second": "0.01", "song": "0.05"}
+_SANDBOX_SIZED = {"image": {"low": "0.005", "medium": "0.01", "high": "0.04"}}
+_PIECES = Price(
+    rates={}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox",
+    units={unit: each(usd) for unit, usd in _SANDBOX_UNITS.items()},
+    sized={unit: {name: each(usd) for name, usd in sized.items()} for unit, sized in _SANDBOX_SIZED.items()},
+)  # fmt: skip
 _SANDBOX = {
-    "": Price(
-        rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, context=UNKNOWN_CONTEXT,
-        max_output=UNKNOWN_OUTPUT, version="sandbox", idle_hosted=True,
+    "": replace(
+        _PIECES, rates={name: per_mtok(usd) for name, usd in _SANDBOX_RATES.items()}, max_output=UNKNOWN_OUTPUT,
+        idle_hosted=True,
     ),
+    "image": _PIECES,
     "embed": Price(
         rates={"input": per_mtok("0.02"), "output": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0,
         version="sandbox",
     ),
+    "moderation": Price(rates={"input": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"),
+    "rerank": Price(rates={}, units={"query": each("0.001")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"),
+    "stt": Price(rates={}, units={"second": each("0.0001")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"),
+    "tts": Price(
+        rates={}, units={"character": each("0.000015")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"
+    ),
 }  # fmt: skip
-"""What the sandbox costs: made up, like a small real model; `embed` like a small embedding model."""
+"""What the sandbox costs: made up, like a small real model; `embed` like a small embedding model, and so on."""
 
 _IMAGE_TOKENS = (
     (re.compile(r"gpt-4o-mini"), 48_169),
@@ -116,6 +131,7 @@ def from_facts(facts: Mapping[str, Any], changed_at: int) -> Price:
         max_output=int(facts.get("max_output", UNKNOWN_OUTPUT)),
         version=f"operator-{changed_at}",
         fees={kind: each(usd) for kind, usd in facts.get("fees", {}).items()},
+        units={unit: each(usd) for unit, usd in facts.get("units", {}).items()},
     )
 
 
@@ -127,6 +143,10 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
         if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
             found.setdefault("audio_in", found["input"])
+        if model.mode == "transcription" and "audio_in" in found:  # nor does the text beside the sound come free
+            found.setdefault("input", found["audio_in"])
+        if model.mode == "image" and "image_out" in found:  # nor what is said beside the image
+            found.setdefault("output", found["image_out"])
         return found
 
     def steps(tier: book.Tier) -> tuple[tuple[int, Rates], ...]:
@@ -136,6 +156,12 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
     usual, above = tiers.pop("")
     figures = (tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(model.id))
     context = offer.context or model.context or UNKNOWN_CONTEXT
+    sized = {
+        kind: {size: each(usd) * factor for size, usd in sizes.items()}
+        for kind, sizes in offer.variants.items()
+        if kind in offer.fees or kind in _SIZED
+    }
+    units = {unit: each(usd) * factor for unit, usd in offer.units.items()}
     return Price(
         rates=usual,
         context=context,
@@ -144,13 +170,14 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         above=above,
         tiers=tiers,
         fees={kind: each(usd) * factor for kind, usd in offer.fees.items()},
-        sized={
-            kind: {size: each(usd) * factor for size, usd in sizes.items()}
-            for kind, sizes in offer.variants.items()
-            if kind in offer.fees
-        },
+        sized=sized,
+        units={**{unit: max(sized[unit].values()) for unit in _SIZED if sized.get(unit)}, **units},
         image_tokens=next(figures, 1_600),
     )
+
+
+_SIZED = ("image", "second", "video")
+"""What is sold by the piece in variants. Where none fits, it costs what stands for all of them, else the dearest."""
 
 
 def find(model: str) -> Price | None:
@@ -169,7 +196,7 @@ def find(model: str) -> Price | None:
 
 def _public(model: book.Model) -> Price | None:
     """What a model costs at its own maker, else where it comes first."""
-    priced = [offer for offer in model.offers if offer.tiers[""].usd]
+    priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units or offer.variants or offer.fees]
     own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
     return _from_book(model, (own or priced)[0], "") if priced else None
 
@@ -252,7 +279,7 @@ _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only",
 
 
 def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayError | None:
-    if price is None or not _covers(leg, price):
+    if price is None or not _covers(leg, price, ask):
         name = leg.public or ask.model
         vendors = book.current().providers  # all of whose models should be known
         unheard = price is None and leg.channel.provider in vendors
@@ -260,7 +287,7 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         return GatewayError(
             404 if unheard else 400,
             f"The model {name[:200]!r} {said}, so it cannot be called. The operator can set one:"
-            f" python -m gateway prices set {leg.name} --input-mtok USD --output-mtok USD",
+            f" python -m gateway prices set {leg.name} {_option(ask)}",
             param="model",
         )
     if price.free:
@@ -284,7 +311,7 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
         (ask.audio_out, "audio_out", "--audio-out-mtok", "modalities"),
         (ask.image_out, "image_out", "--image-out-mtok", "modalities"),
     ):
-        if wanted and bucket not in price.rates:
+        if wanted and not ask.units and bucket not in price.rates:  # who only speaks does it at the usual rate
             what = "Images have" if bucket == "image_out" else "Sound has"
             return GatewayError(
                 400,
@@ -295,11 +322,22 @@ def _unpriced(leg: Leg, price: Price | None, ask: Ask, dialect: str) -> GatewayE
     return None
 
 
-def _covers(leg: Leg, price: Price) -> bool:
-    """Whether tokens have a price, as this leg's dialect counts them: what is sold by the image or the second only has
-    none, and is not free for it."""
-    counted = ("input", "output") if leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED else ("input",)
-    return price is FREE or all(bucket in price.rates for bucket in counted)
+def _option(ask: Ask) -> str:
+    """How an operator says what a call's model costs."""
+    piece = next(iter((*ask.units, *(one.unit for one in ask.makes))), None)
+    return "--input-mtok USD --output-mtok USD" if piece is None else f"--unit {piece}=USD"
+
+
+def _covers(leg: Leg, price: Price, ask: Ask) -> bool:
+    """Whether what a call takes has a price, as this leg's dialect counts it: by tokens, by what is sold by the piece,
+    or, where pieces are made, by the request. What is sold by the image only has none for a chat, and is not free for
+    it."""
+    if price is FREE or any(unit in price.units for unit in (*ask.units, *(one.unit for one in ask.makes))):
+        return True
+    if ask.makes:
+        return "request" in price.fees
+    answers = leg.dialect in bridge.SURFACES or leg.dialect in bridge.NAMED or ask.rigid
+    return all(bucket in price.rates for bucket in (("input", "output") if answers else ("input",)))
 
 
 def _billed(leg: Leg, price: Price, ask: Ask, dialect: str) -> tuple[Hosted, ...]:
@@ -350,7 +388,9 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
     counts = used.counts()
     tokens = sum(counts.get(bucket, 0) for bucket in _INPUTS)
     rates = in_force(price, tokens, used.tier if used.tier is not None else ask.tier)
-    charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items()]
+    pieces = _pieces(price, used)
+    charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items() if not pieces]
+    charges += [(unit, _piece(price, unit, used.variant, dearest=False) * amount) for unit, amount in pieces.items()]
     charges += [(kind, _fee(price, kind, ask.search_size) * times) for kind, times in _times(price, used, ask)]
     exact = Decimal(0)
     total = 0
@@ -362,6 +402,14 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
             parts[name] = upto - total
         total = upto
     return total, parts
+
+
+def _pieces(price: Price, used: Usage) -> Mapping[str, int]:
+    """What is charged by the piece instead of by tokens: what is sold so, unless tokens were counted and have a
+    price."""
+    if used.input is not None and "input" in price.rates:
+        return {}
+    return {unit: amount for unit, amount in used.units.items() if unit in price.units}
 
 
 def _times(price: Price, used: Usage, ask: Ask) -> Iterable[tuple[str, int]]:
@@ -390,7 +438,8 @@ def expected(price: Price, ask: Ask) -> Decimal:
     rates = in_force(price, ask.weight.guess(), ask.tier)
     output = min(_USUAL_OUTPUT if ask.limit is None else ask.limit, price.max_output) * ask.n
     fee = price.fees.get("request", Decimal(0))
-    return rate(rates, "input") * ask.weight.guess() + rate(rates, "output") * output + fee
+    tokens = rate(rates, "input") * ask.weight.guess() + rate(rates, "output") * output
+    return max(tokens, _dearest_pieces(price, ask)) + fee
 
 
 def saved(price: Price, used: Usage, ask: Ask) -> int:
@@ -433,11 +482,11 @@ def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
         output = min(asked, price.max_output)
         if ask.limit is None:
             default = output if default is None else min(default, output)
-        given, base, one = _dearest(price, told)
-        want = max(want, _up(base + one * output))
-        floor = max(floor, _up(base + one * min(output, LEAST_OUTPUT)))
-        room = max(room, _up(base + one * price.max_output))
-        tokens = max(tokens, given + ask.n * output)
+        dearest = _dearest(price, told)
+        want = max(want, dearest.at(output))
+        floor = max(floor, dearest.at(output if ask.rigid else min(output, LEAST_OUTPUT)))
+        room = max(room, dearest.at(price.max_output))
+        tokens = max(tokens, dearest.given + ask.n * output)
     return Ceiling(want, floor, room, tokens, default)
 
 
@@ -466,20 +515,44 @@ _MOST_RUNS = 10
 
 def most(price: Price, ask: Ask, output: int) -> int:
     """The dearest outcome with so many output tokens a choice."""
-    _, base, one = _dearest(price, ask)
-    return _up(base + one * output)
+    return _dearest(price, ask).at(output)
 
 
-def _dearest(price: Price, ask: Ask) -> tuple[int, Decimal, Decimal]:
-    """Of the dearest outcome: its input tokens, what it costs before any output, and what each token of output adds
-    over all choices."""
-    given = bound_input(price, ask)
-    base = _dearest_input(price, ask) * given + _dearest_fees(price, ask)
-    return given, base, _dearest_output(price, ask) * ask.n
+class _Dearest(NamedTuple):
+    """The dearest outcome of a call. given: its input tokens · base, one: what these cost, and what a token of output
+    adds over all choices · least: what it costs by the piece, where that is more · fees: what comes on top."""
+
+    given: int
+    base: Decimal
+    one: Decimal
+    least: Decimal
+    fees: Decimal
+
+    def at(self, output: int) -> int:
+        """With so many output tokens a choice."""
+        exact = max(self.base + self.one * output, self.least) + self.fees
+        return int(exact.to_integral_value(ROUND_CEILING))
 
 
-def _up(exact: Decimal) -> int:
-    return int(exact.to_integral_value(ROUND_CEILING))
+def _dearest(price: Price, ask: Ask) -> _Dearest:
+    """What is made in minutes has no price by the token."""
+    given, none = bound_input(price, ask), Decimal(0)
+    if ask.makes:
+        fee = price.fees.get("request", none)
+        made = sum((rate * piece.amount for piece, rate in by_piece(price, ask.makes)), none)
+        return _Dearest(given, none, none, made, fee)
+    base, one = _dearest_input(price, ask) * given, _dearest_output(price, ask) * ask.n
+    return _Dearest(given, base, one, _dearest_pieces(price, ask), _dearest_fees(price, ask))
+
+
+def by_piece(price: Price, makes: Sequence[Piece]) -> list[tuple[Piece, Decimal]]:
+    """What is made, in the one unit that it is sold by here, with the price of a piece. [] where it is not sold so."""
+    unit = next((piece.unit for piece in makes if piece.unit in price.units), None)
+    return [
+        (piece, price.sized.get(piece.unit, {}).get(piece.variant, price.units[piece.unit]))
+        for piece in makes
+        if piece.unit == unit
+    ]
 
 
 def _reachable(price: Price, ask: Ask) -> list[Rates]:
@@ -502,6 +575,38 @@ def _dearest_output(price: Price, ask: Ask) -> Decimal:
     return max(rate(rates, bucket) for rates in _reachable(price, ask) for bucket in kinds)
 
 
+def _dearest_pieces(price: Price, ask: Ask) -> Decimal:
+    """What is asked for by the piece, all of it."""
+    costs = (
+        _piece(price, unit, ask.variant, dearest=True) * most for unit, most in ask.units.items() if unit in price.units
+    )
+    return sum(costs, Decimal(0))
+
+
+_PIXELS = re.compile(r"[0-9]+x[0-9]+")
+_RESOLUTION = re.compile(r"[0-9]+k", re.IGNORECASE)
+
+
+def _piece(price: Price, unit: str, variant: Variant, *, dearest: bool) -> Decimal:
+    """Nano-dollars for one piece of a variant. Where not all is known of it, it costs what stands for all, or for a
+    hold the dearest that it may be."""
+    known = price.sized.get(unit, {})
+    fitting: dict[str, Decimal] = {}
+    sure: dict[str, Decimal] = {}
+    for name, nanos in known.items():
+        asked = [
+            variant.size if _PIXELS.fullmatch(part) else variant.resolution if _RESOLUTION.fullmatch(part)
+            else variant.quality for part in name.split("/")
+        ]  # fmt: skip
+        if all(one is None or one == part for one, part in zip(asked, name.split("/"), strict=True)):
+            fitting[name] = nanos
+            if None not in asked:
+                sure[name] = nanos
+    if sure:
+        return sure[max(sure, key=lambda name: name.count("/"))]
+    return max(price.units[unit], *fitting.values()) if dearest and fitting else price.units[unit]
+
+
 def _dearest_fees(price: Price, ask: Ask) -> Decimal:
     if not price.fees:
         return Decimal(0)
@@ -519,7 +624,7 @@ def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
     for leg in legs:
         assert leg.price is not None
         told = _as_told(leg, ask)
-        _, base, one = _dearest(leg.price, told)
-        if one > 0:
-            least = min(least, int((amount - base) / one))
+        dearest = _dearest(leg.price, told)
+        if dearest.one > 0:
+            least = min(least, int((amount - dearest.base - dearest.fees) / dearest.one))
     return least

@@ -3,13 +3,14 @@
 Each worker raises a number in the database every two seconds, and looks at the others' numbers. One that has stood
 still while this worker raised its own DEAD_BEATS times belongs to a dead process. No clock takes part: a clock step
 frees nothing, a worker that is stopped for ten seconds keeps its holds, and while the database takes no writes nobody
-seems dead. To sweep twice is harmless, so every worker may.
+seems dead. To sweep twice is harmless, so every worker may. A task that its provider has taken is nobody's, and stays;
+one that was just being handed over has failed.
 """
 
 from __future__ import annotations
 
 from models import ledger as book
-from models import worker, writer
+from models import task, worker, writer
 from models.base import session
 
 from ..clock import now_ms
@@ -34,7 +35,7 @@ class Sweeper:
             beats = worker.beats()
             names = beats.keys() | book.hold_workers()
         released = 0
-        for name in names - {ledger.WORKER}:
+        for name in names - {ledger.WORKER, task.NOBODY}:
             number = beats.get(name, 0)
             if self._seen.get(name, (None, 0))[0] != number:
                 self._seen[name] = (number, self._beats)
@@ -47,6 +48,7 @@ class Sweeper:
         with session():
             orphans = book.orphans(name)
         for hold_id, account_id in orphans:
-            writer.write(book.release, hold_id, order=account_id)
+            writer.write(task.bury, hold_id, now_ms(), order=account_id)
+        writer.write(task.free, name, now_ms(), order="~")
         writer.write(worker.forget, name)
         return len(orphans)

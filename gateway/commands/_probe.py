@@ -202,7 +202,7 @@ def _answered(call: Call, leg: Leg) -> Meter:
                 meter = Meter()
                 words.carrier(call).whole(call, leg, read(wire, _MOST_READ), meter)
                 return meter
-            feed = bridge.feed(call, leg)
+            feed = words.carrier(call).feed(call, leg, wire.headers)
             while feed.tail is None:
                 chunk = wire.read()
                 feed.push(chunk) if chunk else feed.end()

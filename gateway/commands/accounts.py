@@ -14,7 +14,9 @@ import models.budget
 import models.key
 import models.plan
 from models.base import session
+from models.file import MOST_MB
 from models.ledger import MOST_GRANTED, TooMuch
+from models.media import DAYS
 from models.writer import write
 
 from .. import clock, config, ids, money
@@ -422,8 +424,12 @@ def _limit(name: str, text: str, most: int = 10**9) -> Callable[[Callable[..., N
 @_limit("rpd", "Requests a day")
 @_limit("parallel", "Calls at once")
 @click.option("--models", "patterns", help="Only these models: 'openai/*,sandbox/echo'; '*' for all.")
+@click.option("--media-days", type=click.IntRange(0, 36_500), help=f"Days that media are kept; 0 for the usual {DAYS}.")
+@click.option("--file-mb", type=click.IntRange(0, 10**9), help=f"MB of files an account keeps; 0 for {MOST_MB}.")
 @verb
-def plans_set(name: str, patterns: str | None, **limits: int | None) -> None:
+def plans_set(
+    name: str, patterns: str | None, media_days: int | None, file_mb: int | None, **limits: int | None
+) -> None:
     """Make a plan, or change what is named of it; holds at once."""
     house()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
@@ -431,6 +437,10 @@ def plans_set(name: str, patterns: str | None, **limits: int | None) -> None:
     changes = _changes(limits)
     if patterns is not None:
         changes["models"] = None if patterns == "*" else _patterns(patterns)
+    if media_days is not None:
+        changes["media_days"] = media_days or None
+    if file_mb is not None:
+        changes["file_mb"] = file_mb or None
     write(lambda: models.plan.put(name, **changes))
     _say_plan(name, split_patterns(changes.get("models")))
 
@@ -468,7 +478,8 @@ def _say_plan(name: str, patterns: Sequence[str]) -> None:
         assert plan is not None
         row = models.plan.row(plan)
     notes = _unmatched(patterns)
-    lines = [f"Plan {name}: {_words(row) or 'no limits'}."]
+    kept = f"Media are kept for {row['media_days']} days, and {row['file_mb']} MB of files."
+    lines = [f"Plan {name}: {_words(row) or 'no limits'}. {kept}"]
     lines += [f"  {limit['pattern']}: {_words(limit)}" for limit in row["limits"]]
     say({**row, "notes": notes}, "\n".join([*lines, *notes]))
 
@@ -487,7 +498,7 @@ def plans_list() -> None:
     if not wants_json():
         for row in rows:
             row["limits"] = [f"{limit['pattern']}: {_words(limit)}" for limit in row["limits"]] or None
-    table(rows, ("name", "rpm", "tpm", "rpd", "parallel", "models", "limits"), "No plans.")
+    table(rows, ("name", "rpm", "tpm", "rpd", "parallel", "media_days", "file_mb", "models", "limits"), "No plans.")
 
 
 def _plan(name: str) -> None:

@@ -27,6 +27,9 @@ from ..routing import channels as live
 from ._say import Failure, Misuse, house, say, table, verb
 from .channels import model_name, open_rooms
 
+UNITS = ("character", "second", "query", "image", "megapixel", "video", "song", "lyrics")
+"""What can be sold by the piece here."""
+
 
 @click.group("models")
 def model_names() -> None:
@@ -77,11 +80,16 @@ def _shown(price: Price | None) -> dict[str, Any]:
     if price is None:
         return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
     found: dict[str, Any] = {f"{bucket}_mtok": _usd(rate) for bucket, rate in price.rates.items()}
-    found |= {f"{kind}_usd": money.plain(nanos / money.NANOS) for kind, nanos in price.fees.items()}
+    found |= {f"{kind}_usd": money.plain(nanos / money.NANOS) for kind, nanos in _pieces(price)}
     return {
         "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
         "version": price.version,
     }  # fmt: skip
+
+
+def _pieces(price: Price) -> list[tuple[str, Decimal]]:
+    """What is paid by the piece, in nano-dollars: what a provider does on the way, and what is sold so."""
+    return [*price.fees.items(), *price.units.items()]
 
 
 def _usd(rate: Decimal) -> str:
@@ -100,8 +108,8 @@ def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[
 
 @price_list.command("set")
 @click.argument("model")
-@_rate("--input-mtok", "input", required=True)
-@_rate("--output-mtok", "output", required=True)
+@_rate("--input-mtok", "input; with --output-mtok or --unit")
+@_rate("--output-mtok", "output")
 @_rate("--cached-mtok", "input read from a cache")
 @_rate("--cache-write-mtok", "input written to a cache")
 @_rate("--cache-write-1h-mtok", "input written to a cache for an hour")
@@ -111,14 +119,22 @@ def _rate(option: str, text: str, required: bool = False) -> Callable[[Callable[
 @_rate("--image-in-mtok", "images seen")
 @_rate("--image-out-mtok", "images made")
 @click.option("--fee", "fees", multiple=True, metavar="KIND=USD", help="Dollars each time, as web_search=0.01.")
+@click.option("--unit", "units", multiple=True, metavar="KIND=USD", help=f"Dollars for each {', '.join(UNITS)}.")
 @click.option("--context", type=click.IntRange(1, 1 << 31), help="Context window in tokens.")
 @click.option("--max-output", type=click.IntRange(1, 1 << 31), help="Most output tokens of one answer.")
 @verb
 def prices_set(
-    model: str, fees: tuple[str, ...], context: int | None, max_output: int | None, **rates: str | None
+    model: str,
+    fees: tuple[str, ...],
+    units: tuple[str, ...],
+    context: int | None,
+    max_output: int | None,
+    **rates: str | None,
 ) -> None:
     """Set what MODEL costs; `namespace/*` sets it for all of a namespace. It goes before the book, has no margin, and
-    holds within a second."""
+    holds within a second. What is sold by the piece only, as speech by the character, has no price for tokens."""
+    if not units and None in (rates["input_mtok"], rates["output_mtok"]):
+        raise Misuse("--input-mtok and --output-mtok are needed, or --unit for what is sold by the piece")
     open_rooms(house())
     model_name(model.removesuffix("/*"))
     model = catalogue.canonical(live.current(), model)
@@ -131,11 +147,17 @@ def prices_set(
         if not equals or not kind.isidentifier():
             raise Misuse(f"--fee {fee!r} must be KIND=USD, as in web_search=0.01")
         facts.setdefault("fees", {})[kind] = _decimal(f"--fee {kind}=", value)
+    for unit in units:
+        kind, equals, value = unit.partition("=")
+        if not equals or kind not in UNITS:
+            raise Misuse(f"--unit {unit!r} must be one of {', '.join(UNITS)} and dollars, as in second=0.0001")
+        facts.setdefault("units", {})[kind] = _decimal(f"--unit {kind}=", value)
     facts |= {name: value for name, value in (("context", context), ("max_output", max_output)) if value is not None}
     at = clock.now_ms()
     write(models.price.put, model, facts, at)
     shown = {"model": model, **_shown(prices.from_facts(facts, at))}
-    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.")
+    pieces = "".join(f" ${shown[f'{kind}_usd']} a {kind}." for kind in facts.get("units", ()))
+    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.{pieces}")
 
 
 _BUCKETS = {
@@ -226,8 +248,9 @@ def _sentence(price: Price) -> str:
     if price.free:
         return "free"
     rates = ", ".join(f"{bucket} ${_usd(rate)}" for bucket, rate in price.rates.items())
-    fees = "".join(f", {kind} ${money.plain(nanos / money.NANOS)} each" for kind, nanos in price.fees.items())
-    return f"{rates} a million tokens{fees} ({price.version})"
+    said = [f"{rates} a million tokens"] if rates else []
+    said += [f"{kind} ${money.plain(nanos / money.NANOS)} each" for kind, nanos in _pieces(price)]
+    return f"{', '.join(said)} ({price.version})"
 
 
 @price_list.command("remove")

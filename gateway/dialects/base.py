@@ -28,7 +28,7 @@ class Feed(Protocol):
     out: frames ready for the client, taken and emptied by the pump · spoke: a dialect frame, no mere comment, is among
     what was put out · bound: so is one that says something, which ends failover ·
     tail: the terminal frame, which waits for the settlement; not None means that the reply is whole ·
-    fault: why the stream is no good, once it is not; frames before the fault are in `out`.
+    fault: why the stream is no good, once it is not; frames before the fault are in `out` · content_type: what it is.
     """
 
     out: list[bytes]
@@ -37,6 +37,7 @@ class Feed(Protocol):
     tail: bytes | None
     fault: Fault | None
     meter: Meter
+    content_type: str
 
     def push(self, chunk: bytes) -> None:
         """Take the next bytes of the provider."""

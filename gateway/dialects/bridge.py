@@ -6,7 +6,7 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..call import Call, Fault, Leg, Meter
@@ -212,8 +212,8 @@ def _said(part: Part) -> int:
             return 0
 
 
-def feed(call: Call, leg: Leg) -> Feed:
-    """A streamed reply for the client."""
+def feed(call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+    """A streamed reply for the client. headers: of the provider's answer."""
     return SURFACES[call.dialect].feed(call) if leg.dialect == call.dialect else Bridge(call, leg)
 
 

@@ -20,6 +20,7 @@ class Intake:
     """
 
     WHOLE: tuple[bytes, ...] = (b"{",)
+    content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self) -> None:
         self.out: list[bytes] = []

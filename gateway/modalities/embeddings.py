@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from ..call import Ask, Call, Fault, Leg, Meter
 from ..dialects import shapes
-from ..dialects.base import Words
+from ..dialects.base import Feed, Words
 from ..dialects.bridge import Refused
 from ..dialects.gemini import errors as google
 from ..dialects.gemini.request import weigh_content
@@ -352,6 +352,11 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     told = tokens if tokens is not None else call.ask.weight.guess()
     reply = EmbedReply(vectors=tuple(map(_vector, rows)), tokens=told)
     return shapes.packed(source.render_reply(reply, source.parse(call.body.values), call.model))
+
+
+def feed(call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+    """No vectors are streamed."""
+    raise Fault("malformed")
 
 
 def _measure(rows: list[Any], tokens: int | None, upstream_id: Any, meter: Meter) -> None:

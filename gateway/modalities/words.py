@@ -10,10 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
-from ..dialects.base import Upstream, Words
-from . import embeddings
+from ..dialects.base import Feed, Upstream, Words
+from . import embeddings, images, midjourney, moderation, music, rerank, speech, suno, transcription, video
+from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
@@ -33,27 +35,66 @@ class Carrier(Protocol):
     def to_fetch(self, call: Call, leg: Leg) -> dict[str, str]:
         """Addresses whose content a leg must be sent in the body, and the kind of media expected there."""
 
-    def encode(self, call: Call, leg: Leg) -> bytes:
-        """The body for a leg."""
+    def encode(self, call: Call, leg: Leg) -> Body:
+        """The body for a leg: JSON, or a `bodies.Form`."""
 
     def whole(self, call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         """A whole reply for the client; fills the meter. Raises Fault."""
 
+    def feed(self, call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
+        """A streamed reply for the client. headers: of the provider's answer. Raises Fault where it is of a kind that
+        means nothing."""
 
-_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = ((embeddings.NAMED, embeddings),)
+
+_MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
+    (embeddings.NAMED, embeddings),
+    (speech.NAMED, speech),
+    (transcription.NAMED, transcription),
+    (images.NAMED, images),
+    (moderation.NAMED, moderation),
+    (rerank.NAMED, rerank),
+    (video.NAMED, video),
+    (music.NAMED, music.CARRIER),
+    (midjourney.NAMED, midjourney.CARRIER),
+    (suno.NAMED, suno.CARRIER),
+)
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
-UPSTREAM: dict[str, Upstream] = {**NAMED, **bridge.NAMED}
+JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS, **midjourney.JOBS, **suno.JOBS}
+"""What takes minutes at a provider."""
+
+_OTHERS: tuple[Upstream, ...] = (speech.GEMINI, transcription.GEMINI, moderation.MISTRAL, rerank.COHERE)
+
+UPSTREAM: dict[str, Upstream] = {
+    **JOBS, **NAMED, **bridge.NAMED, **images.UPSTREAM, **{words.name: words for words in _OTHERS},
+}  # fmt: skip
 """What providers take."""
 
 
 def carrier(call: Call) -> Carrier:
     """Who carries a call."""
     return _CARRIERS.get(call.dialect, bridge)
+
+
+def parts(call: Call, leg: Leg) -> Sequence[int]:
+    """How many results each of the requests asks for that a leg is sent for one call; nearly always it is one."""
+    return images.requests(call, leg) if call.dialect in images.NAMED else (call.ask.n,)
+
+
+def to_copy(call: Call, leg: Leg, body: bytes) -> Sequence[str]:
+    """Addresses of the provider's in a whole reply, of what the client gets from us. Raises Fault."""
+    return images.to_copy(call, leg, body) if call.dialect in images.NAMED else ()
+
+
+def whole(call: Call, leg: Leg, bodies: Sequence[bytes], meter: Meter) -> bytes:
+    """The reply for the client, of what a leg's requests were answered; fills the meter. Raises Fault."""
+    if len(bodies) > 1:
+        return images.several(call, leg, bodies, meter)
+    return carrier(call).whole(call, leg, bodies[0], meter)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .parts import Part
 
@@ -20,14 +20,26 @@ class Finish:
     matched: str | None = None
 
 
+class Variant(NamedTuple):
+    """Which kind of image something is, as far as that is known: low, 1024x1536, 2k."""
+
+    quality: str | None = None
+    size: str | None = None
+    resolution: str | None = None
+
+
+ANY = Variant()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens as the provider reported them; None is unknown, 0 is zero.
 
     input includes cached (of which cached_audio are sound), cache_written (of which cache_written_1h for an hour),
     audio_in, cached or not, and image_in; output includes reasoning, audio_out and image_out. Beside the tokens, what
-    else decides the price: tier, the service tier that was given, and tools, how often the provider ran a tool of its
-    own, by `call.Hosted`'s kinds.
+    else decides the price: tier, the service tier that was given; tools, how often the provider ran a tool of its
+    own, by `call.Hosted`'s kinds; units, how much of what is sold by the piece: character, second, query, image; and
+    of which variant those are.
     """
 
     input: int | None = None
@@ -43,6 +55,8 @@ class Usage:
     image_out: int | None = None
     tier: str | None = field(default=None, compare=False)
     tools: Mapping[str, int] = field(default_factory=dict, compare=False)
+    units: Mapping[str, int] = field(default_factory=dict, compare=False)
+    variant: Variant = field(default=ANY, compare=False)
 
     def counts(self) -> dict[str, int]:
         """Disjoint buckets, the only thing that billing reads; buckets of zero are left out.

@@ -17,6 +17,6 @@ def headers(channel: Channel, dialect: str) -> dict[str, str]:
     match KINDS[channel.provider].auth:
         case "bearer":
             found["Authorization"] = f"Bearer {channel.secret}"
-        case "x-api-key" | "x-goog-api-key" | "api-key" as name:
+        case "x-api-key" | "x-goog-api-key" | "api-key" | "mj-api-secret" as name:
             found[name] = channel.secret
     return found

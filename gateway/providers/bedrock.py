@@ -21,6 +21,7 @@ from urllib.parse import quote
 import requests
 
 from .. import sse
+from ..bodies import joined
 from ..call import Channel, Fault, Outbound, Wire
 from ..dialects import shapes
 from ..splice import BadJson, edit, scan
@@ -43,7 +44,7 @@ def prepare(outbound: Outbound) -> Outbound:
         raise Fault("request", status=404)
     verb = "invoke-with-response-stream" if outbound.stream else "invoke"
     try:
-        body = edit(scan(outbound.body), {"model": None, "stream": None, **_versions(outbound.headers)})
+        body = edit(scan(joined(outbound.body)), {"model": None, "stream": None, **_versions(outbound.headers)})
     except BadJson as error:
         raise Fault("request", status=400) from error
     left = {name: value for name, value in outbound.headers.items() if not name.lower().startswith("anthropic-")}

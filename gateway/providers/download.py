@@ -3,8 +3,9 @@
 `check` says whether an address may be named at all; `safe_fetch` gets what is behind it. Only http and https, no
 user, no odd spelling of a number; every address that a name has must be public, or in a network that the operator
 allows, and the connection is made to an address that was checked, so that a name cannot change its mind in between.
-Each redirect is checked like the first address. Nothing of ours goes along: no cookie, no key, no proxy of the
-environment. What went wrong behind an address is not told, else this would be a port scanner.
+Each redirect is checked like the first address; what is sent to one (`safe_post`) follows none. Nothing of ours goes
+along: no cookie, no key, no proxy of the environment. What went wrong behind an address is not told, else this would be
+a port scanner.
 
 Special addresses: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry.
 """
@@ -15,7 +16,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from http.client import HTTPException
 from typing import Any, NamedTuple
@@ -196,23 +197,76 @@ def safe_fetch(url: str, *, most_bytes: int, allow: Sequence[Network], timeout_s
     Raises Forbidden for an address that may not be fetched, here or behind a redirect, and Failed.
     """
     with gevent.Timeout(timeout_s, Failed("could not be fetched in time")):
-        for _ in range(MOST_REDIRECTS + 1):
-            target = check(url, allow=allow)
-            if not target.addresses:
-                raise Failed("could not be fetched")
-            answer, line = _ask(target, timeout_s)
+        answer, line = _found(url, allow, timeout_s)
+        try:
+            return _read(answer, most_bytes)
+        finally:
+            answer.close()
+            line.close()
+
+
+def safe_stream(
+    url: str, *, allow: Sequence[Network], idle_s: float, redirects: bool = True
+) -> Iterator[bytes]:  # fmt: skip
+    """What is behind a URL, in pieces as it comes. idle_s: how long the next may take. Raises Forbidden, Failed."""
+    late = Failed("could not be fetched in time")
+    with gevent.Timeout(idle_s, late):
+        answer, line = _found(url, allow, idle_s, MOST_REDIRECTS if redirects else 0)
+    try:
+        _refuse_odd(answer)
+        while True:
             try:
-                if answer.status in _REDIRECTS and answer.headers.get("location"):
-                    url = urljoin(url, answer.headers["location"])
-                    continue
-                return _read(answer, most_bytes)
-            finally:
-                answer.close()
-                line.close()
+                with gevent.Timeout(idle_s, late):
+                    piece = answer.read1()
+            except _BROKEN:
+                raise Failed("could not be fetched") from None
+            if not piece:
+                return
+            yield piece
+    finally:
+        answer.close()
+        line.close()
+
+
+def safe_post(
+    url: str, body: bytes, headers: Mapping[str, str], *, allow: Sequence[Network], timeout_s: float
+) -> tuple[int, str | None]:
+    """Send something to a URL; the status that came back, and its Retry-After. Redirects are not followed: who is told
+    something says where. Raises Forbidden, Failed."""
+    with gevent.Timeout(timeout_s, Failed("did not answer in time")):
+        target = check(url, allow=allow)
+        if not target.addresses:
+            raise Failed("could not be reached")
+        answer, line = _ask(target, timeout_s, "POST", body, headers)
+        answer.close()
+        line.close()
+        return answer.status, answer.headers.get("retry-after")
+
+
+def _found(
+    url: str, allow: Sequence[Network], timeout_s: float, redirects: int = MOST_REDIRECTS
+) -> tuple[Answer, Line]:
+    """The answer behind a URL and its redirects, at most so many. Raises Forbidden, Failed."""
+    for _ in range(redirects + 1):
+        target = check(url, allow=allow)
+        if not target.addresses:
+            raise Failed("could not be fetched")
+        answer, line = _ask(target, timeout_s)
+        if answer.status not in _REDIRECTS or not answer.headers.get("location"):
+            return answer, line
+        answer.close()
+        line.close()
+        url = urljoin(url, answer.headers["location"])
     raise Failed("redirects too often")
 
 
-def _ask(target: Target, timeout_s: float) -> tuple[Answer, Line]:
+def _ask(
+    target: Target,
+    timeout_s: float,
+    method: str = "GET",
+    body: bytes | None = None,
+    further: Mapping[str, str] | None = None,
+) -> tuple[Answer, Line]:
     """Send the request to the first of the checked addresses that takes it; its answer, with status and headers."""
     default = 443 if target.scheme == "https" else 80
     headers = {
@@ -221,12 +275,15 @@ def _ask(target: Target, timeout_s: float) -> tuple[Answer, Line]:
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "Connection": "close",
+        **(further or {}),
     }
+    if body is not None:
+        headers["Content-Length"] = str(len(body))
     connect_s = config.current().connect_s
     for address in target.addresses[:_MOST_TRIED]:
         line, origin = _line(target, address, connect_s)
         try:
-            return line.urlopen("GET", origin + target.path, None, headers, Timeout(read=timeout_s)), line
+            return line.urlopen(method, origin + target.path, body, headers, Timeout(read=timeout_s)), line
         except _BROKEN:
             line.close()
     raise Failed("could not be fetched")
@@ -258,9 +315,13 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(ca_file) if ca_file else certifi.where())
 
 
-def _read(answer: Answer, most_bytes: int) -> tuple[str, bytes]:
+def _refuse_odd(answer: Answer) -> None:
     if answer.status != 200 or answer.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise Failed("could not be fetched")
+
+
+def _read(answer: Answer, most_bytes: int) -> tuple[str, bytes]:
+    _refuse_odd(answer)
     too_large = Failed(f"is larger than {most_bytes} bytes")
     length = answer.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > most_bytes:

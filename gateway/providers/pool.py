@@ -17,6 +17,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from .. import __version__
+from ..bodies import Body
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
 from . import auth, bedrock, sandbox, vertex
@@ -84,7 +85,7 @@ def send(outbound: Outbound) -> Wire:
     except Fault:
         raise
     except Exception as error:
-        raise _fault(error, outbound.channel) from error
+        raise _fault(error, outbound.channel.name) from error
     if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         response.raw.close()
         raise Fault("malformed")
@@ -117,7 +118,19 @@ def probe(channel: Channel, path: str, body: bytes | None = None) -> tuple[int, 
     except Fault:
         raise
     except Exception as error:
-        raise _fault(error, channel) from error
+        raise _fault(error, channel.name) from error
+
+
+def ask(method: str, url: str, headers: Mapping[str, str], body: Body | None, wait_s: float) -> HttpWire:
+    """A request of the gateway's own to a server of the operator's: its answer as soon as status and headers are there.
+    Raises Fault."""
+    assert _adapter is not None and _settings is not None
+    try:
+        with gevent.Timeout(_settings.connect_s + wait_s, TimeoutError("no answer in time")):
+            request = _request(method, url, headers, body)
+            return HttpWire(_adapter.send(request, stream=True, timeout=(_settings.connect_s, wait_s)))
+    except Exception as error:
+        raise _fault(error, url.split("/", 3)[2]) from error
 
 
 def _exchanged(request: requests.PreparedRequest) -> tuple[int, Mapping[str, str], bytes]:
@@ -148,7 +161,7 @@ def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequ
     channel = outbound.channel
     named = {"Accept": "application/json"}
     if method == "POST":
-        named["Content-Type"] = "application/json"
+        named["Content-Type"] = outbound.content_type
     named |= auth.headers(channel, outbound.dialect)
     request = _request(method, url, named, outbound.body if method == "POST" else None)
     if outbound.headers:
@@ -159,7 +172,7 @@ def _prepare(method: str, outbound: Outbound, url: str) -> requests.PreparedRequ
     return request
 
 
-def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.PreparedRequest:
+def _request(method: str, url: str, headers: Mapping[str, str], body: Body | None) -> requests.PreparedRequest:
     request = requests.PreparedRequest()
     request.method = method
     request.url = url
@@ -169,7 +182,7 @@ def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     if body is not None:
         named["Content-Length"] = str(len(body))
     request.headers = CaseInsensitiveDict(named)
-    request.body = body or None
+    request.body = body or None  # type: ignore[assignment]  # the transport takes pieces, too
     request.hooks = {}
     return request
 
@@ -186,14 +199,14 @@ def _url(base: str, path: str) -> str:
     return base.removesuffix(version) + path if version.startswith("/v1") else base + path
 
 
-def _fault(error: Exception, channel: Channel) -> Fault:
+def _fault(error: Exception, name: str) -> Fault:
     """What went wrong below, without a word that could hold a secret."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 8:
         causes.append(cause)
     inner = getattr(getattr(error, "args", [None])[0] if error.args else None, "reason", None)
     kinds = (*causes, inner)
-    _log.debug("channel %s: %s", channel.name, type(error).__name__)
+    _log.debug("%s: %s", name, type(error).__name__)
     if any(isinstance(kind, urllib3.exceptions.NameResolutionError) for kind in kinds):
         return Fault("unreachable", message="its name is not known here")
     if any(isinstance(kind, urllib3.exceptions.NewConnectionError) for kind in kinds):

@@ -11,7 +11,18 @@ from ..call import Channel
 
 CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "gemini", "converse"
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
-DIALECTS = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS)
+SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
+MODERATIONS, RERANK = "moderations", "rerank"
+MISTRALS_MODERATIONS, COHERES_RERANK = "moderations:mistral", "rerank:cohere"
+IMAGES, XAI_IMAGES = "images", "xai-images"
+VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
+MIDJOURNEY, SUNO = "midjourney", "suno"
+AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
+JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC, MIDJOURNEY, SUNO)
+DIALECTS = (
+    CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, MISTRALS_MODERATIONS,
+    RERANK, COHERES_RERANK, IMAGES, XAI_IMAGES, *JOBS,
+)  # fmt: skip
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -61,6 +72,12 @@ class Provider:
 
 
 _OPENAI: Speaks = (
+    (r"^sora-", (VIDEOS,)),
+    (r"gpt-image|dall-e", (IMAGES,)),
+    (r"^tts-|-tts", (SPEECH,)),
+    (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
+    (r"transcribe", (TRANSCRIPTIONS,)),
+    (r"moderation", (MODERATIONS,)),
     (r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002", (COMPLETIONS,)),
     (r"^text-embedding-", (EMBEDDINGS,)),
     (r"codex|deep-research|computer-use|^o\d-pro|^gpt-5[.\d]*-pro(?![a-z])", (RESPONSES,)),
@@ -71,13 +88,26 @@ _OPENAI: Speaks = (
 
 PROVIDERS = (
     Provider(
-        kind="sandbox", title="Sandbox", base_url="sandbox:", dialects=(CHAT, RESPONSES, MESSAGES, GEMINI), keyless=True
+        kind="sandbox",
+        title="Sandbox",
+        base_url="sandbox:",
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, IMAGES, VIDEOS, MUSIC),
+        speaks=(
+            ("^tts$", (SPEECH,)),
+            ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
+            ("^moderation$", (MODERATIONS,)),
+            ("^rerank$", (RERANK,)),
+            ("^image$", (IMAGES,)),
+            ("^video$", (VIDEOS,)),
+            ("^music$", (MUSIC,)),
+        ),
+        keyless=True,
     ),
     Provider(
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, IMAGES, VIDEOS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -98,8 +128,9 @@ PROVIDERS = (
         kind="google",
         title="Google Gemini",
         base_url="https://generativelanguage.googleapis.com",
-        dialects=(GEMINI,),
+        dialects=(GEMINI, VEO),
         auth="x-goog-api-key",
+        speaks=((r"^veo-", (VEO,)), ("", (GEMINI,))),
         key_envs=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         author="google",
         probe="/v1beta/models",
@@ -109,7 +140,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, IMAGES, VIDEOS),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -121,7 +152,8 @@ PROVIDERS = (
         kind="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
-        dialects=(CHAT, RESPONSES),  # Messages are deprecated there
+        dialects=(CHAT, RESPONSES, XAI_IMAGES, XAI_VIDEOS),  # Messages are deprecated there
+        speaks=((r"-video", (XAI_VIDEOS,)), (r"image", (XAI_IMAGES,)), ("", (CHAT, RESPONSES))),
         key_envs=("XAI_API_KEY",),
         author="x-ai",
         source="https://docs.x.ai/developers/rest-api-reference/inference",
@@ -140,7 +172,14 @@ PROVIDERS = (
         kind="mistral",
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, SPEECH, TRANSCRIPTIONS, MISTRALS_MODERATIONS),
+        speaks=(
+            (r"moderation", (MISTRALS_MODERATIONS,)),
+            (r"-tts", (SPEECH,)),
+            (r"transcribe", (TRANSCRIPTIONS,)),
+            (r"^voxtral", (CHAT, TRANSCRIPTIONS)),
+            ("", (CHAT, EMBEDDINGS)),
+        ),
         key_envs=("MISTRAL_API_KEY",),
         author="mistralai",
         source="https://docs.mistral.ai/api",
@@ -149,7 +188,8 @@ PROVIDERS = (
         kind="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
-        dialects=(CHAT, RESPONSES),
+        dialects=(CHAT, RESPONSES, *AUDIO),
+        speaks=((r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)), (r"orpheus|tts", (SPEECH,)), ("", (CHAT, RESPONSES))),
         key_envs=("GROQ_API_KEY",),
         source="https://console.groq.com/docs/api-reference",
     ),
@@ -157,7 +197,7 @@ PROVIDERS = (
         kind="together",
         title="Together AI",
         base_url="https://api.together.ai/v1",
-        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS, *AUDIO, RERANK),
         key_envs=("TOGETHER_API_KEY",),
         source="https://docs.together.ai/reference, https://docs.together.ai/docs/inference/messages-api",
     ),
@@ -165,7 +205,7 @@ PROVIDERS = (
         kind="fireworks",
         title="Fireworks AI",
         base_url="https://api.fireworks.ai/inference/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, RERANK),
         key_envs=("FIREWORKS_API_KEY",),
         source="https://docs.fireworks.ai/api-reference, https://docs.fireworks.ai/anthropic-messages.openapi.json",
     ),
@@ -173,7 +213,7 @@ PROVIDERS = (
         kind="openrouter",
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS),
         key_envs=("OPENROUTER_API_KEY",),
         probe="/key",
         source="https://openrouter.ai/docs/api-reference",
@@ -194,7 +234,9 @@ PROVIDERS = (
         kind="cohere",
         title="Cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, COHERES_RERANK),
+        speaks=((r"rerank", (COHERES_RERANK,)), ("", (CHAT, EMBEDDINGS))),
+        roots={RERANK: "../v2"},
         key_envs=("CO_API_KEY", "COHERE_API_KEY"),
         author="cohere",
         probe="../v1/models",
@@ -258,7 +300,8 @@ PROVIDERS = (
         kind="novita",
         title="Novita AI",
         base_url="https://api.novita.ai/openai",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),  # Messages at ../anthropic for some models only
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),  # Messages at ../anthropic for some models only
+        roots={RERANK: "v1"},
         key_envs=("NOVITA_API_KEY",),
         source="https://novita.ai/docs/guides/llm-api",
     ),
@@ -349,7 +392,7 @@ PROVIDERS = (
         kind="vllm",
         title="vLLM",
         base_url="http://127.0.0.1:8000/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS, TRANSLATIONS, RERANK),
         keyless=True,
         generic=True,
         source="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
@@ -376,7 +419,7 @@ PROVIDERS = (
         kind="llama.cpp",
         title="llama.cpp",
         base_url="http://127.0.0.1:8080/v1",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),
         keyless=True,
         generic=True,
         source="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
@@ -390,11 +433,32 @@ PROVIDERS = (
         generic=True,
         source="https://huggingface.co/docs/text-generation-inference/reference/api_reference",
     ),
+    Provider(  # a model's name is free: what the channel's models are priced by
+        kind="midjourney-proxy",
+        title="midjourney-proxy",
+        base_url="http://127.0.0.1:8080",
+        dialects=(MIDJOURNEY,),
+        auth="mj-api-secret",
+        keyless=True,
+        generic=True,
+        probe="/mj/task/list",
+        source="https://github.com/novicezk/midjourney-proxy/blob/main/docs/api.md",
+    ),
+    Provider(
+        kind="suno-api",
+        title="Suno-API",
+        base_url="http://127.0.0.1:8000",
+        dialects=(SUNO,),
+        keyless=True,
+        generic=True,
+        probe="/suno/account",
+        source="https://github.com/Suno-API/Suno-API",
+    ),
     Provider(
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES),
         keyless=True,
         generic=True,
     ),

@@ -14,6 +14,7 @@ import select
 import socket
 import ssl
 from collections import deque
+from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,8 @@ from urllib3 import PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError
 from urllib3.util import make_headers
+
+from ..bodies import Body
 
 READ = 1 << 16
 MOST_HEADER_BYTES = 1 << 16
@@ -201,7 +204,8 @@ class Line:
         A peer may hang up a kept connection just as it is taken. What only asks is sent again then, on a new one; a
         POST may have been read, so whether it is sent again is for the one loop that counts attempts.
         """
-        request = _request(method, url, body, {**headers, **self._headers} if self._headers else headers)
+        head = _head(method, url, {**headers, **self._headers} if self._headers else headers)
+        request = _Whole(head, body)
         read_s = getattr(timeout, "read_timeout", None)
         for connection in (self._take(), None):
             fresh = connection is None
@@ -210,7 +214,8 @@ class Line:
             try:
                 connection.sock.settimeout(read_s)
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
-                    connection.sock.sendall(request)
+                    for piece in request:
+                        connection.sock.sendall(piece)
                 answer.read_head()
                 return answer
             except (Broken, ConnectionError):
@@ -275,15 +280,29 @@ except ImportError:  # pragma: no cover
     _Poll = select.poll
 
 
-def _request(method: str, url: str, body: Any, headers: Any) -> bytes:
-    """The bytes of a request. Raises ValueError for a header that would break out of its line."""
+class _Whole:
+    """A request as it is sent: in one piece where its body is one, else its head before its body's pieces; and again,
+    where it is sent again."""
+
+    def __init__(self, head: bytes, body: Body | None) -> None:
+        self._head, self._body = head, body
+
+    def __iter__(self) -> Iterator[bytes]:
+        if isinstance(self._body, bytes | None):
+            yield self._head + (self._body or b"")
+        else:
+            yield self._head
+            yield from self._body
+
+
+def _head(method: str, url: str, headers: Any) -> bytes:
+    """The head of a request. Raises ValueError for a header that would break out of its line."""
     lines = [f"{method} {url} HTTP/1.1"]
     for name, value in headers.items():
         if "\r" in value or "\n" in value or "\0" in value:
             raise ValueError(f"the header {name} holds a line break")
         lines.append(f"{name}: {value}")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    return head + body if body else head
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 class Adapter(HTTPAdapter):

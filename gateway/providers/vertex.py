@@ -19,6 +19,7 @@ from urllib.parse import quote
 import requests
 from gevent.lock import BoundedSemaphore
 
+from ..bodies import joined
 from ..call import Channel, Fault, Outbound, Wire
 from ..splice import BadJson, edit, scan
 from .odd import Exchange
@@ -49,7 +50,7 @@ def prepare(outbound: Outbound) -> Outbound:
         case _:
             return outbound
     try:
-        body = edit(scan(outbound.body), changes) if changes else outbound.body
+        body = edit(scan(joined(outbound.body)), changes) if changes else outbound.body
     except BadJson as error:
         raise Fault("request", status=400) from error
     return replace(outbound, path=path, body=body)

@@ -13,6 +13,7 @@ import gevent
 
 from .. import config, counts, journal
 from ..access import idempotency
+from ..bodies import Form
 from ..call import Attempt, Call, Fault, Leg, Outbound, Reply, Wire
 from ..clock import monotonic
 from ..errors import GatewayError
@@ -200,12 +201,14 @@ def outbound(call: Call, leg: Leg) -> Outbound:
     """The request for a leg, with what it must have in its body fetched. May wait; raises Fault."""
     if call.ask.urls:
         media.fetch(call, leg)
+    body = words.carrier(call).encode(call, leg)
     return Outbound(
         channel=leg.channel,
         dialect=leg.dialect,
         model=leg.model,
         path=words.UPSTREAM[leg.dialect].path(leg.model, call.ask.stream) + call.below,
-        body=words.carrier(call).encode(call, leg),
+        body=body,
+        content_type=body.content_type if isinstance(body, Form) else "application/json",
         headers=call.headers,
         stream=call.ask.stream,
         account_id=call.caller.account_id,

@@ -14,7 +14,7 @@ from ..dialects import bridge
 from ..dialects.passing import parsed
 from ..providers import pool
 from ..routing import plan
-from . import media
+from . import filed, media
 from .attempts import CLIENT_GONE, Failed, raise_for_status, read, verdict
 from .orders import MOST_ATTEMPTS, healthy_first
 from .watch import ClientWatch
@@ -36,6 +36,8 @@ class Way:
 def run(call: Call, watch: ClientWatch, way: Way) -> Reply:
     """The count. Only a leg that gets the caller's own words can tell; what is wrong with them is told as it is.
     Raises GatewayError."""
+    if call.ask.references:
+        filed.bring(call)
     if call.ask.urls:
         media.screen(call)
     legs = healthy_first(plan.legs(call), set())

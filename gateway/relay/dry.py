@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from ..billing import ledger, prices
 from ..billing.prices import Ceiling
 from ..call import Call, Leg, Reply
 from ..errors import GatewayError
-from ..money import plain, usd
+from ..money import NANOS, plain, usd
 from ..routing import bulletin
 
 
@@ -59,9 +60,16 @@ def _leg(call: Call, leg: Leg) -> dict[str, Any]:
             "prompt_usd_per_mtok": orjson.Fragment(plain(costs["prompt"])),
             "completion_usd_per_mtok": orjson.Fragment(plain(costs["completion"])),
             "request_usd": orjson.Fragment(plain(costs["request"])),
+            **{f"{unit}_usd": orjson.Fragment(plain(nanos / NANOS)) for unit, nanos in _sold(call, leg)},
             "version": leg.price.version,
         },
     }
+
+
+def _sold(call: Call, leg: Leg) -> list[tuple[str, Decimal]]:
+    """What of a call is sold by the piece there."""
+    assert leg.price is not None
+    return [(unit, leg.price.units[unit]) for unit in call.ask.units if unit in leg.price.units]
 
 
 def _limit(use: Use) -> dict[str, Any]:

@@ -6,7 +6,7 @@ out; a stream is handed to `streams`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gevent
 
@@ -16,13 +16,13 @@ from models.writer import Ticket
 from .. import config, crash, journal
 from ..access import idempotency, limits
 from ..billing import ledger, prices
-from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
+from ..call import Call, ClientGone, Fault, Leg, Meter, Reply
 from ..errors import GatewayError
 from ..modalities import words
 from ..money import usd
-from ..providers import headers, pool
+from ..providers import headers
 from ..routing import pace, plan
-from . import dry, media, streams
+from . import dry, filed, making, media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -31,9 +31,6 @@ from .attempts import (
     attempts,
     call_headers,
     noted,
-    outbound,
-    raise_for_status,
-    read,
     sensible,
     told,
     verdict,
@@ -41,22 +38,13 @@ from .attempts import (
 from .orders import tried
 from .watch import ClientWatch, Stopping
 
-MOST_BODY = 64 << 20
-"""Longest whole answer in bytes."""
-
 
 def run(call: Call, watch: ClientWatch) -> Reply:
     """Carry a call to its reply. Raises GatewayError; then nothing was charged."""
     again = idempotency.earlier(call)
     if again is not None:
         return again
-    if call.ask.urls:
-        media.screen(call)
-    found = plan.legs(call)
-    if not found:
-        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
-    legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    legs, ceiling = planned(call)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
@@ -74,6 +62,19 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         watch.close()
 
 
+def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
+    """The legs that a call tries, and what it may cost at most. Raises GatewayError."""
+    if call.ask.references:
+        filed.bring(call)
+    if call.ask.urls:
+        media.screen(call)
+    found = plan.legs(call)
+    if not found:
+        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
+    legs = tried(call, prices.attach(found, call.ask, call.dialect))
+    return legs, prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+
+
 def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     past: list[Failed] = []
     settings = config.current()
@@ -83,17 +84,14 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
             whole_s = min(max(settings.whole_s, leg.profile.whole_s), left_s)
             try:
                 with noted(call, leg, past), watch, gevent.Timeout(whole_s, Fault("timeout")):
-                    wire = pool.send(outbound(call, leg))
-                    crash.here("after_dispatch")
-                    try:
-                        raw = _read_success(wire, leg)
-                        with sensible():
-                            body = words.carrier(call).whole(call, leg, raw, meter)
-                    finally:
-                        wire.close()
+                    told_back = making.answers(call, leg)
+                    making.copy(call, leg, told_back.bodies)
+                    with sensible():
+                        body = words.whole(call, leg, told_back.bodies, meter)
+                    making.keep(call, meter.files)
             except Fault:
                 continue
-            return _settled(call, leg, meter, body, wire)
+            return _settled(call, leg, meter, body, told_back.headers)
     except ClientGone:
         close_without_charge(call, CLIENT_GONE)
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
@@ -108,26 +106,24 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     raise error
 
 
-def _read_success(wire: Wire, leg: Leg) -> bytes:
-    """The body of a whole answer. Raises Fault for any status but success."""
-    raise_for_status(wire, leg)
-    return read(wire, MOST_BODY)
-
-
-def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Reply:
+def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, said: Mapping[str, str]) -> Reply:
     """The reply, once its settlement is committed."""
     settlement = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
     reply = Reply(
         status=200,
-        content_type="application/json",
+        content_type=call.ask.answers,
         headers=[
-            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
+            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(said),
         ],
         body=body,
     )  # fmt: skip
-    ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
+    if call.share is not None:
+        ticket = ledger.settle_share(call, settlement, reply)
+    else:
+        ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
     if not ticket.wait(SETTLE_S) and ticket.abandon():
         ledger.release(call)
+        making.forget(call, meter.files)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
     crash.here("after_settle")

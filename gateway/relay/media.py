@@ -122,7 +122,7 @@ def _fetched(url: str) -> Media | str:
         return str(problem)
     media_type = told.partition(";")[0].strip().lower()
     if media_type in _NO_TYPE:
-        media_type = _guessed(data)
+        media_type = guessed(data)
     family = media_type.partition("/")[0]
     return Media(
         kind=family if family in ("image", "audio", "video") else "file",  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def _fetched(url: str) -> Media | str:
     )
 
 
-def _guessed(data: bytes) -> str:
+def guessed(data: bytes) -> str:
     """The type of a file that its server does not tell, by its first bytes."""
     if data[:4] == b"RIFF":
         return _RIFF.get(data[8:12], "")

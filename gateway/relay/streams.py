@@ -3,6 +3,9 @@
 The body of a streamed reply is a generator that the server pulls; each pull reads what the provider has sent and
 returns the frames in it. Silence is filled with pings. Until a real frame is passed on the stream may still change its
 leg (Law 7); the terminal frame waits for the settlement (Law 4); whichever way it ends, it is settled once.
+
+A stream of raw bytes, as of sound, is the same with a byte for a frame: its first ends failover, its last waits. In it
+nothing can be said beside: silence stays silent, and one that breaks is cut off, so that nobody takes it for whole.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from ..access import idempotency
 from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
-from ..dialects import bridge
 from ..dialects.base import Feed
+from ..dialects.intake import Intake
 from ..errors import GatewayError
-from ..modalities.words import NAMED
+from ..modalities.words import NAMED, carrier
 from ..providers import pool
 from ..routing import pace
 from ..sse import read
+from . import making
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -62,13 +66,13 @@ def start(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     """Begin a stream and wait for its first bytes. Raises GatewayError as long as nothing was sent."""
     stream = Stream(call, legs, watch)
     body = Body(stream)
-    return _reply(call, stream.leg, body)
+    return _reply(call, stream.leg, stream.content_type, body)
 
 
-def _reply(call: Call, leg: Leg | None, body: bytes | Iterator[bytes]) -> Reply:
+def _reply(call: Call, leg: Leg | None, content_type: str, body: bytes | Iterator[bytes]) -> Reply:
     return Reply(
         status=200,
-        content_type="text/event-stream; charset=utf-8",
+        content_type=content_type,
         headers=[("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), *call_headers(call, leg)],
         body=body,
     )
@@ -91,17 +95,22 @@ class Body(Iterator[bytes]):
         self._pieces.close()
 
 
+class Broken(ConnectionAbortedError):
+    """A stream of raw bytes ends before its end; the server hangs up."""
+
+
 class Record:
     """The frames of a stream whose caller wants them again, without comments and pings; as long as they are few."""
 
-    def __init__(self, wanted: bool) -> None:
+    def __init__(self, wanted: bool, raw: bool) -> None:
         self._frames: list[bytes] | None = [] if wanted else None
+        self._raw = raw
         self._left = idempotency.MOST_SEALED
 
     def add(self, frames: list[bytes]) -> None:
         if self._frames is None:
             return
-        said = [frame for frame in frames if not _says_nothing(frame)]
+        said = [frame for frame in frames if self._raw or not _says_nothing(frame)]
         self._frames += said
         self._left -= sum(map(len, said))
         if self._left < 0:
@@ -122,6 +131,7 @@ class Stream:
     def __init__(self, call: Call, legs: Sequence[Leg], watch: ClientWatch) -> None:
         self.leg: Leg | None = None
         self._call, self._dialect, self._legs, self._watch = call, NAMED[call.dialect], legs, watch
+        self._ping_s = float("inf") if call.ask.raw else PING_S
         self._feed: Feed | None = None
         self._attempted: noted
         self._settled: Ticket | None = None
@@ -132,7 +142,12 @@ class Stream:
         self._first_at: float | None = None
         self._first_event_ms: int | None = None
         self._tokens_out = 0
-        self._record = Record(call.claim is not None)
+        self._record = Record(call.claim is not None, call.ask.raw)
+
+    @property
+    def content_type(self) -> str:
+        """What the stream is, once something of it is there."""
+        return self._feed.content_type if self._feed is not None else Intake.content_type
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The bytes for the client, as they come."""
@@ -145,7 +160,7 @@ class Stream:
             self._settle(stopping.status, partial=True).wait(ERROR_WAIT_S)
             if not self._begun:
                 raise
-            yield self._dialect.error_frame(stopping, self._call.request_id, self._last)
+            yield self._error(stopping)
         except GeneratorExit:
             self._settle(CLIENT_GONE, partial=True)
             raise
@@ -169,7 +184,13 @@ class Stream:
         self._settle(error.status, partial=True, outcome=outcome).wait(ERROR_WAIT_S)
         if not self._begun:
             raise error
-        yield self._dialect.error_frame(error, self._call.request_id, self._last)
+        yield self._error(error)
+
+    def _error(self, error: GatewayError) -> bytes:
+        """What ends a stream that has begun. Raises Broken where nothing can be said in it."""
+        if self._call.ask.raw:
+            raise Broken
+        return self._dialect.error_frame(error, self._call.request_id, self._last)
 
     def _attempt(self, leg: Leg, deadline: float) -> Iterator[bytes]:
         """One leg, to its terminal frame. Raises Fault."""
@@ -177,7 +198,7 @@ class Stream:
         wire = yield from self._open(leg, deadline)
         try:
             raise_for_status(wire, leg)
-            self._feed = feed = bridge.feed(self._call, leg)
+            self._feed = feed = carrier(self._call).feed(self._call, leg, wire.headers)
             yield from self._pass_on(wire, leg, feed, began, deadline)
             yield from self._finish(feed)
             with gevent.Timeout(_DRAIN_S, False), contextlib.suppress(Fault):
@@ -193,12 +214,13 @@ class Stream:
         try:
             while not opening.ready():
                 with self._watch:
-                    opening.join(max(0.0, min(deadline, self._sent_at + PING_S) - monotonic()))
+                    opening.join(max(0.0, min(deadline, self._sent_at + self._ping_s) - monotonic()))
                 if opening.ready():
                     break
                 if monotonic() >= deadline:
                     raise Fault("timeout")
-                yield self._sent(self._dialect.PING)
+                if not self._call.ask.raw:
+                    yield self._sent(self._dialect.PING)
             result: Wire | Exception | None = opening.value
             if result is not None and not isinstance(result, Exception):
                 return result
@@ -216,7 +238,7 @@ class Stream:
         held_since: float | None = None
         breath = began
         while feed.tail is None:
-            ping_at = self._sent_at + PING_S
+            ping_at = self._sent_at + self._ping_s
             wake = min(read_by, deadline, ping_at if held_since is None else held_since + HELD_S)
             chunk: bytes | None = None
             with self._watch, gevent.Timeout(max(0.0, wake - monotonic()), False):
@@ -228,7 +250,7 @@ class Stream:
                 if held_since is not None:
                     held_since = None
                     yield self._frames(feed)
-                else:
+                elif not self._call.ask.raw:
                     yield self._comments(feed)
                 continue
             now = monotonic()
@@ -251,19 +273,27 @@ class Stream:
         if feed.out:
             yield self._frames(feed)
         self._bound = True  # the terminal frame itself may be all that was said
+        try:
+            making.keep(self._call, feed.meter.files)
+        except GatewayError as lost:
+            feed.meter = Meter()  # what cannot be kept is not charged
+            self._settle(lost.status, partial=True).wait(ERROR_WAIT_S)
+            yield self._error(lost)
+            return
         ticket = self._settle(200, partial=False, outcome=self._outcome(feed.tail or b""))
         self._note_pace()
         waiting_since = monotonic()
-        while not ticket.wait(PING_S):
+        while not ticket.wait(min(self._ping_s, SETTLE_S)):
             if monotonic() - waiting_since > SETTLE_S:
                 error = GatewayError(503, "The gateway's database takes no writes now; the answer above is complete.")
-                yield self._dialect.error_frame(error, self._call.request_id, self._last)
+                yield self._error(error)
                 return
-            yield self._sent(self._dialect.PING)
+            if not self._call.ask.raw:
+                yield self._sent(self._dialect.PING)
         crash.here("after_settle")
         if not ticket.written():
             error = GatewayError(500, "The gateway could not write the receipt; the answer above is complete and free.")
-            yield self._dialect.error_frame(error, self._call.request_id, self._last)
+            yield self._error(error)
         elif feed.tail:
             crash.here("before_last_byte")
             yield self._sent(feed.tail)
@@ -297,7 +327,9 @@ class Stream:
     def _outcome(self, last: bytes) -> tuple[str, bytes] | None:
         """What the call's claim keeps of a stream that ends with these bytes."""
         whole = self._record.whole(last)
-        return idempotency.outcome(self._call, _reply(self._call, self.leg, whole)) if whole is not None else None
+        if whole is None:
+            return None
+        return idempotency.outcome(self._call, _reply(self._call, self.leg, self.content_type, whole))
 
     def _settle(self, status: int, *, partial: bool, outcome: tuple[str, bytes] | None = None) -> Ticket:
         """Settle the call, once. Nothing is charged when no real frame was sent. outcome: what its claim keeps."""

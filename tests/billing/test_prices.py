@@ -213,3 +213,20 @@ def test_what_is_sold_by_the_piece_is_not_free_by_the_token(db: str) -> None:
         assert prices.attach([at("maker", "m0", free=True)], Ask(model="maker/m0"), "chat")
     finally:
         book.use(None)
+
+
+def test_what_is_sold_by_the_piece_is_held_and_settled_by_it() -> None:
+    """By the character, second or search; by tokens where those were counted and have a price."""
+    spoken = Ask(model="m", units={"character": 40, "second": 3}, limit=10, rigid=True, weight=Weight(text=4))
+    pieces = replace(price({}), units={"character": Decimal(15_000)})
+    both = replace(price({"input": Decimal(600), "output": Decimal(12_000)}), units={"character": Decimal(1)})
+    told = replace(leg({}), price=pieces), replace(leg({}), price=both)
+    ceiling = prices.ceiling(told[:1], spoken, 16_384)
+    assert ceiling.want == ceiling.floor == 600_000 and not pieces.free
+    assert prices.cost(pieces, Usage(units={"character": 40}), spoken) == (600_000, {"character": 600_000})
+    assert prices.cost(pieces, Usage(units={"character": 40}, input=9, output=9), spoken)[0] == 600_000
+    tokens = prices.ceiling(told[1:], spoken, 16_384)
+    assert tokens.want == tokens.floor == 600 * spoken.weight.bound(0) + 12_000 * 10
+    used = Usage(units={"character": 40}, input=2, output=5, audio_out=5)
+    assert prices.cost(both, used, spoken) == (61_200, {"input": 1_200, "audio_out": 60_000})
+    assert prices.cost(both, Usage(units={"character": 40}), spoken)[0] == 40

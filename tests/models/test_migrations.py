@@ -7,15 +7,18 @@ import pytest
 
 from models import base, migrations
 from models.account import Account
+from models.batch import BatchLine
 from models.budget import Budget
 from models.change import Change
 from models.channel import Channel
 from models.discovery import Discovery
+from models.file import File
 from models.health import Health
 from models.idempotency import Idempotency
 from models.key import Key
 from models.ledger import Hold, Ledger
 from models.margin import Margin
+from models.media import Media
 from models.pin import Pin
 from models.plan import Plan, PlanLimit
 from models.price import Price
@@ -23,14 +26,15 @@ from models.pricebook import Pricebook
 from models.receipt import Daily, Receipt
 from models.route import Route
 from models.tally import Tally
+from models.task import Task
 from models.window import Window
 from models.worker import Worker
 
 TABLES = (
-    Account, Budget, Change, Channel, Daily, Discovery, Health, Hold, Idempotency, Key, Ledger, Margin, Pin, Plan,
-    PlanLimit, Price, Pricebook, Receipt, Route, Tally, Window, Worker,
+    Account, BatchLine, Budget, Change, Channel, Daily, Discovery, File, Health, Hold, Idempotency, Key, Ledger, Margin,
+    Media, Pin, Plan, PlanLimit, Price, Pricebook, Receipt, Route, Tally, Task, Window, Worker,
 )  # fmt: skip
-OWNED = (Budget, Daily, Hold, Idempotency, Key, Ledger, Pin, Receipt, Tally)
+OWNED = (BatchLine, Budget, Daily, File, Hold, Idempotency, Key, Ledger, Media, Pin, Receipt, Tally, Task)
 
 
 def shape() -> dict[str, object]:

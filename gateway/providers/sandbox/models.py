@@ -15,17 +15,20 @@ import orjson
 
 from models import tally, writer
 
+from ...bodies import Body, Form, joined
 from ...call import Fault, Outbound, Wire
 from ...clock import monotonic, now_ms
 from ...dialects.base import Dialect, Words
 from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
 from ...modalities.embeddings import NAMED as EMBEDDINGS
+from ...modalities.images import NAMED as IMAGES
+from ...modalities.words import JOBS, NAMED
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed
+from . import drawing, embed, hearing, jobs, judging, speech
 from .answer import (
     answer,
     choice,
@@ -44,9 +47,12 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed",
+    "limited", "embed", "tts", "stt", "moderation", "rerank", "image", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
+
+_WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut", "refusal"})
+"""Models that take long work of any kind, besides `video` and `music`."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
@@ -102,17 +108,29 @@ def knows(model: str) -> bool:
 
 def send(outbound: Outbound) -> Wire:
     """Answer a request. Raises Fault where a real provider would break off."""
-    words, model = EMBEDDINGS.get(outbound.dialect) or DIALECTS[outbound.dialect], outbound.model
+    words, model = NAMED[outbound.dialect], outbound.model
+    if outbound.dialect in JOBS and outbound.method == "GET":
+        return _asked(outbound, words)
     if not knows(model):
         return _error(words, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
+    if outbound.dialect in JOBS:
+        return _working(outbound, words, kind, number, once)
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
-    values = {**json.loads(outbound.body), "model": model, "stream": outbound.stream}
+    if outbound.dialect in IMAGES:
+        return _drawing(outbound, words, kind, number)
+    if isinstance(outbound.body, Form):
+        return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
+    values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
+    if outbound.dialect in _JUDGED:
+        return _judged(outbound.dialect, words, kind, number, values)
+    if outbound.dialect == "speech":
+        return _speech(words, kind, number, values)
     if kind == "embed":
         return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
@@ -140,7 +158,7 @@ def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: 
     except TooMuch as problem:
         return _error(dialect, 400, f"The sandbox cannot fill in the schema: {problem}.", _with_schema(request))
     reply = ChatReply(
-        id=f"chatcmpl-sandbox{zlib.crc32(outbound.body):08x}",
+        id=f"chatcmpl-sandbox{zlib.crc32(joined(outbound.body)):08x}",
         model=request.model,
         created=int(time.time()),
         choices=choices,
@@ -166,6 +184,43 @@ def _trouble(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     return None
 
 
+def _working(outbound: Outbound, words: Words, kind: str, number: int, once: bool) -> Wire:
+    """Begin long work. What hangs is begun, and never done."""
+    family = "music" if outbound.dialect == "music" else "videos"
+    if kind not in _WORKING and kind != {"videos": "video"}.get(family, family):
+        return _error(
+            words, 400, f"The sandbox model {kind} makes no {family}. Use {family.removesuffix('s')}.", "model"
+        )  # fmt: skip
+    trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
+    if trouble is not None:
+        return trouble
+    found, problem = jobs.begin(family, kind, number, _fields(outbound.body))
+    if found is None:
+        return _error(words, 400, problem or "")
+    return SandboxWire(found[0], found[1], iter([(0.0, found[2])]))
+
+
+def _fields(body: Body) -> Mapping[str, Any]:
+    """What a body says: JSON, or a form whose texts may be JSON."""
+    if not isinstance(body, Form):
+        found: dict[str, Any] = json.loads(joined(body))
+        return found
+    return dict(body.parts)
+
+
+def _asked(outbound: Outbound, words: Words) -> Wire:
+    """How long work is, or what it made."""
+    found = jobs.ask(outbound.path)
+    if found is None:
+        return _error(words, 404, "The sandbox has no such work.", "id")
+    status, headers, body = found
+    pieces = ((0.0, body[at : at + _PIECE]) for at in range(0, len(body), _PIECE))
+    return SandboxWire(status, {**headers, "content-length": str(len(body))}, pieces)
+
+
+_PIECE = 1 << 16
+
+
 def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
     if kind not in _EMBEDDING:
         return _error(words, 400, f"The sandbox model {kind} makes no embeddings. Use embed.", "model")
@@ -179,6 +234,69 @@ def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values
         200, {"content-type": "application/json"}, iter([(delay, body[: len(body) // 2] if cut else body)]),
         "cut" if cut else "end",
     )  # fmt: skip
+
+
+def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    if kind not in speech.SPEAKING:
+        return _error(words, 400, f"The sandbox model {kind} does not speak. Use tts.", "model")
+    problem = speech.wrong(values)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+_JUDGED = {"moderations": (judging.JUDGING, "moderates nothing. Use moderation."),
+           "rerank": (judging.RANKING, "ranks nothing. Use rerank.")}  # fmt: skip
+
+
+def _judged(dialect: str, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    known, wrong = _JUDGED[dialect]
+    if kind not in known:
+        return _error(words, 400, f"The sandbox model {kind} {wrong}", "model")
+    if dialect == "rerank":
+        found, problem = judging.rerank(values, kind)
+    else:
+        found, problem = judging.moderate(values, kind), None
+    if problem is not None:
+        return _error(words, 400, problem, "documents")
+    return _in_pieces(words, kind, number, "application/json", iter((orjson.dumps(found),)))
+
+
+def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:
+    if kind not in hearing.HEARING:
+        return _error(words, 400, f"The sandbox model {kind} does not hear. Use stt.", "model")
+    if kind == "mid-stream-error" and not streamed:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    problem = hearing.wrong(form)
+    if problem is not None:
+        return _error(words, 400, problem[1], problem[0])
+    return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
+
+
+def _drawing(outbound: Outbound, words: Words, kind: str, number: int) -> Wire:
+    if kind not in drawing.DRAWING:
+        return _error(words, 400, f"The sandbox model {kind} makes no images. Use image.", "model")
+    if kind == "mid-stream-error" and not outbound.stream:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    body = outbound.body
+    try:
+        values = drawing.read(body) if isinstance(body, Form) else json.loads(joined(body))
+        media_type, pieces = drawing.answer(outbound.dialect, values, outbound.stream)
+    except drawing.Refused as problem:
+        return _error(words, 400, problem.message, problem.param)
+    if kind == "cut" and not outbound.stream:
+        pieces = (piece[: len(piece) // 2] for piece in pieces)
+    return _in_pieces(words, kind, number, media_type, pieces)
+
+
+def _in_pieces(words: Words, kind: str, number: int, media_type: str, pieces: Iterator[bytes]) -> Wire:
+    """An answer of sound, text or events, as the model's name has it: late, or broken in the middle."""
+    events = media_type.startswith("text/event-stream")
+    if kind in ("cut", "mid-stream-error"):
+        pieces = _half(pieces, words if events and kind != "cut" else None)
+    steps = ((number / 1000 if kind == "slow" and place == 0 else 0.0, piece) for place, piece in enumerate(pieces))
+    broken = kind == "cut" or (kind == "mid-stream-error" and not events)
+    return SandboxWire(200, {"content-type": media_type}, steps, "cut" if broken else "end")
 
 
 def _count(outbound: Outbound, model: str, ms: int) -> int:
@@ -253,7 +371,7 @@ def _stream(kind: str, dialect: Dialect, asked: Mapping[str, Any], reply: ChatRe
     return SandboxWire(200, headers, steps, "cut" if kind == "cut" else "end")
 
 
-def _half(frames: Iterator[bytes], fails: Dialect | None) -> Iterator[bytes]:
+def _half(frames: Iterator[bytes], fails: Words | None) -> Iterator[bytes]:
     """The first half of a stream, and an error where the provider fails rather than falls silent."""
     every = list(frames)
     yield from every[: max(2, len(every) // 2)]

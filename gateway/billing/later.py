@@ -1,0 +1,85 @@
+"""What a task costs is known when it is done, perhaps by another process: here is what stands when it begins, as text
+in its row, and the settlement that is made of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, NamedTuple
+
+from ..call import Call, Leg, Meter
+from ..clock import day
+from . import ledger, prices
+
+Lines = list[list[str]]
+"""(unit, nano-dollars for one, how many are expected), as text."""
+
+
+def bill(call: Call, leg: Leg | None, upstream_id: str | None = None) -> str:
+    """What stands when a task begins: its receipt, as far as it is known, and the prices that hold for it. leg: that
+    which took it; None while nobody has."""
+    meter = Meter(upstream_id=upstream_id)
+    values = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None).values
+    lines: Lines = []
+    if leg is not None and leg.price is not None:
+        values["price_version"] = leg.price.version
+        lines = [[one.unit, str(rate), str(one.amount)] for one, rate in prices.by_piece(leg.price, call.ask.makes)]
+        if "request" in leg.price.fees:
+            lines.append(["request", str(leg.price.fees["request"]), "1"])
+    return json.dumps({"values": values, "lines": lines, "held": call.held}, separators=(",", ":"))
+
+
+def settlement(
+    written: str, *, status: int, finish: str | None, at: int, share: Decimal = Decimal(0),
+    made: Mapping[str, Decimal] | None = None, pins: list[tuple[str, str, str | None, str]] | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The arguments of `models.ledger.settle` for a task that is over.
+
+    share: how much of what was asked for was delivered, 0 for nothing · made: how many pieces, where the provider says
+    so, by unit. What was not delivered costs nothing; a request is one as soon as anything was.
+    """
+    kept = json.loads(written)
+    values, exact, total = kept["values"], Decimal(0), 0
+    parts: dict[str, int] = {}
+    units: dict[str, Any] = {}
+    for unit, rate, expected in kept["lines"] if share else ():
+        count = Decimal(expected) * share if unit != "request" else Decimal(1)
+        count = (made or {}).get(unit, count)
+        exact += Decimal(rate) * count
+        upto = int(exact.to_integral_value(ROUND_CEILING))
+        if upto > total:
+            parts[unit] = upto - total
+        total = upto
+        if unit != "request":
+            units[unit] = int(count) if count == int(count) else str(count)
+    detail = {**json.loads(values["detail"]), "units": units, "cost": parts}
+    values = {
+        **values, "status": status, "finish": finish, "cost_nanos": total, "overrun": total > kept["held"],
+        "reported": made is not None, "latency_ms": min(at - values["created_at"], 2**31 - 1),
+        "detail": json.dumps(detail, separators=(",", ":")),
+    }  # fmt: skip
+    return values, day(values["created_at"]), 0, 0, pins or []
+
+
+class Kept(NamedTuple):
+    """What it costs to keep a file. most: nano-dollars, all at once."""
+
+    most: int
+    gb_days: Decimal
+    rate: Decimal
+
+    def settlement(self, call: Call, at: int) -> tuple[Any, ...]:
+        """The arguments of `models.ledger.settle`."""
+        written = {**json.loads(bill(call, None)), "lines": [["gb_day", str(self.rate), str(self.gb_days)]]}
+        written["values"]["price_version"] = "files"
+        made = {"gb_day": self.gb_days}
+        return settlement(json.dumps(written), status=200, finish=None, at=at, share=Decimal(1), made=made)
+
+
+def kept(gb_days: Decimal, usd: Decimal) -> Kept | None:
+    """What it costs to keep gigabytes for days, at so many dollars each; None where that is nothing."""
+    rate = prices.each(usd)
+    most = int((rate * gb_days).to_integral_value(ROUND_CEILING))
+    return Kept(most, gb_days, rate) if most else None

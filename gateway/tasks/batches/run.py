@@ -1,0 +1,290 @@
+"""Making the calls of a batch: a few at once, each in the way of every call, by whoever has claimed it.
+
+A line is done when its outcome is stored, in the write that charges it; what a death leaves running is made again, and
+was not charged. When all lines are done, or the time is over, or the owner wants it to end, outcomes become files.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import orjson
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+
+from models import batch, task, writer
+from models import ledger as book
+from models.base import session
+
+from ... import config, crash, ids, store
+from ...access import keys
+from ...billing import later
+from ...call import Caller, Reply, Share
+from ...clock import now_ms
+from ...errors import GatewayError
+from ...relay import exchange, keeping
+from ...relay.load import load
+from ...relay.watch import ClientWatch, Stopping
+from ...store import files
+from .. import seals
+from ..leases import LEASE_MS, Moved
+from .lines import ENDPOINTS, BadLine, Line, read, split
+
+AT_ONCE = 4
+"""Calls of one batch at once."""
+
+MOST_AT_ONCE = 16
+"""Calls of all batches at once, in one process."""
+
+TRIES = 6
+MOST_PAUSE_S = 60.0
+_AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+_LOOK_S = 1.0
+_RENEW = 20
+"""Looks between two renewals of a claim."""
+
+_PAGE = 200
+
+_log = logging.getLogger("gateway.tasks")
+_places = BoundedSemaphore(MOST_AT_ONCE)
+Row = dict[str, Any]
+
+
+class Purse:
+    """What a batch holds, as its one runner counts it: in the database, and of that for calls that run now."""
+
+    def __init__(self, row: Row, held: int, zone: Any) -> None:
+        self._row, self._held, self._running, self._zone = row, held, 0, zone
+
+    def take(self, nanos: int) -> None:
+        """Make sure that so much more is held for a call. Raises GatewayError 402."""
+        more = nanos - (self._held - self._running)
+        if more > 0:  # prices or channels have changed since the batch began
+            done = writer.write(book.extend, self._row["id"], more, self._zone, order=self._row["account_id"])
+            if done is None:
+                raise GatewayError(402, "The credits do not suffice for this line any more. Add credits.")
+            self._held += more
+        self._running += nanos
+
+    def done(self, nanos: int, *, drawn: bool) -> None:
+        """A call is over. drawn: what it took is not held any more."""
+        self._running -= nanos
+        if drawn:
+            self._held -= min(nanos, self._held)
+
+
+class Run:
+    """One claim of a batch. stop: why no further line is begun: moved, stopping, cancelled, expired, gone."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._facts: Row = json.loads(row["facts"])
+        self._pool = Pool(AT_ONCE)
+        self.stop: str | None = None
+        with session():
+            standing = batch.standing(row["id"])
+            self._done = batch.done(row["id"])
+        assert standing is not None
+        self._note(standing)
+        self._caller: Caller | GatewayError
+        try:
+            self._caller = keys.named(row["key_id"])
+        except GatewayError as refused:
+            self._caller = refused
+        zone = config.current().timezone if isinstance(self._caller, Caller) and self._caller.budget else None
+        self._purse = Purse(row, standing[3], zone)
+
+    def carry_out(self) -> None:
+        """Go on until there is nothing more to do here. Raises leases.Moved."""
+        keeper = gevent.spawn(self._keep)
+        try:
+            for number, text in self._left():
+                self._pool.spawn(self._line, number, text)
+                if self.stop:
+                    break
+            self._pool.join()
+            if self.stop == "moved":
+                raise Moved
+            if self.stop == "stopping":
+                row = self._row
+                writer.write(
+                    task.again, row["id"], row["claim"], now_ms(), 0, 0, row["status"], 0, now_ms(),
+                    order=row["account_id"],
+                )  # fmt: skip
+                return
+            if self.stop == "expired":
+                for number, text in self._left():
+                    self._fail(number, _name(text), None, {"code": "batch_expired", "message": _EXPIRED})
+            self._finish()
+        finally:
+            keeper.kill()
+            self._pool.kill()
+
+    def _keep(self) -> None:
+        """Hold on to the claim, and hear what the owner wants."""
+        looks = 0
+        while self.stop != "moved":
+            looks += 1
+            try:
+                if looks % _RENEW == 0:
+                    until = now_ms() + LEASE_MS
+                    writer.write(task.hold_on, self._row["id"], self._row["claim"], until, order="~")
+                with session():
+                    standing = batch.standing(self._row["id"])
+                if standing is None:
+                    self.stop = "moved"
+                else:
+                    self._note(standing)
+            except Exception as error:  # whoever needs the database will say so, too
+                _log.warning("batch %s cannot be looked at: %s", self._row["id"], type(error).__name__)
+            gevent.sleep(_LOOK_S)
+        self._pool.kill(block=False)
+
+    def _note(self, standing: tuple[str, int, str | None, int]) -> None:
+        status, claim, wish, _ = standing
+        if status not in task.OPEN or claim != self._row["claim"]:
+            self.stop = "moved"
+        elif wish == batch.CANCELLING:
+            self.stop = self.stop or "cancelled"
+        elif now_ms() >= self._row["deadline_at"]:
+            self.stop = self.stop or "expired"
+
+    def _left(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not done."""
+        stored = next(iter(store.of(self._row["account_id"], self._facts["input"])), None)
+        if stored is None or stored.removed_at is not None:
+            self.stop = self.stop or "gone"
+            return
+        for number, text in split(store.read(stored)):
+            if number not in self._done:
+                yield number, text
+
+    def _line(self, number: int, text: bytes) -> None:
+        """Make the call of one line, again after a pause where that may help."""
+        for attempt in range(TRIES):
+            with _places:
+                while load.full and not self.stop:
+                    gevent.sleep(_LOOK_S)
+                if self.stop:
+                    return
+                error = self._try(number, text)
+            if error is None:
+                return
+            if isinstance(error, Stopping):
+                self.stop = self.stop or "stopping"
+                return
+            if error.status not in _AGAIN or attempt == TRIES - 1:
+                self._fail(number, _name(text), self._told(error), None)
+                return
+            pause_s = max(2.0**attempt * (0.75 + random.random() / 2), error.retry_after or 0)
+            gevent.sleep(min(MOST_PAUSE_S, pause_s))
+
+    def _told(self, error: GatewayError) -> Row:
+        """An error as the answer of a line."""
+        request_id = ids.new("req_")
+        body = ENDPOINTS[self._facts["endpoint"]].words.error(error, request_id)
+        return {"status_code": error.status, "request_id": request_id, "body": orjson.Fragment(body)}
+
+    def _try(self, number: int, text: bytes) -> GatewayError | None:
+        """Make the call of a line once. What went wrong, None where it is done."""
+        if isinstance(self._caller, GatewayError):
+            return self._caller
+        try:
+            line = read(self._caller, ids.new("req_"), self._facts["endpoint"], number, text)
+        except BadLine as problem:  # it was none when the batch began: what its key may has changed
+            return GatewayError(403, problem.message, param=problem.param)
+        batch_id = self._row["id"]
+        share = Share(
+            batch_id=batch_id, number=number, take=self._purse.take, keep=lambda reply: self._kept(line, reply)
+        )
+        line.call.share = share
+        drawn = False
+        try:
+            exchange.run(line.call, ClientWatch(None))
+            drawn = True
+            self._done.add(number)
+        except GatewayError as error:
+            return error
+        finally:
+            self._purse.done(share.amount, drawn=drawn)
+        return None
+
+    def _kept(self, line: Line, reply: Reply) -> bytes:
+        assert isinstance(reply.body, bytes)
+        body = orjson.Fragment(reply.body.replace(b"\n", b" ").replace(b"\r", b" "))
+        answered = {"status_code": reply.status, "request_id": line.call.request_id, "body": body}
+        return self._sealed(line.number, line.name, answered, None)
+
+    def _sealed(self, number: int, name: str, response: Row | None, error: Row | None) -> bytes:
+        identity = f"batch_req_{self._row['id'].removeprefix('batch_')}{number:x}"
+        line = {"id": identity, "custom_id": name, "response": response, "error": error}
+        return seals.seal(orjson.dumps(line).decode(), self._row["id"])
+
+    def _fail(self, number: int, name: str, response: Row | None, error: Row | None) -> None:
+        """A line has come to nothing for good."""
+        sealed = self._sealed(number, name, response, error)
+        writer.write(batch.fail, self._row["id"], number, sealed, 0, order=self._row["account_id"], durable=True)
+        self._done.add(number)
+
+    def _finish(self) -> None:
+        """Write the files and end the batch. Who does it again writes the same files."""
+        row, facts = self._row, self._facts
+        with session():
+            good, bad = batch.counts(row["id"])
+        facts |= {"done": [good, bad], "finalizing_at": now_ms()}
+        writer.write(batch.note, row["id"], row["claim"], json.dumps(facts), now_ms(), order=row["account_id"])
+        crash.here("before_settle")
+        for many, which, ok in ((good, "output", True), (bad, "errors", False)):
+            if many:
+                identity = f"{files.PREFIX}{row['id'].removeprefix('batch_')}{which[0]}"
+                name = f"{row['id']}_{'output' if ok else 'error'}.jsonl"
+                keeping.made(row["account_id"], identity, name, facts["keep_s"], self._outcomes(ok))
+                facts[which] = identity
+        status, error = task.COMPLETED, None
+        if self.stop == "cancelled":
+            status = task.CANCELLED
+        elif self.stop == "expired":
+            facts["expired"] = True
+        elif self.stop == "gone":
+            status, error = task.FAILED, "input_file_removed"
+        settlement = later.settlement(row["bill"], status=200, finish=error or status, at=now_ms())
+        done = writer.write(
+            batch.finish, row["id"], row["claim"], status, now_ms(), settlement, error, json.dumps(facts),
+            row["results"], order=row["account_id"], durable=True,
+        )  # fmt: skip
+        if not done:
+            raise Moved
+        _log.info("batch %s is %s: %d lines answered, %d not", row["id"], status, good, bad)
+
+    def _outcomes(self, good: bool) -> Iterator[bytes]:
+        """The lines of a file, in their order."""
+        after = 0
+        while True:
+            with session():
+                found = batch.outcomes(self._row["id"], good, after, _PAGE)
+            for _, sealed in found:
+                line = seals.unseal(sealed, self._row["id"])
+                if line is not None:
+                    yield line.encode() + b"\n"
+            if len(found) < _PAGE:
+                return
+            after = found[-1][0]
+
+
+_EXPIRED = "This request could not be executed before the completion window expired."
+
+
+def _name(text: bytes) -> str:
+    """The custom_id of a line that was read before."""
+    found = orjson.loads(text.removeprefix(b"\xef\xbb\xbf"))
+    return str(found.get("custom_id", ""))
+
+
+def see_to(row: Row) -> None:
+    """Go on with a batch that was claimed."""
+    Run(row).carry_out()

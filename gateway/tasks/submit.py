@@ -1,0 +1,186 @@
+"""How a task begins: the intent is written with its hold, a provider is asked inside the caller's own request, and once
+it has taken the work the task is nobody's any more: any machine may look after it.
+
+Where nobody knows whether a provider has begun, it is not asked again, and no other is: the task has failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+
+from models import task as table
+from models import writer
+from models.idempotency import Found
+
+from .. import config, crash, journal
+from ..access import idempotency, limits
+from ..billing import later, ledger, prices
+from ..call import Call, ClientGone, Fault, Leg, Reply
+from ..clock import now_ms
+from ..errors import GatewayError
+from ..modalities import words
+from ..modalities.jobs import Seen
+from ..providers import pool
+from ..relay import dry, media
+from ..relay.attempts import (
+    CLIENT_GONE,
+    ERROR_WAIT_S,
+    SETTLE_S,
+    Failed,
+    attempts,
+    call_headers,
+    noted,
+    outbound,
+    raise_for_status,
+    read,
+    sensible,
+    verdict,
+)
+from ..relay.orders import tried
+from ..relay.watch import ClientWatch, Stopping
+from ..routing import plan
+from . import seals
+from .machine import LEAST_HERE_MS, LEAST_MS
+
+MOST_ANSWER = 1 << 20
+"""Longest answer to the asking, in bytes."""
+
+Row = dict[str, Any]
+
+
+def run(
+    call: Call, watch: ClientWatch, kind: str, facts: Row, webhook: str | None, shown: Callable[[Row], bytes]
+) -> Reply:
+    """Begin a task. facts: what its views show of the request · webhook: whom to tell · shown: it, for its maker.
+
+    Raises GatewayError; then there is no task, and nothing was charged.
+    """
+    again = idempotency.earlier(call)
+    if again is not None:
+        return again
+    if call.ask.urls:
+        media.screen(call)
+    found = plan.legs(call)
+    if not found:
+        raise GatewayError(400, f"No provider of {call.model[:200]!r} can do this.", param="model")
+    legs = tried(call, prices.attach(found, call.ask, call.dialect))
+    ceiling = prices.ceiling(legs, call.ask, 0)
+    if call.dry:
+        watch.close()
+        return dry.told(call, legs, ceiling)
+    rules = limits.rules(call.caller, ceiling.tokens, call.names)
+    row = _intent(call, kind, facts, webhook)
+    refused = ledger.hold(call, legs, ceiling, rules, row)
+    if isinstance(refused, Found):
+        return idempotency.replay(call, refused)
+    if refused is not None:
+        raise limits.refuse(refused.use)
+    crash.here("after_hold")
+    try:
+        return _submitted(call, legs, watch, row, shown)
+    finally:
+        watch.close()
+
+
+def _intent(call: Call, kind: str, facts: Row, webhook: str | None) -> Row:
+    """The row that stands before anybody is asked. Should whoever asks neither end it nor die, it is due by itself."""
+    settings = config.current()
+    row = dict.fromkeys(table.COLUMNS)
+    return row | {
+        "id": call.id, "account_id": call.caller.account_id, "key_id": call.caller.key_id, "kind": kind,
+        "model": call.ask.model[:255], "status": table.QUEUED, "progress": 0, "created_at": call.created_ms,
+        "changed_at": call.created_ms, "deadline_at": call.created_ms + int(settings.task_s * 1000),
+        "worker": ledger.WORKER, "claim": 0, "polls": 0, "failures": 0, "told": 0,
+        "next_at": call.created_ms + int((settings.deadline_s + SETTLE_S) * 1000),
+        "facts": json.dumps(facts, separators=(",", ":")), "bill": later.bill(call, None),
+        "webhook": seals.seal(webhook, call.id) if webhook else None,
+    }  # fmt: skip
+
+
+def _submitted(call: Call, legs: Sequence[Leg], watch: ClientWatch, row: Row, shown: Callable[[Row], bytes]) -> Reply:
+    """Ask the legs in turn. Who has been asked is heard out, whether the client stays or not."""
+    past: list[Failed] = []
+    settings = config.current()
+    try:
+        for leg, left_s in attempts(call, legs, past, watch):
+            try:
+                with noted(call, leg, past), gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
+                    seen = _begun(call, leg)
+            except Fault as fault:
+                if _doubtful(fault):
+                    break
+                continue
+            return _taken(call, leg, seen, row, shown)
+    except ClientGone:
+        _withdraw(call, CLIENT_GONE)
+        return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    except Stopping as stopping:
+        _withdraw(call, stopping.status).wait(ERROR_WAIT_S)
+        raise
+    except BaseException:
+        _withdraw(call, 500)
+        raise
+    error = verdict(past, call.dialect)
+    _withdraw(call, error.status).wait(ERROR_WAIT_S)
+    raise error
+
+
+def _begun(call: Call, leg: Leg) -> Seen:
+    """The provider's answer to the asking. Raises Fault."""
+    wire = pool.send(outbound(call, leg))
+    crash.here("after_dispatch")
+    try:
+        raise_for_status(wire, leg)
+        with sensible():
+            return words.JOBS[leg.dialect].begun(read(wire, MOST_ANSWER))
+    finally:
+        wire.close()
+
+
+def _doubtful(fault: Fault) -> bool:
+    """Whether a provider may have begun all the same: it was asked, and what it said cannot be understood or did not
+    come."""
+    return fault.cause in ("timeout", "malformed")
+
+
+def _taken(call: Call, leg: Leg, seen: Seen, row: Row, shown: Callable[[Row], bytes]) -> Reply:
+    """The reply, once it is written where the work is being done."""
+    at = now_ms()
+    job_id = seen.id
+    assert job_id is not None
+    facts = json.dumps({**seen.facts, **json.loads(row["facts"])}, separators=(",", ":"))
+    row |= {"channel_id": leg.channel.id, "model": call.model[:255], "progress": seen.progress, "facts": facts}
+    reply = Reply(
+        status=200, content_type="application/json", headers=call_headers(call, leg), body=shown(row)
+    )  # fmt: skip
+    kept = idempotency.outcome(call, reply)
+    ticket = writer.submit(
+        table.submitted, call.id, leg.channel.id, leg.dialect, leg.model, job_id, later.bill(call, leg, job_id[:255]),
+        facts,
+        at + (LEAST_HERE_MS if leg.channel.provider == "sandbox" else LEAST_MS), at,
+        (call.caller.account_id, *kept) if kept else None, order=call.caller.account_id, durable=True,
+    )  # fmt: skip
+    if not ticket.wait(SETTLE_S):  # it is written when the database takes it: the provider is at work
+        raise GatewayError(
+            503, "The gateway's database takes no writes now. The task has begun: look for it at /v1/tasks in a while.",
+            retry_after=30,
+        )  # fmt: skip
+    if not ticket.result():
+        raise GatewayError(503, "The task was given up while its provider was being asked. Retry.", retry_after=1)
+    crash.here("after_settle")
+    journal.write(call, status=200, tokens=(0, 0), cost=0, note="task")
+    return reply
+
+
+def _withdraw(call: Call, status: int) -> writer.Ticket:
+    """End a task that nobody has taken: a receipt of zero, the hold comes back, and no row stays."""
+    settlement = later.settlement(later.bill(call, None), status=status, finish=None, at=now_ms())
+    journal.write(call, status=status, tokens=(0, 0), cost=0)
+    return writer.submit(
+        table.withdraw, call.id, settlement, order=call.caller.account_id, durable=True,
+        otherwise=(table.bury, (call.id, now_ms())),
+    )  # fmt: skip

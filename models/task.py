@@ -1,0 +1,300 @@
+"""Tasks: work that a provider does for minutes, from the intent that stands before it is asked to the last webhook.
+
+One row a task. It is open while it is queued or in progress; its hold stays as long. Status and money move in one
+write: whoever takes a task out of an open status settles it, and nobody else can. `next_at` is when somebody has to
+look at it again: who does claims it, which moves `next_at` a lease ahead, so that a claim whose holder died is due
+again by itself; `claim` counts the claims, and what an earlier one still writes is void. A row knows no prompt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import idempotency, ledger
+from .base import BigIntegerField, BlobField, CharField, IntegerField, Row, TextField, is_postgres, marks, rows, run
+
+QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
+OPEN = (QUEUED, IN_PROGRESS)
+
+APART = ("batch", "response")
+"""Kinds that have lists, or ways to be found, of their own."""
+
+NOBODY = ""
+"""The worker on the hold of a task that its provider has: no worker's death ends it."""
+
+
+class Task(Row):
+    """One task.
+
+    id: as the view that made it spells it · kind: video, music, image, mj, suno · progress: percent · worker: who is
+    asking its provider to begin, or claimed it last · polls: how often it was looked at since something changed ·
+    failures: how often in vain since the last answer · channel_id, dialect, upstream_model, upstream_id: where it runs;
+    None until its provider has taken it · facts: JSON, what its views show of the request and its results, no words of
+    the caller's · bill: JSON, what it will cost (`billing.later`) · results: sealed, what they say in text · error: a
+    code · webhook: sealed, the address to tell · told: how often that was tried · expires_at: until when results are
+    kept.
+    """
+
+    id = CharField(primary_key=True)
+    account_id = CharField()
+    key_id = CharField()
+    kind = CharField()
+    model = CharField()
+    status = CharField()
+    progress = IntegerField()
+    created_at = BigIntegerField()
+    changed_at = BigIntegerField()
+    done_at = BigIntegerField(null=True)
+    expires_at = BigIntegerField(null=True)
+    deadline_at = BigIntegerField()
+    worker = CharField(null=True)
+    claim = BigIntegerField()
+    next_at = BigIntegerField(null=True, index=True)
+    polls = IntegerField()
+    failures = IntegerField()
+    channel_id = CharField(null=True)
+    dialect = CharField(null=True)
+    upstream_model = CharField(null=True)
+    upstream_id = TextField(null=True)
+    facts = TextField()
+    bill = TextField(null=True)
+    results = BlobField(null=True)
+    error = CharField(null=True)
+    webhook = BlobField(null=True)
+    told = IntegerField()
+
+    class Meta:
+        indexes = ((("account_id", "created_at", "id"), False), (("account_id", "kind", "created_at", "id"), False))
+
+
+COLUMNS = tuple(Task._meta.sorted_field_names)
+_ALL = ", ".join(COLUMNS)
+_INSERT = f"INSERT INTO task ({_ALL}) VALUES ({marks(len(COLUMNS))}) ON CONFLICT (id) DO NOTHING"
+_CHANGES = f"status IN ({marks(len(OPEN))})"
+
+Values = dict[str, Any]
+
+
+def _read(found: list[tuple[Any, ...]]) -> list[Values]:
+    return [
+        {**dict(zip(COLUMNS, row, strict=True)), **{name: _bytes(row[COLUMNS.index(name)]) for name in _BLOBS}}
+        for row in found
+    ]
+
+
+_BLOBS = ("results", "webhook")
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+def place(values: Values, *hold: Any) -> ledger.Held | ledger.Short | ledger.Limited | idempotency.Found:
+    """The intent: a hold (`ledger.place`), and where it stands its task, before any provider is asked."""
+    done = ledger.place(*hold)
+    if isinstance(done, ledger.Held):
+        run(_INSERT, *(values[column] for column in COLUMNS))
+    return done
+
+
+def submitted(
+    task_id: str,
+    channel_id: str,
+    dialect: str,
+    upstream_model: str,
+    upstream_id: str,
+    bill: str,
+    facts: str,
+    next_at: int,
+    at: int,
+    outcome: tuple[str, str, bytes] | None = None,
+) -> bool:
+    """A provider has taken it: from now on it outlives the worker that asked. False if it is not open any more.
+
+    outcome: what is kept for the caller's own name for it: account, id of the name, and the sealed answer.
+    """
+    done = run(
+        "UPDATE task SET channel_id = ?, dialect = ?, upstream_model = ?, upstream_id = ?, bill = ?, facts = ?,"
+        " next_at = ?, changed_at = ?, worker = NULL WHERE id = ? AND status = ? AND upstream_id IS NULL",
+        channel_id, dialect, upstream_model, upstream_id, bill, facts, next_at, at, task_id, QUEUED,
+    ).rowcount  # fmt: skip
+    if not done:  # this may run twice
+        return bool(rows("SELECT 1 FROM task WHERE id = ? AND upstream_id = ?", task_id, upstream_id))
+    run("UPDATE hold SET worker = ? WHERE id = ?", NOBODY, task_id)
+    if outcome is not None:
+        idempotency.keep(outcome[0], outcome[1], task_id, outcome[2])
+    return True
+
+
+def withdraw(task_id: str, settlement: tuple[Any, ...]) -> None:
+    """No provider has taken it, and its caller is told so at once: there never was a task, only a receipt of zero."""
+    ledger.settle(*settlement)
+    run("DELETE FROM task WHERE id = ? AND upstream_id IS NULL", task_id)
+
+
+def finish(
+    task_id: str,
+    claim: int | None,
+    status: str,
+    at: int,
+    settlement: tuple[Any, ...],
+    error: str | None = None,
+    facts: str | None = None,
+    results: bytes | None = None,
+    expires_at: int | None = None,
+) -> bool:
+    """End a task and settle it, once: False if it was ended already, or another has claimed it since. claim: None for
+    who needs none, as its owner who cancels it."""
+    done = run(
+        "UPDATE task SET status = ?, progress = CASE WHEN ? = 'completed' THEN 100 ELSE progress END, error = ?,"
+        " facts = coalesce(?, facts), results = ?, done_at = ?, changed_at = ?, expires_at = ?, worker = NULL,"
+        " next_at = CASE WHEN webhook IS NULL THEN NULL ELSE ? END"
+        " WHERE id = ? AND status IN (?, ?) AND (? < 0 OR claim = ?)",
+        status, status, error, facts, results, at, at, expires_at, at, task_id, *OPEN,
+        -1 if claim is None else claim, -1 if claim is None else claim,
+    ).rowcount  # fmt: skip
+    if done:
+        ledger.settle(*settlement)
+    return bool(done)
+
+
+def lost(hold_id: str, at: int) -> None:
+    """The worker that was asking a provider to begin has died: nobody knows whether that began, so it has failed.
+    Part of the write that releases its hold."""
+    run(
+        "UPDATE task SET status = ?, error = 'lost', done_at = ?, changed_at = ?, worker = NULL,"
+        " next_at = CASE WHEN webhook IS NULL THEN NULL ELSE ? END WHERE id = ? AND upstream_id IS NULL"
+        " AND status IN (?, ?)",
+        FAILED, at, at, at, hold_id, *OPEN,
+    )  # fmt: skip
+
+
+def bury(hold_id: str, at: int) -> None:
+    """Release the hold of a dead worker; if it was a task's, that has failed."""
+    ledger.release(hold_id)
+    lost(hold_id, at)
+
+
+def free(worker: str, at: int) -> None:
+    """What a dead worker had claimed is due at once."""
+    run(f"UPDATE task SET next_at = ?, worker = NULL WHERE worker = ? AND upstream_id IS NOT NULL AND {_CHANGES}",
+        at, worker, *OPEN)  # fmt: skip
+
+
+def due(at: int) -> bool:
+    """Whether anybody has to look at any task."""
+    return bool(rows("SELECT 1 FROM task WHERE next_at <= ? LIMIT 1", at))
+
+
+_CLAIM = (
+    "UPDATE task SET worker = ?, claim = claim + 1, next_at = ? WHERE id IN"
+    " (SELECT id FROM task WHERE next_at <= ? ORDER BY next_at LIMIT ?{lock}) AND next_at <= ?"
+    f" RETURNING {_ALL}"
+)
+_CLAIM_SQLITE = _CLAIM.replace("{lock}", "")
+_CLAIM_POSTGRES = _CLAIM.replace("{lock}", " FOR UPDATE SKIP LOCKED")
+
+
+def claim(worker: str, at: int, until: int, most: int) -> list[Values]:
+    """Claim tasks that are due, at most so many, until a moment; those that another claims meanwhile are left to it."""
+    return _read(rows(_CLAIM_POSTGRES if is_postgres() else _CLAIM_SQLITE, worker, until, at, most, at))
+
+
+def again(
+    task_id: str, claim: int, next_at: int, polls: int, failures: int, status: str, progress: int, at: int
+) -> bool:
+    """It still runs: look again then. False if it was ended or claimed by another meanwhile."""
+    return bool(
+        run(
+            "UPDATE task SET next_at = ?, polls = ?, failures = ?, worker = NULL,"
+            " changed_at = CASE WHEN status = ? AND progress = ? THEN changed_at ELSE ? END, status = ?, progress = ?"
+            " WHERE id = ? AND claim = ? AND status IN (?, ?)",
+            next_at, polls, failures, status, progress, at, status, progress, task_id, claim, *OPEN,
+        ).rowcount
+    )  # fmt: skip
+
+
+def hold_on(task_id: str, claim: int, until: int) -> bool:
+    """Keep a claim for longer. False if it is another's by now."""
+    return bool(run("UPDATE task SET next_at = ? WHERE id = ? AND claim = ?", until, task_id, claim).rowcount)
+
+
+def told(task_id: str, claim: int, tries: int, next_at: int | None) -> None:
+    """A webhook was sent for the so-manieth time: next_at is the next one, None where that was the last."""
+    run(
+        "UPDATE task SET told = ?, next_at = ?, worker = NULL WHERE id = ? AND claim = ?",
+        tries,
+        next_at,
+        task_id,
+        claim,
+    )
+
+
+_TOLD = "UPDATE task SET told = ?, next_at = ?, worker = NULL WHERE id = ? AND claim = ?"
+
+
+def find(account_id: str, *spellings: str) -> Values | None:
+    """A task of this account by any of its spellings, or None: unknown and foreign look the same."""
+    found = rows(
+        f"SELECT {_ALL} FROM task WHERE id IN ({marks(len(spellings))}) AND account_id = ?", *spellings, account_id
+    )
+    return _read(found)[0] if found else None
+
+
+def anybodys(*spellings: str) -> Values | None:
+    """A task, for the operator."""
+    found = rows(f"SELECT {_ALL} FROM task WHERE id IN ({marks(len(spellings))})", *spellings)
+    return _read(found)[0] if found else None
+
+
+def remove(account_id: str, task_id: str) -> bool:
+    """Forget a task that is over. Its receipt stays."""
+    return bool(
+        run(
+            "DELETE FROM task WHERE id = ? AND account_id = ? AND status NOT IN (?, ?)", task_id, account_id, *OPEN
+        ).rowcount
+    )
+
+
+class Page(NamedTuple):
+    """Which tasks are listed. after: the (created_at, id) of the last of the page before · newest: first, else last."""
+
+    kind: str | None
+    after: tuple[int, str] | None
+    newest: bool
+    limit: int
+
+
+_PAGE = {
+    (kinds, newest, after): f"SELECT {_ALL} FROM task WHERE account_id = ?"
+    + (" AND kind = ?" if kinds else f" AND kind NOT IN {APART}")
+    + (f" AND (created_at, id) {'<' if newest else '>'} (?, ?)" if after else "")
+    + f" ORDER BY created_at {'DESC' if newest else 'ASC'}, id {'DESC' if newest else 'ASC'} LIMIT ?"
+    for kinds in (False, True)
+    for newest in (False, True)
+    for after in (False, True)
+}
+
+
+def page(account_id: str, wanted: Page) -> list[Values]:
+    """The tasks of an account, a page of them; by an index, so it costs the same however many there are."""
+    kinds = () if wanted.kind is None else (wanted.kind,)
+    statement = _PAGE[bool(kinds), wanted.newest, wanted.after is not None]
+    return _read(rows(statement, account_id, *kinds, *(wanted.after or ()), wanted.limit))
+
+
+def latest(limit: int, status: str | None = None) -> list[Values]:
+    """The newest tasks of all accounts, for the operator."""
+    return _read(rows(_LATEST[status is not None], *(() if status is None else (status,)), limit))
+
+
+_LATEST = {
+    True: f"SELECT {_ALL} FROM task WHERE status = ? ORDER BY created_at DESC, id DESC LIMIT ?",
+    False: f"SELECT {_ALL} FROM task ORDER BY created_at DESC, id DESC LIMIT ?",
+}
+
+
+def stamps(ids: list[str]) -> dict[str, tuple[str, int, int]]:
+    """(status, progress, when that changed) of tasks, by id."""
+    found = rows(f"SELECT id, status, progress, changed_at FROM task WHERE id IN ({marks(len(ids))})", *ids)
+    return {str(task_id): (str(status), int(progress), int(at)) for task_id, status, progress, at in found}

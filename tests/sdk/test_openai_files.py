@@ -1,0 +1,147 @@
+"""Files by the official OpenAI SDK: kept, listed, read, used in calls, removed; and what they cost."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.gateway import Gateway
+from tests.sdk.test_openai_python import PIXEL
+
+SECRET_NAME = "canary-of-a-file-name.pdf"
+
+
+def client(gateway: Gateway, key: str) -> OpenAI:
+    return OpenAI(base_url=gateway.base_url, api_key=key, max_retries=0)
+
+
+@pytest.fixture
+def mine(gateway: Gateway) -> Iterator[OpenAI]:
+    _, key = gateway.account()
+    with client(gateway, key) as made:
+        yield made
+
+
+def test_a_file_is_kept_and_removed(mine: OpenAI) -> None:
+    data = b'{"a": 1}\n' * 300_000
+    made = mine.files.create(file=("lines.jsonl", data), purpose="batch")
+    assert (made.object, made.bytes, made.filename, made.purpose) == ("file", len(data), "lines.jsonl", "batch")
+    assert made.id.startswith("file-") and made.status == "processed"
+    assert made.expires_at is not None and 29 * 86_400 < made.expires_at - time.time() <= 30 * 86_400
+    assert mine.files.retrieve(made.id) == made
+    assert mine.files.content(made.id).read() == data
+    assert mine.files.delete(made.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        mine.files.retrieve(made.id)
+    with pytest.raises(openai.NotFoundError):
+        mine.files.content(made.id)
+
+
+def test_files_are_listed_in_pages(mine: OpenAI) -> None:
+    made = [mine.files.create(file=(f"{n}.txt", b"x"), purpose="user_data").id for n in range(5)]
+    other = mine.files.create(file=("b.jsonl", b"y"), purpose="batch").id
+    assert [file.id for file in mine.files.list()] == [other, *made[::-1]]
+    first = mine.files.list(purpose="user_data", limit=2, order="asc")
+    assert [file.id for file in first.data] == made[:2] and first.has_more
+    assert [file.id for file in first] == made  # the SDK goes on by `after`
+    with pytest.raises(openai.BadRequestError) as wrong:
+        mine.files.list(limit=0)
+    assert wrong.value.param == "limit"
+
+
+def test_it_is_there_for_its_owner_alone(gateway: Gateway, mine: OpenAI) -> None:
+    made = mine.files.create(file=("a.txt", b"x"), purpose="user_data").id
+    _, key = gateway.account()
+    with client(gateway, key) as stranger:
+        for ask in (stranger.files.retrieve, stranger.files.content, stranger.files.delete):
+            with pytest.raises(openai.NotFoundError) as unknown:
+                ask(made)
+            assert unknown.value.param == "id"
+        with pytest.raises(openai.NotFoundError):
+            stranger.files.list(after=made)
+        assert stranger.files.list().data == []
+        with pytest.raises(openai.NotFoundError) as foreign:
+            say(stranger, made)
+        with pytest.raises(openai.NotFoundError) as none:
+            say(stranger, "file-0123456789")
+        assert foreign.value.message.replace(made, "") == none.value.message.replace("file-0123456789", "")
+    assert mine.files.retrieve(made).id == made
+
+
+def test_what_is_no_file_is_refused_by_name(gateway: Gateway, mine: OpenAI) -> None:
+    for fields, param in (
+        ({"file": ("a", b"x"), "purpose": "secrets"}, "purpose"),
+        ({"file": ("a", b"x"), "purpose": "batch", "expires_after": {"anchor": "created_at", "seconds": 5}},
+         "expires_after.seconds"),
+        ({"file": ("a", b"x"), "purpose": "batch", "expires_after": {"anchor": "now", "seconds": 3600}},
+         "expires_after.anchor"),
+    ):  # fmt: skip
+        with pytest.raises(openai.BadRequestError) as wrong:
+            mine.files.create(**fields)  # type: ignore[arg-type]
+        assert wrong.value.param == param
+    assert gateway.post("/v1/files", {"file": "x", "purpose": "batch"}, mine.api_key).status_code == 415
+    assert mine.files.list().data == []
+
+
+def test_it_is_kept_as_long_as_asked_and_the_plan_allows(gateway: Gateway) -> None:
+    gateway.cli("plans", "set", "narrow", "--media-days", "2", "--file-mb", "1")
+    name, key = gateway.account()
+    gateway.cli("accounts", "set", name, "--plan", "narrow")
+    gateway.settle_in()
+    with client(gateway, key) as mine:
+        short = mine.files.create(
+            file=("a", b"x"), purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600}
+        )
+        long = mine.files.create(file=("a", b"x" * 500_000), purpose="batch")
+        assert short.expires_at is not None and 3590 <= short.expires_at - time.time() <= 3600
+        assert long.expires_at is not None and 2 * 86_400 - 30 <= long.expires_at - time.time() <= 2 * 86_400
+        with pytest.raises(openai.APIStatusError) as full:
+            mine.files.create(file=("a", b"x" * 600_000), purpose="user_data")
+        assert full.value.status_code == 413 and full.value.param == "file"
+        assert len(mine.files.list().data) == 2
+        mine.files.delete(long.id)
+        mine.files.create(file=("a", b"x" * 600_000), purpose="user_data")
+
+
+def test_a_price_for_size_and_time_is_charged_at_once(tmp_path: Path) -> None:
+    with Gateway(tmp_path, GATEWAY_FILE_GB_DAY_USD="5") as gateway:
+        _, key = gateway.account("0.01")
+        with client(gateway, key) as mine:
+            made = mine.files.create(
+                file=("a", b"x" * 1_000_000), purpose="user_data",
+                expires_after={"anchor": "created_at", "seconds": 86_400},
+            )  # fmt: skip
+            spent = Decimal("0.01") - gateway.credits(key)["balance"]
+            assert Decimal("0.004999") < spent <= Decimal("0.005")
+            receipt = gateway.get(f"/v1/generation?id={made.id}", key).json()["data"]
+            assert receipt["surface"] == "files" and "gb_day" in receipt["units"]
+            with pytest.raises(openai.APIStatusError) as poor:
+                mine.files.create(file=("a", b"x" * 10_000_000), purpose="user_data")
+            assert poor.value.status_code == 402
+            assert [file.id for file in mine.files.list()] == [made.id]
+        assert gateway.credits(key)["held"] == 0 and gateway.books()["ok"]
+
+
+def say(client: OpenAI, file_id: str) -> str:
+    reply = client.chat.completions.create(
+        model="sandbox/echo",
+        messages=[{"role": "user", "content": [
+            {"type": "text", "text": "What is in it?"}, {"type": "file", "file": {"file_id": file_id}},
+        ]}],
+    )  # fmt: skip
+    return reply.choices[0].message.content or ""
+
+
+def test_names_and_bytes_are_in_no_log_and_no_database(gateway: Gateway, mine: OpenAI) -> None:
+    made = mine.files.create(file=(SECRET_NAME, base64.b64decode(PIXEL)), purpose="vision")
+    assert mine.files.retrieve(made.id).filename == SECRET_NAME
+    assert SECRET_NAME not in gateway.log.read_text()
+    for path in (gateway.folder / "data").glob("gateway.db*"):
+        assert SECRET_NAME.encode() not in path.read_bytes()
