@@ -3,7 +3,7 @@
 A receipt holds no body, no file name, no client address and no value of `user` or `metadata`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from peewee import CompositeKey
 
@@ -84,3 +84,30 @@ def find(account_id: str, receipt_id: str) -> dict[str, Any] | None:
     """A receipt of this account, or None: unknown and foreign look the same."""
     found = rows(f"SELECT {', '.join(COLUMNS)} FROM receipt WHERE id = ? AND account_id = ?", receipt_id, account_id)
     return dict(zip(COLUMNS, found[0], strict=True)) if found else None
+
+
+BY = {"day": "day", "model": "model", "key": "key_id"}
+"""What sums of usage may be told by, and its column."""
+
+
+class Used(NamedTuple):
+    """What was used in all by what is named."""
+
+    name: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    nanos: int
+
+
+def usage(account_id: str, first: str, last: str, by: str) -> list[Used]:
+    """What an account used on the days from first to last (`2026-11-22`), by one of BY and in its order."""
+    column = BY[by]
+    return [
+        Used(str(name), int(calls), int(tokens_in), int(tokens_out), int(nanos))
+        for name, calls, tokens_in, tokens_out, nanos in rows(
+            f"SELECT {column}, SUM(calls), SUM(input_tokens), SUM(output_tokens), SUM(cost_nanos) FROM daily"
+            f" WHERE account_id = ? AND day BETWEEN ? AND ? GROUP BY {column} ORDER BY {column}",
+            account_id, first, last,
+        )
+    ]  # fmt: skip

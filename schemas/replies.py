@@ -187,6 +187,12 @@ REPLIES: dict[str, Like] = {
     "Credits": {"type": "object", **having(data={
         "type": "object", **having(total_credits=_USD, total_usage=_USD, balance=_USD, held=_USD),
     })},
+    "Usage": _reply(
+        "object", "from", "to", "by", "data", "total", object={"const": "list"}, to=TEXT, by=TEXT, data=_OBJECTS,
+        total={"type": "object", **having(
+            calls=_COUNT, input_tokens=_COUNT, output_tokens=_COUNT, cost_usd=_USD,
+        )},
+    ),
     "Generation": {"type": "object", **having(data={"type": "object", **having(
         id=TEXT, object={"const": "generation"}, model=TEXT, provider=_MAYBE_TEXT, channel=_MAYBE_TEXT,
         upstream_model=_MAYBE_TEXT, upstream_id=_MAYBE_TEXT, created=_WHOLE, surface=TEXT, streamed=_FLAG,

@@ -1,8 +1,9 @@
-"""`/v1/credits` and `/v1/generation`: what an account has left, and what one call used and cost."""
+"""`/v1/credits`, `/v1/usage` and `/v1/generation`: what an account has left, has used, and what one call cost."""
 
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,7 +12,9 @@ from flask import Blueprint, g, request
 import models.account
 import models.receipt
 from models.base import session
+from models.receipt import Used
 
+from ..clock import day, now_ms
 from ..errors import GatewayError
 from ..money import usd
 from ._app import Response
@@ -34,6 +37,53 @@ def credits() -> Response:
         "held": _money(held),
     }  # fmt: skip
     return answer({"data": data})
+
+
+DAYS, MOST_DAYS = 30, 400
+
+
+@blueprint.get("/v1/usage")
+def usage() -> Response:
+    """What the account has used: calls, tokens and cost by day, model or key. Days are UTC's, the last thirty unless
+    `from` and `to` say others."""
+    by = request.args.get("by", "day")
+    if by not in models.receipt.BY:
+        raise GatewayError(400, f"by must be one of {', '.join(models.receipt.BY)}.", param="by")
+    last = _day("to", date.fromisoformat(day(now_ms())))
+    first = _day("from", last - timedelta(DAYS - 1))
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise GatewayError(400, f"from must be a day before to, at most {MOST_DAYS} days in all.", param="from")
+    with session():
+        found = models.receipt.usage(g.caller.account_id, first.isoformat(), last.isoformat(), by)
+    all_of = Used(
+        "total", sum(one.calls for one in found), sum(one.input_tokens for one in found),
+        sum(one.output_tokens for one in found), sum(one.nanos for one in found),
+    )  # fmt: skip
+    return answer({
+        "object": "list", "from": first.isoformat(), "to": last.isoformat(), "by": by,
+        "data": [{by: one.name, **_used(one)} for one in found],
+        "total": _used(all_of),
+    })  # fmt: skip
+
+
+def _day(name: str, default: date) -> date:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a day has no zone
+    except ValueError:
+        found = date.min
+    if found.year < 2000:
+        raise GatewayError(400, f"{name} must be a day, as in {name}=2026-11-22.", param=name)
+    return found
+
+
+def _used(one: Used) -> dict[str, Any]:
+    return {
+        "calls": one.calls, "input_tokens": one.input_tokens, "output_tokens": one.output_tokens,
+        "cost_usd": _money(one.nanos),
+    }  # fmt: skip
 
 
 @blueprint.get("/v1/generation")

@@ -120,6 +120,13 @@ _VERSION: Mapping[str, Values] = {"anthropic-version": {**_TEXT, "description": 
 _ALT: Values = {**_TEXT, "description": "`sse` for events; else they come as a JSON array."}
 _GENERATION: Mapping[str, Values] = {"id": {**_TEXT, "minLength": 1, "required": True}}
 _INCLUDE: Values = {"type": "array", "items": _TEXT}
+_DAY = {"type": "string", "format": "date"}
+_DAYS: Mapping[str, Values] = {
+    "from": {"description": "The first day, in UTC.", "schema": _DAY},
+    "to": {"description": "The last day; today, unless told.", "schema": _DAY},
+    "by": {"description": "What the sums are told by.", "schema": {"enum": ["day", "model", "key"]}},
+}
+
 _PAGES: Mapping[str, Values] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "description": "Models on a page."},
     "after_id": {**_TEXT, "description": "The model before the page."},
@@ -150,6 +157,7 @@ _MODELS = ("Model", "MessagesModel", "GeminiModel")
 
 OPERATIONS: Mapping[str, Operation] = {
     "account.credits": Operation(("Credits",), _READ),
+    "account.usage": Operation(("Usage",), (400, *_READ), query=_DAYS),
     "account.generation": Operation(("Generation",), (400, 404, *_READ), query=_GENERATION),
     "audio.content": _MEDIA,
     "audio.speech": _call("Sound", "SpeechRequest", stream=True, sound=True),
