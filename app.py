@@ -17,7 +17,9 @@ from gateway.api import (
     health,
     images,
     messages,
+    moderations,
     openapi,
+    rerank,
     responses,
 )
 from gateway.api import models as model_list
@@ -31,8 +33,8 @@ from models import base, change, checkpoint, writer
 
 BLUEPRINTS = (
     account.blueprint, audio.blueprint, chat.blueprint, completions.blueprint, embeddings.blueprint, gemini.blueprint,
-    health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint, openapi.blueprint,
-    responses.blueprint,
+    health.blueprint, images.blueprint, messages.blueprint, model_list.blueprint,
+    moderations.blueprint, openapi.blueprint, rerank.blueprint, responses.blueprint,
 )  # fmt: skip
 
 

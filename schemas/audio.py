@@ -50,7 +50,7 @@ def _is_base64(data: str) -> bool:
 class TranscriptionSchema(WireSchema):
     """OpenAI's fields for transcriptions and translations; and `input_audio`, as a chat has it, instead of a file."""
 
-    LIKE: ClassVar[Like] = {"required": ["input_audio"], "properties": {"input_audio": {"not": {"type": "null"}}}}
+    LIKE: ClassVar[Like] = {"allOf": [having(input_audio={"type": "object"})]}
 
     model = text(required=True)
     file = file()

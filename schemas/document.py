@@ -11,7 +11,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import audio, chat, completions, embeddings, gemini, images, messages, replies, responses
+from . import audio, chat, completions, embeddings, gemini, images, messages, moderations, replies, rerank, responses
 from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
@@ -23,6 +23,8 @@ GATES: dict[str, type[WireSchema]] = {
     "ImageVariationRequest": images.VariationSchema,
     "SpeechRequest": audio.SpeechSchema,
     "TranscriptionRequest": audio.TranscriptionSchema,
+    "ModerationsRequest": moderations.ModerationsSchema,
+    "RerankRequest": rerank.RerankSchema,
     "ResponsesRequest": responses.ResponsesSchema,
     "CompactRequest": responses.CompactSchema,
     "InputTokensRequest": responses.InputTokensSchema,

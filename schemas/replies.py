@@ -91,6 +91,19 @@ REPLIES: dict[str, Like] = {
             }),
         },
     ),
+    "Moderations": _reply(
+        "id", "model", "results", id=TEXT, model=TEXT, usage=_MAYBE_OBJECT,
+        results={"type": "array", "minItems": 1, "items": _reply(
+            flagged=_FLAG, categories=OBJECT, category_scores=OBJECT, category_applied_input_types=OBJECT,
+        )},
+    ),
+    "Ranking": _reply(
+        "id", "model", "results", id=TEXT, model=TEXT, usage=_MAYBE_OBJECT, meta=_MAYBE_OBJECT,
+        results={"type": "array", "items": _reply(
+            "index", "relevance_score", index=_COUNT, relevance_score=_NUMBER,
+            document={"type": ["object", "string", "null"]},
+        )},
+    ),
     "Transcription": _reply(
         "text", text=TEXT, language=_MAYBE_TEXT, duration={"type": ["number", "string"]},
         segments={"type": ["array", "null"]}, words={"type": ["array", "null"]}, usage=_MAYBE_OBJECT,

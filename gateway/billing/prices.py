@@ -70,8 +70,16 @@ _SANDBOX = {
         rates={"input": per_mtok("0.02"), "output": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0,
         version="sandbox",
     ),
-    "stt": Price(rates={}, units={"second": each("0.0001")}, context=0, max_output=0, version="sandbox"),
-    "tts": Price(rates={}, units={"character": each("0.000015")}, context=0, max_output=0, version="sandbox"),
+    "moderation": Price(rates={"input": Decimal(0)}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"),
+    "rerank": Price(
+        rates={}, units={"query": each("0.001")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"
+    ),
+    "stt": Price(
+        rates={}, units={"second": each("0.0001")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"
+    ),
+    "tts": Price(
+        rates={}, units={"character": each("0.000015")}, context=UNKNOWN_CONTEXT, max_output=0, version="sandbox"
+    ),
 }  # fmt: skip
 """What the sandbox costs: made up, like a small real model; `embed` like a small embedding model, and so on."""
 

@@ -14,7 +14,7 @@ from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
-from . import embeddings, images, speech, transcription
+from . import embeddings, images, moderation, rerank, speech, transcription
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
 _OTHER = "other=drop"
@@ -50,6 +50,8 @@ _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (speech.NAMED, speech),
     (transcription.NAMED, transcription),
     (images.NAMED, images),
+    (moderation.NAMED, moderation),
+    (rerank.NAMED, rerank),
 )
 
 _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
@@ -57,9 +59,10 @@ _CARRIERS = {name: carrier for named, carrier in _MODALITIES for name in named}
 NAMED: dict[str, Words] = {**bridge.SURFACES, **{name: named[name] for named, _ in _MODALITIES for name in named}}
 """What clients speak."""
 
+_OTHERS: tuple[Upstream, ...] = (speech.GEMINI, transcription.GEMINI, moderation.MISTRAL, rerank.COHERE)
+
 UPSTREAM: dict[str, Upstream] = {
-    **NAMED, **bridge.NAMED, **images.UPSTREAM,
-    **{words.name: words for words in (speech.GEMINI, transcription.GEMINI)},
+    **NAMED, **bridge.NAMED, **images.UPSTREAM, **{words.name: words for words in _OTHERS}
 }  # fmt: skip
 """What providers take."""
 

@@ -13,22 +13,13 @@ CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE = "chat", "responses", "messages", "
 COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
 MODERATIONS, RERANK = "moderations", "rerank"
+MISTRALS_MODERATIONS, COHERES_RERANK = "moderations:mistral", "rerank:cohere"
 IMAGES, XAI_IMAGES = "images", "xai-images"
 AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
 DIALECTS = (
-    CHAT,
-    RESPONSES,
-    MESSAGES,
-    GEMINI,
-    CONVERSE,
-    COMPLETIONS,
-    EMBEDDINGS,
-    *AUDIO,
-    MODERATIONS,
-    RERANK,
-    IMAGES,
-    XAI_IMAGES,
-)
+    CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, MISTRALS_MODERATIONS,
+    RERANK, COHERES_RERANK, IMAGES, XAI_IMAGES,
+)  # fmt: skip
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
 """(a pattern found in the upstream name, the dialects of such models), the first that fits holds."""
@@ -97,6 +88,13 @@ PROVIDERS = (
         title="Sandbox",
         base_url="sandbox:",
         dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, IMAGES),
+        speaks=(
+            ("^tts$", (SPEECH,)),
+            ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
+            ("^moderation$", (MODERATIONS,)),
+            ("^rerank$", (RERANK,)),
+            ("^image$", (IMAGES,)),
+        ),
         keyless=True,
     ),
     Provider(
@@ -167,7 +165,14 @@ PROVIDERS = (
         kind="mistral",
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, SPEECH, TRANSCRIPTIONS, MISTRALS_MODERATIONS),
+        speaks=(
+            (r"moderation", (MISTRALS_MODERATIONS,)),
+            (r"-tts", (SPEECH,)),
+            (r"transcribe", (TRANSCRIPTIONS,)),
+            (r"^voxtral", (CHAT, TRANSCRIPTIONS)),
+            ("", (CHAT, EMBEDDINGS)),
+        ),
         key_envs=("MISTRAL_API_KEY",),
         author="mistralai",
         source="https://docs.mistral.ai/api",
@@ -185,7 +190,7 @@ PROVIDERS = (
         kind="together",
         title="Together AI",
         base_url="https://api.together.ai/v1",
-        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS, *AUDIO, RERANK),
         key_envs=("TOGETHER_API_KEY",),
         source="https://docs.together.ai/reference, https://docs.together.ai/docs/inference/messages-api",
     ),
@@ -193,7 +198,7 @@ PROVIDERS = (
         kind="fireworks",
         title="Fireworks AI",
         base_url="https://api.fireworks.ai/inference/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, RERANK),
         key_envs=("FIREWORKS_API_KEY",),
         source="https://docs.fireworks.ai/api-reference, https://docs.fireworks.ai/anthropic-messages.openapi.json",
     ),
@@ -201,7 +206,7 @@ PROVIDERS = (
         kind="openrouter",
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS),
         key_envs=("OPENROUTER_API_KEY",),
         probe="/key",
         source="https://openrouter.ai/docs/api-reference",
@@ -222,7 +227,9 @@ PROVIDERS = (
         kind="cohere",
         title="Cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
-        dialects=(CHAT, EMBEDDINGS),
+        dialects=(CHAT, EMBEDDINGS, COHERES_RERANK),
+        speaks=((r"rerank", (COHERES_RERANK,)), ("", (CHAT, EMBEDDINGS))),
+        roots={RERANK: "../v2"},
         key_envs=("CO_API_KEY", "COHERE_API_KEY"),
         author="cohere",
         probe="../v1/models",
@@ -286,7 +293,8 @@ PROVIDERS = (
         kind="novita",
         title="Novita AI",
         base_url="https://api.novita.ai/openai",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),  # Messages at ../anthropic for some models only
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),  # Messages at ../anthropic for some models only
+        roots={RERANK: "v1"},
         key_envs=("NOVITA_API_KEY",),
         source="https://novita.ai/docs/guides/llm-api",
     ),
@@ -377,7 +385,7 @@ PROVIDERS = (
         kind="vllm",
         title="vLLM",
         base_url="http://127.0.0.1:8000/v1",
-        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, RESPONSES, MESSAGES, COMPLETIONS, EMBEDDINGS, TRANSCRIPTIONS, TRANSLATIONS, RERANK),
         keyless=True,
         generic=True,
         source="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
@@ -404,7 +412,7 @@ PROVIDERS = (
         kind="llama.cpp",
         title="llama.cpp",
         base_url="http://127.0.0.1:8080/v1",
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, RERANK),
         keyless=True,
         generic=True,
         source="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",

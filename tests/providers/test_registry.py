@@ -21,43 +21,60 @@ from tests.upstream import Script, Upstream, upstream
 KEY = "k-0123456789"
 BEARER = ("authorization", f"Bearer {KEY}")
 CHAT, COMPLETIONS, EMBEDDINGS = "/chat/completions", "/completions", "/embeddings"
+SPEECH, TRANSCRIPTIONS, TRANSLATIONS = AUDIO = ("/audio/speech", "/audio/transcriptions", "/audio/translations")
+MODERATIONS, RERANK, IMAGES = "/moderations", "/rerank", "/images/generations"
 
 
 def openai(base: str, *paths: str, **others: str) -> dict[str, str]:
     """Addresses of OpenAI's paths below a base, and others in full."""
-    names = {CHAT: "chat", "/responses": "responses", COMPLETIONS: "completions", EMBEDDINGS: "embeddings"}
+    names = {
+        CHAT: "chat", "/responses": "responses", COMPLETIONS: "completions", EMBEDDINGS: "embeddings",
+        SPEECH: "speech", TRANSCRIPTIONS: "transcriptions", TRANSLATIONS: "translations", MODERATIONS: "moderations",
+        RERANK: "rerank", IMAGES: "images",
+    }  # fmt: skip
     return {**{names[path]: base + path for path in paths}, **others}
 
 
 RESPONSES, ALL = "/responses", (CHAT, "/responses", COMPLETIONS, EMBEDDINGS)
 AZURE, ACCOUNT = "https://res.openai.azure.com", "https://api.cloudflare.com/client/v4/accounts/acc"
 VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
-    "openai": (BEARER, openai("https://api.openai.com/v1", *ALL)),
+    "openai": (BEARER, openai("https://api.openai.com/v1", *ALL, *AUDIO, MODERATIONS, IMAGES)),
     "anthropic": (("x-api-key", KEY), {"messages": "https://api.anthropic.com/v1/messages"}),
     "google": (
         ("x-goog-api-key", KEY),
         {"gemini": "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent"},
     ),
-    "azure": (("api-key", KEY), openai(f"{AZURE}/openai/v1", *ALL, messages=f"{AZURE}/anthropic/v1/messages")),
-    "xai": (BEARER, openai("https://api.x.ai/v1", CHAT, RESPONSES)),
+    "azure": (("api-key", KEY), openai(f"{AZURE}/openai/v1", *ALL, *AUDIO, IMAGES, messages=f"{AZURE}/anthropic/v1/messages")),
+    "xai": (BEARER, openai(
+        "https://api.x.ai/v1", CHAT, RESPONSES, **{"xai-images": "https://api.x.ai/v1/images/generations"}
+    )),
     "deepseek": (
         BEARER,
         openai("https://api.deepseek.com", CHAT, RESPONSES, messages="https://api.deepseek.com/anthropic/v1/messages"),
     ),
-    "mistral": (BEARER, openai("https://api.mistral.ai/v1", CHAT, EMBEDDINGS)),
-    "groq": (BEARER, openai("https://api.groq.com/openai/v1", CHAT, RESPONSES)),
+    "mistral": (BEARER, openai(
+        "https://api.mistral.ai/v1", CHAT, EMBEDDINGS, SPEECH, TRANSCRIPTIONS,
+        **{"moderations:mistral": "https://api.mistral.ai/v1/moderations"},
+    )),
+    "groq": (BEARER, openai("https://api.groq.com/openai/v1", CHAT, RESPONSES, *AUDIO)),
     "together": (
         BEARER,
         openai(
-            "https://api.together.ai/v1", CHAT, COMPLETIONS, EMBEDDINGS, messages="https://api.together.ai/v1/messages"
+            "https://api.together.ai/v1", CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, RERANK,
+            messages="https://api.together.ai/v1/messages",
         ),
     ),
     "fireworks": (
         BEARER,
-        openai("https://api.fireworks.ai/inference/v1", *ALL, messages="https://api.fireworks.ai/inference/v1/messages"),
+        openai(
+            "https://api.fireworks.ai/inference/v1", *ALL, RERANK,
+            messages="https://api.fireworks.ai/inference/v1/messages",
+        ),
     ),
     "openrouter": (
-        BEARER, openai("https://openrouter.ai/api/v1", *ALL, messages="https://openrouter.ai/api/v1/messages")
+        BEARER, openai(
+            "https://openrouter.ai/api/v1", *ALL, TRANSCRIPTIONS, messages="https://openrouter.ai/api/v1/messages"
+        ),
     ),
     "perplexity": (
         BEARER,
@@ -67,7 +84,10 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
             "embeddings": "https://api.perplexity.ai/v1/embeddings",
         },
     ),
-    "cohere": (BEARER, openai("https://api.cohere.ai/compatibility/v1", CHAT, EMBEDDINGS)),
+    "cohere": (BEARER, openai(
+        "https://api.cohere.ai/compatibility/v1", CHAT, EMBEDDINGS,
+        **{"rerank:cohere": "https://api.cohere.ai/v2/rerank"},
+    )),
     "cerebras": (BEARER, openai("https://api.cerebras.ai/v1", CHAT, COMPLETIONS)),
     "moonshot": (
         BEARER,
@@ -89,7 +109,9 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
             messages="https://dashscope-intl.aliyuncs.com/apps/anthropic/v1/messages",
         ),
     ),
-    "novita": (BEARER, openai("https://api.novita.ai/openai", CHAT, COMPLETIONS, EMBEDDINGS)),
+    "novita": (BEARER, openai(
+        "https://api.novita.ai/openai", CHAT, COMPLETIONS, EMBEDDINGS, rerank="https://api.novita.ai/openai/v1/rerank"
+    )),
     "nvidia": (BEARER, openai("https://integrate.api.nvidia.com/v1", CHAT, EMBEDDINGS)),
     "huggingface": (BEARER, openai("https://router.huggingface.co/v1", CHAT, RESPONSES)),
     "sambanova": (
@@ -98,12 +120,14 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
     "github": (BEARER, openai("https://models.github.ai/inference", CHAT, EMBEDDINGS)),
     "cloudflare": (BEARER, openai(f"{ACCOUNT}/ai/v1", CHAT, RESPONSES, EMBEDDINGS)),
     "ollama": (BEARER, openai("http://127.0.0.1:11434/v1", *ALL, messages="http://127.0.0.1:11434/v1/messages")),
-    "vllm": (BEARER, openai("http://127.0.0.1:8000/v1", *ALL, messages="http://127.0.0.1:8000/v1/messages")),
+    "vllm": (BEARER, openai("http://127.0.0.1:8000/v1", *ALL, TRANSCRIPTIONS, TRANSLATIONS, RERANK, messages="http://127.0.0.1:8000/v1/messages")),
     "sglang": (BEARER, openai("http://127.0.0.1:30000/v1", CHAT, COMPLETIONS, EMBEDDINGS)),
     "lm-studio": (BEARER, openai("http://127.0.0.1:1234/v1", *ALL, messages="http://127.0.0.1:1234/v1/messages")),
-    "llama.cpp": (BEARER, openai("http://127.0.0.1:8080/v1", CHAT, COMPLETIONS, EMBEDDINGS)),
+    "llama.cpp": (BEARER, openai("http://127.0.0.1:8080/v1", CHAT, COMPLETIONS, EMBEDDINGS, RERANK)),
     "tgi": (BEARER, openai("http://127.0.0.1:3000/v1", CHAT, COMPLETIONS)),
-    "openai-compatible": (BEARER, openai("http://own.example/v1", CHAT, COMPLETIONS, EMBEDDINGS)),
+    "openai-compatible": (BEARER, openai(
+        "http://own.example/v1", CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES
+    )),
     "responses-compatible": (BEARER, openai("http://own.example/v1", RESPONSES)),
     "anthropic-compatible": (("x-api-key", KEY), {"messages": "http://own.example/v1/messages"}),
     "gemini-compatible": (
@@ -128,7 +152,7 @@ def provider() -> Iterator[Upstream]:
 
 def sent(channel: Channel, dialect: str, provider: Upstream) -> tuple[str, dict[str, str]]:
     """Path and headers of a request as they arrive."""
-    path = words.NAMED[dialect].path("m", False)
+    path = words.UPSTREAM[dialect].path("m", False)
     pool.send(
         Outbound(
             channel=channel, dialect=dialect, model="m", path=path, body=b"{}", headers={}, stream=False, account_id="a"

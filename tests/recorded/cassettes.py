@@ -39,7 +39,8 @@ def unserved(answer: requests.Response) -> bool:
 
 DIALECTS = {
     "openai-chat": "chat", "openai-responses": "responses", "anthropic": "messages", "gemini": "gemini",
-    "openai-completions": "completions", "openai-embeddings": "embeddings",
+    "openai-completions": "completions", "openai-embeddings": "embeddings", "openai-audio": "transcriptions",
+    "openai-moderations": "moderations",
     "openai-images": "images",
 }  # fmt: skip
 """Folders of recordings, and the dialects that they are in."""
@@ -49,7 +50,9 @@ _ROWS = {"moonshotai": "moonshot"}
 
 _GENERIC = {
     "chat": "openai-compatible", "completions": "openai-compatible", "embeddings": "openai-compatible",
-    "images": "openai-compatible", "responses": "responses-compatible", "messages": "anthropic-compatible", "gemini": "gemini-compatible",
+    "responses": "responses-compatible", "messages": "anthropic-compatible", "gemini": "gemini-compatible",
+    "transcriptions": "openai-compatible", "moderations": "openai-compatible",
+    "images": "openai-compatible",
 }  # fmt: skip
 """The rows of those that have none, or whose row does not speak the dialect that they were recorded in."""
 

@@ -28,7 +28,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import drawing, embed, hearing, speech
+from . import drawing, embed, hearing, judging, speech
 from .answer import (
     answer,
     choice,
@@ -47,16 +47,11 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "tts", "stt", "image",
+    "limited", "embed", "tts", "stt", "image", "moderation", "rerank",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
-_ELSEWHERE = {"embed": ("embeddings", "/v1/embeddings"), "tts": ("speech", "/v1/audio/speech"),
-              "stt": ("transcripts", "/v1/audio/transcriptions"),
-              "image": ("images", "/v1/images/generations")}  # fmt: skip
-"""Models that do one thing only."""
-
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG = "This answer is longer than it may be, so it ends in the middle of a"
@@ -125,11 +120,12 @@ def send(outbound: Outbound) -> Wire:
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
+    if outbound.dialect in _JUDGED:
+        return _judged(outbound.dialect, words, kind, number, values)
     if outbound.dialect == "speech":
         return _speech(words, kind, number, values)
-    if kind in _ELSEWHERE:
-        made, path = _ELSEWHERE[kind]
-        return _error(words, 400, f"The sandbox model {kind} makes {made} only. Ask it at {path}.", "model")
+    if kind == "embed":
+        return _error(words, 400, "The sandbox model embed makes embeddings only. Ask it at /v1/embeddings.", "model")
     return _chat(outbound, DIALECTS[outbound.dialect], kind, number, values)
 
 
@@ -203,6 +199,23 @@ def _speech(words: Words, kind: str, number: int, values: Mapping[str, Any]) -> 
     if problem is not None:
         return _error(words, 400, problem[1], problem[0])
     return _in_pieces(words, kind, number, *speech.answer(values))
+
+
+_JUDGED = {"moderations": (judging.JUDGING, "moderates nothing. Use moderation."),
+           "rerank": (judging.RANKING, "ranks nothing. Use rerank.")}  # fmt: skip
+
+
+def _judged(dialect: str, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
+    known, wrong = _JUDGED[dialect]
+    if kind not in known:
+        return _error(words, 400, f"The sandbox model {kind} {wrong}", "model")
+    if dialect == "rerank":
+        found, problem = judging.rerank(values, kind)
+    else:
+        found, problem = judging.moderate(values, kind), None
+    if problem is not None:
+        return _error(words, 400, problem, "documents")
+    return _in_pieces(words, kind, number, "application/json", iter((orjson.dumps(found),)))
 
 
 def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, streamed: bool) -> Wire:

@@ -24,7 +24,7 @@ def wrong(values: Mapping[str, Any]) -> tuple[str, str] | None:
     if form is not None and form not in there:
         return "response_format", (
             f"The sandbox cannot make {str(form)[:40]!r} here, only: {', '.join(there)}. Where ffmpeg is installed"
-            " it makes mp3, opus and aac, too."
+            " it makes opus and aac, too."
         )
     if len(values["input"]) > voice.MOST_TEXT:
         return "input", f"The sandbox speaks at most {voice.MOST_TEXT} characters, not {len(values['input'])}."
@@ -32,9 +32,8 @@ def wrong(values: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def answer(values: Mapping[str, Any]) -> tuple[str, Iterator[bytes]]:
-    """The reply's type and pieces: sound, or events of it. Where no format is named it is mp3, or wav where that cannot
-    be made. May wait."""
-    form = values.get("response_format") or ("mp3" if "mp3" in voice.formats() else "wav")
+    """The reply's type and pieces: sound, or events of it; mp3 where no format is named. May wait."""
+    form = values.get("response_format") or "mp3"
     asked = values.get("voice")
     name = str(asked.get("id") if isinstance(asked, dict) else asked)
     spoken = voice.speak(values["input"], form, name, values.get("speed") or 1.0)

@@ -1,9 +1,9 @@
 """The sandbox's voice: a text as sound that can be heard, in each format that can be made here.
 
 Spoken by espeak-ng where that is installed, else hummed: each letter is a sound of its own, vowels by their formants.
-wav, pcm and flac are written here; ffmpeg, where installed, makes the others of a wav. Every file but pcm holds the
-text as a tag, which `ear` finds again, whoever has converted the file meanwhile. No text is ever an argument of a
-program: those can be seen by all users of a machine.
+wav, pcm and flac are written here, and mp3 as long as nobody speaks; ffmpeg, where installed, makes mp3, opus and aac
+of a wav. Every file but pcm holds the text as a tag, which `hearing` finds again, whoever has converted the file
+meanwhile. No text is ever an argument of a program: those can be seen by all users of a machine.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from gevent import subprocess
 from ...call import Fault
 from ...modalities.duration import PCM_RATE
 from ...modalities.sounds import TYPES, wav
-from . import flac
+from . import flac, mp3
 
 MOST_TEXT = 4_096
 """Characters of one text, as OpenAI takes them."""
 
-OWN = ("wav", "pcm", "flac")
+OWN = ("wav", "pcm", "flac", "mp3")
 _MADE = {
     "mp3": ("-f", "mp3", "-b:a", "64k", "-write_xing", "0"), "opus": ("-f", "ogg", "-c:a", "libopus", "-b:a", "32k"),
     "aac": ("-f", "adts", "-c:a", "aac", "-b:a", "64k", "-write_id3v2", "1"),
@@ -52,11 +52,15 @@ class Spoken(NamedTuple):
 
 def formats() -> tuple[str, ...]:
     """The formats that can be made here."""
-    return (*OWN, *(_MADE if shutil.which("ffmpeg") else ()))
+    return tuple(dict.fromkeys((*OWN, *(_MADE if shutil.which("ffmpeg") else ()))))
 
 
 def speak(text: str, form: str, voice: str, speed: float) -> Spoken:
     """A text in one of the `formats`. Waits for the programs that make it; raises Fault where one fails."""
+    comment = b"said:" + base64.urlsafe_b64encode(text.encode("utf-8", "replace")) + b";"
+    if form == "mp3" and not shutil.which("ffmpeg"):
+        frames = list(_lines(text, voice, speed))
+        return Spoken(TYPES[form], len(frames) * mp3.FRAME_S, mp3.encode(frames, _LOUD, comment))
     program = shutil.which("espeak-ng")
     if program is not None:
         rate, found = _spoken(program, text, voice, speed)
@@ -64,7 +68,6 @@ def speak(text: str, form: str, voice: str, speed: float) -> Spoken:
     else:
         rate, pieces = PCM_RATE, _hummed(text, voice, speed)
         samples = sum(map(len, pieces)) // 2
-    comment = b"said:" + base64.urlsafe_b64encode(text.encode("utf-8", "replace")) + b";"
     if form == "pcm":
         made: Iterator[bytes] = iter(pieces)
     elif form == "flac":
@@ -126,33 +129,59 @@ _VOWEL_S, _OTHER_S, _PAUSE_S = 0.10, 0.06, 0.08
 
 def _hummed(text: str, voice: str, speed: float) -> list[bytes]:
     """A sound for each letter, a pause for all else; never nothing."""
-    pitch = 110 + zlib.crc32(voice.encode("utf-8", "replace")) % 110
     pace = round(speed * 20) / 20 or 0.25
-    return [_letter(letter, pitch, pace) for letter in text.lower()] + [_letter(" ", pitch, pace)]
+    return [_letter(letter, _pitch(voice), pace) for letter in f"{text.lower()} "]
+
+
+def _pitch(voice: str) -> int:
+    return 110 + zlib.crc32(voice.encode("utf-8", "replace")) % 110
+
+
+_LOUD, _MOST_WAVES = 194, 10
+
+
+def _lines(text: str, voice: str, speed: float) -> Iterator[tuple[float, ...]]:
+    """The same sounds, as the frequencies of each frame of mp3: the loudest of each."""
+    for letter in f"{text.lower()} ":
+        loudest = sorted(_waves(letter, _pitch(voice)), key=lambda wave: -wave[2])[:_MOST_WAVES]
+        hertz = tuple(wave[0] for wave in loudest)
+        yield from (hertz for _ in range(max(1, round(_lasts(letter) / speed / mp3.FRAME_S))))
 
 
 @lru_cache(2_048)
 def _letter(letter: str, pitch: int, pace: float) -> bytes:
     """The samples of one letter."""
-    if not letter.isalnum():
-        return bytes(2 * int(PCM_RATE * _PAUSE_S / pace))
-    vowel = _FORMANTS.get(letter)
-    length = int(PCM_RATE * (_VOWEL_S if vowel else _OTHER_S) / pace)
-    if vowel is None:
-        noise = random.Random(letter)  # each its own, and always the same
-        center = 300 + zlib.crc32(letter.encode()) % 2_500
-        waves = [(center * (1 + noise.random() / 4), noise.random() * math.tau, 0.08) for _ in range(5)]
-    else:
-        harmonics = range(1, 3_200 // pitch)
-        waves = [(pitch * n, 0.0, _loud(pitch * n, vowel)) for n in harmonics]
-        loudest = sum(loud for _, _, loud in waves)
-        waves = [(hertz, phase, 0.8 * loud / loudest) for hertz, phase, loud in waves if loud > loudest / 200]
+    length = int(PCM_RATE * _lasts(letter) / pace)
+    waves = _waves(letter, pitch)
+    if not waves:
+        return bytes(2 * length)
     samples = array("h", bytes(2 * length))
     for at in range(length):
         swell = min(1.0, at / 240, (length - at) / 240)  # ten milliseconds, so that nothing clicks
         turn = math.tau * at / PCM_RATE
         samples[at] = int(30_000 * swell * sum(loud * math.sin(hertz * turn + phase) for hertz, phase, loud in waves))
     return samples.tobytes()
+
+
+def _lasts(letter: str) -> float:
+    """How many seconds a letter takes at the usual speed."""
+    if not letter.isalnum():
+        return _PAUSE_S
+    return _VOWEL_S if letter in _FORMANTS else _OTHER_S
+
+
+def _waves(letter: str, pitch: int) -> list[tuple[float, float, float]]:
+    """What a letter sounds of: hertz, phase and loudness of each wave; nothing for what is no letter."""
+    if not letter.isalnum():
+        return []
+    vowel = _FORMANTS.get(letter)
+    if vowel is None:
+        noise = random.Random(letter)  # each its own, and always the same
+        center = 300 + zlib.crc32(letter.encode("utf-8", "replace")) % 2_500
+        return [(center * (1 + noise.random() / 4), noise.random() * math.tau, 0.08) for _ in range(5)]
+    waves = [(pitch * n, _loud(pitch * n, vowel)) for n in range(1, 3_200 // pitch)]
+    whole = sum(loud for _, loud in waves)
+    return [(hertz, 0.0, 0.8 * loud / whole) for hertz, loud in waves if loud > whole / 200]
 
 
 def _loud(hertz: float, formants: tuple[int, int]) -> float:
