@@ -63,12 +63,13 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     if call.ask.stream:
         return streams.start(call, legs, watch)
     try:
-        return _whole(call, legs, watch)
+        return whole(call, legs, watch)
     finally:
         watch.close()
 
 
-def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+def whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+    """Carry a call that is held for to its whole answer. Raises GatewayError."""
     past: list[Failed] = []
     settings = config.current()
     try:
