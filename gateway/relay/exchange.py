@@ -57,7 +57,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     if call.ask.stream:
         return streams.start(call, legs, watch)
     try:
-        return _whole(call, legs, watch)
+        return whole(call, legs, watch)
     finally:
         watch.close()
 
@@ -75,7 +75,8 @@ def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
     return legs, prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
 
 
-def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+def whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+    """Carry a call that is held for to its whole answer. Raises GatewayError."""
     past: list[Failed] = []
     settings = config.current()
     try:
