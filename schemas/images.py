@@ -109,7 +109,7 @@ class EditSchema(_Made):
 class VariationSchema(_Made):
     """OpenAI's fields for variations of an image."""
 
-    LIKE: ClassVar[Like] = {"required": ["image"], "properties": {"image": {"not": {"type": "null"}}}}
+    LIKE: ClassVar[Like] = {"anyOf": [{"required": ["image"], "properties": {"image": {"not": {"type": "null"}}}}]}
 
     image = _given()
 

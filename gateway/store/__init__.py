@@ -8,6 +8,7 @@ before its bytes, so nothing is ever there without one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -93,7 +94,9 @@ def put(
             _folder.keep(arrived)
     except BaseException as error:
         if _bucket is None:  # of a bucket nobody knows what has arrived, until the row is due
-            writer.submit(media.drop, account_id, blob, order=account_id)
+            with contextlib.suppress(OSError):
+                _folder.remove(blob)
+                writer.submit(media.drop, account_id, blob, order=account_id)
         if isinstance(error, OSError | Fault) and not isinstance(error, TooLarge):
             _log.error("media cannot be kept: %s", type(error).__name__)
             raise Lost from error

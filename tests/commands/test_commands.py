@@ -64,6 +64,8 @@ def test_a_day_of_an_operator(tmp_path: Path) -> None:
     assert told(tmp_path, "keys", "revoke", key["id"]) == {"id": key["id"], "revoked": True}
     assert told(tmp_path, "plans", "set", "free", "--rpm", "5", "--models", "sandbox/echo")["rpm"] == 5
     assert told(tmp_path, "plans", "set", "free", "--rpm", "0")["rpm"] is None
+    assert told(tmp_path, "plans", "set", "free", "--media-days", "7")["media_days"] == 7
+    assert told(tmp_path, "plans", "set", "free", "--media-days", "0")["media_days"] == 30
     assert {plan["name"] for plan in told(tmp_path, "plans", "list")} == {"free", "unlimited"}
     limited = told(tmp_path, "plans", "limit", "free", "sandbox/*", "--tpm", "1000", "--parallel", "2")
     assert limited["limits"] == [{"pattern": "sandbox/*", "rpm": None, "tpm": 1000, "rpd": None, "parallel": 2}]

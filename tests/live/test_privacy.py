@@ -6,7 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from tests.gateway import KEY, Gateway
+from tests.live.test_images import png
 
 CANARY = "canary-7f3a9"
 
@@ -27,6 +30,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "/v1/completions": {"prompt": CANARY, "user": CANARY},
     "/v1/embeddings": {"input": [CANARY], "user": CANARY},
+    "/v1/images/generations": {"prompt": CANARY, "user": CANARY, "size": "64x64"},
 }  # fmt: skip
 
 
@@ -59,6 +63,12 @@ def test_the_canary_is_nowhere(tmp_path: Path) -> None:
             for model in ("echo", "tool", "error-400", "mid-stream-error"):
                 gateway.post(path.format(model), {**others, "model": f"sandbox/{model}"})
                 gateway.post(path.format(model), {**others, "model": f"sandbox/{model}", "stream": True})
+        for content in (b"no image " + CANARY.encode() * 200_000, png()):  # the first is too long to be held
+            requests.post(
+                f"{gateway.base_url}/images/edits", files={"image": (f"{CANARY}.png", content, "image/png")}, timeout=60,
+                data={"model": "sandbox/image", "prompt": CANARY, "size": "64x64", "user": CANARY},
+                headers={"Authorization": f"Bearer {KEY}"},
+            )  # fmt: skip
         gateway.post("/v1/chat/completions", b'{"model": "' + CANARY.encode() + b'", broken')
         gateway.post("/v1/chat/completions", {**body, "model": "sandbox/echo", "temperature": CANARY})
         gateway.post(f"/v1/chat/completions?key={CANARY}", {**body, "model": "sandbox/echo", "messages": CANARY})

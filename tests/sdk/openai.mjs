@@ -1,6 +1,6 @@
 // OpenAI's SDK for Node against a live gateway; prints one line a check and exits 1 at the first that fails.
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 
 const client = new OpenAI({ baseURL: process.env.URL, apiKey: process.env.KEY, maxRetries: 0 });
 const ask = (content, more = {}) =>
@@ -140,6 +140,19 @@ const checks = {
     const numbers = await client.embeddings.create({ ...ask, encoding_format: "float" });
     assert.deepEqual(packed.data.map((one) => one.embedding.length), [16, 16]);
     packed.data[1].embedding.forEach((value, at) => assert.ok(Math.abs(value - numbers.data[1].embedding[at]) < 1e-6));
+  },
+  async images() {
+    const ask = { model: "sandbox/image", prompt: "a fox", size: "64x64" };
+    const made = await client.images.generate({ ...ask, response_format: "b64_json" });
+    const bytes = Buffer.from(made.data[0].b64_json, "base64");
+    assert.equal(bytes.subarray(1, 4).toString(), "PNG");
+    const image = await toFile(bytes, "fox.png", { type: "image/png" });
+    const edited = await client.images.edit({ ...ask, image, prompt: "a blue fox", output_format: "webp" });
+    const kept = await fetch(edited.data[0].url, { headers: { Authorization: `Bearer ${process.env.KEY}` } });
+    assert.equal(kept.headers.get("content-type"), "image/webp");
+    const seen = [];
+    for await (const event of await client.images.generate({ ...ask, stream: true, partial_images: 1 })) seen.push(event.type);
+    assert.deepEqual(seen, ["image_generation.partial_image", "image_generation.completed"]);
   },
   async completions() {
     const reply = await client.completions.create({ model: "sandbox/echo", prompt: "one two three" });

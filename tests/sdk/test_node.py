@@ -19,8 +19,8 @@ def checked(gateway: Gateway, script: str, package: str, url: str) -> list[str]:
 def test_openai(sqlite_gateway: Gateway, package: str) -> None:
     assert checked(sqlite_gateway, "openai.mjs", package, sqlite_gateway.base_url) == [
         "chat", "stream", "tools", "streamed_tools", "runner", "vision", "schema", "responses", "streamed_responses",
-        "responses_tools", "responses_schema", "count", "embeddings", "completions", "models", "exceptions",
-        "broken_streams",
+        "responses_tools", "responses_schema", "count", "embeddings", "images", "completions", "models",
+        "exceptions", "broken_streams",
     ]  # fmt: skip
 
 

@@ -25,16 +25,22 @@ Given = Upload | Bytes | Url
 
 OWN: tuple[str, ...] = ("models", "provider")
 _KNOWN = frozenset({
-    "model", "prompt", "n", "size", "quality", "response_format", "output_format", "image", "images", "image[]",
-    "aspect_ratio", "resolution", "stream", "partial_images", "user", "moderation", *OWN,
+    "model", "prompt", "n", "size", "quality", "response_format", "output_format", "image", "images", "aspect_ratio",
+    "resolution", "stream", "partial_images", "user", "moderation", *OWN,
 })  # fmt: skip
 """What other words have, or what is the gateway's to heed; `user` and `moderation` are nobody's loss."""
 
+_MEANING = {
+    ("mask", None): "only a whole image can be edited there",
+    ("background", "transparent"): "images are opaque there",
+}
+"""What is more than tuning, of all values or of one."""
+
 _PIXELS = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _MEGAPIXEL = 1 << 20
-_TOKENS = {"low": 800, "medium": 4_000}
-_MOST_TOKENS = 10_000
-"""Output tokens of a megapixel, from above: 4,160 in high quality by gpt-image-1, and more by later ones."""
+_TOKENS = ((re.compile(r"gpt-image-1(?![0-9])"), {"low": 300, "medium": 1_100, "": 4_300}),
+           (re.compile(""), {"low": 800, "medium": 4_000, "": 10_000}))  # fmt: skip
+"""Output tokens of a megapixel, from above, by model and quality: gpt-image-1 takes 4,160 in high, later ones more."""
 
 _BESIDE = 1_500
 """Output tokens that a model spends beside the image: it thinks, or says something."""
@@ -68,14 +74,12 @@ class ImageRequest:
 def parse(kind: Kind, values: Mapping[str, Any]) -> ImageRequest:
     """A request that the gate has passed."""
     pixels = _pixels(values.get("size"))
-    lost: list[tuple[str, str | None]] = [(name, None) for name, v in values.items() if v and name not in _KNOWN]
-    if values.get("mask"):
-        lost = [(name, why) for name, why in lost if name != "mask"]
-        lost.append(("mask", "only a whole image can be edited there"))
-    lost += [
-        (name, "files of another provider are not known there") for name in ("images", "image") if _named(values, name)
+    lost = [
+        (name, _MEANING.get((name, None)) or _MEANING.get((name, value if isinstance(value, str) else None)))
+        for name, value in values.items()
+        if value and value != "auto" and name not in _KNOWN
     ]
-    transparent = values.get("background") == "transparent"
+    lost += [(name, "files are another provider's") for name in ("images", "image") if _named(values, name)]
     return ImageRequest(
         kind=kind,
         prompt=shapes.text(values.get("prompt")) or "",
@@ -87,10 +91,7 @@ def parse(kind: Kind, values: Mapping[str, Any]) -> ImageRequest:
         form=shapes.text(values.get("response_format")),
         output_format=shapes.text(values.get("output_format")),
         given=tuple(given(values)),
-        lost=tuple(
-            (name, "images are opaque there") if name == "background" and transparent else (name, why)
-            for name, why in lost
-        ),
+        lost=tuple(lost),
     )
 
 
@@ -180,7 +181,8 @@ def megapixels(wide: int, high: int) -> int:
 def output_tokens(values: Mapping[str, Any]) -> int:
     """Output tokens of one image, from above."""
     wide, high = _pixels(values.get("size")) or _USUAL
-    each = _TOKENS.get(str(values.get("quality")), _MOST_TOKENS)
+    known = next(rates for pattern, rates in _TOKENS if pattern.search(str(values.get("model"))))
+    each = known.get(str(values.get("quality")), known[""])
     partial = (values.get("partial_images") or 0) if values.get("stream") else 0
     return _BESIDE + _PARTIAL_TOKENS * partial + -(-each * wide * high // _MEGAPIXEL)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -79,7 +80,7 @@ def answer(dialect: str, values: Mapping[str, Any], stream: bool) -> tuple[str, 
 
     if not stream:
         data = [{"b64_json": drawn(place)} for place in range(n)]
-        body = orjson.dumps({"created": 1_700_000_000, **about, "data": data})
+        body = orjson.dumps({"created": int(time.time()), **about, "data": data})
         return "application/json", iter((body,))
     return "text/event-stream; charset=utf-8", _events(
         _EVENTS[dialect], about, n, values.get("partial_images") or 0, drawn
@@ -91,10 +92,10 @@ def _events(name: str, about: Mapping[str, Any], n: int, partial: int, drawn: An
         for step in range(partial):
             values = {
                 "type": f"{name}.partial_image", "b64_json": drawn(place, partial - step),
-                "partial_image_index": step, "created_at": 1_700_000_000, **about,
+                "partial_image_index": step, "created_at": int(time.time()), **about,
             }  # fmt: skip
             yield write(orjson.dumps(values), values["type"])
-        done = {"type": f"{name}.completed", "b64_json": drawn(place), "created_at": 1_700_000_000, **about}
+        done = {"type": f"{name}.completed", "b64_json": drawn(place), "created_at": int(time.time()), **about}
         yield write(orjson.dumps(done), done["type"])
 
 
