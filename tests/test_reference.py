@@ -22,7 +22,7 @@ from tests.gateway import Gateway
 from tests.sdk.packages import OPENAI_FOR_NODE, for_node
 
 LATER = (
-    "/audio", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
+    "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
 )  # fmt: skip
 ADDRESS = re.compile(r"https://api\.(?:gptget\.net|getgoapi\.com)")
 KEYS = ("sk-getgpt-...", "<API_KEY>", "YOUR_API_KEY", "your-getgoapi-key")
@@ -76,7 +76,7 @@ def run(command: list[str], gateway: Gateway, **options: Any) -> str:
     return done.stdout
 
 
-def test_curl_blocks(gateway: Gateway, text: str) -> None:
+def test_curl_blocks(gateway: Gateway, text: str, tmp_path: Path) -> None:
     if not shutil.which("curl"):
         pytest.skip("no curl here: the reference's curl blocks are not tried")
     made = gateway.chat("openai/gpt-4o").json()["id"]
@@ -88,8 +88,11 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
     for block in blocks(CURL, text):
         command = at_home(block, gateway).replace("chatcmpl-abc123", made)
         command = command.replace("vid_abc123", video).replace("task_abc123", task)
-        command = command.replace("curl ", "curl -sS ", 1).replace("\\ -H", "-H")  # a line's end that was lost
-        answer = run(["bash", "-c", command], gateway)
+        command = command.replace("curl ", "curl -sS ", 1)
+        command = command.replace("\\ -H", "-H").replace("\\ -F", "-F")  # lines' ends that were lost
+        if "/audio/speech" in block:
+            command += " --output audio.mp3"  # its own is glued to the prose behind it; the next block hears this one
+        answer = run(["bash", "-c", command], gateway, cwd=tmp_path)
         if '"stream": true' in block:
             assert answer.startswith("data: {") and answer.endswith("data: [DONE]\n\n"), block
         elif "/video" in block or "/tasks" in block:
@@ -130,6 +133,10 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         elif "/images" in block:
             made_ = json.loads(answer)
             assert made_["data"][0]["url"] == f"{gateway.url}/v1/images/{made_['id']}/content?index=0", made_
+        elif "/audio/speech" in block:
+            assert (tmp_path / "audio.mp3").read_bytes()[:3] == b"ID3"
+        elif "/audio/transcriptions" in block:
+            assert json.loads(answer)["text"] == "Hello from GptGet!"
         elif "/models/" in block:
             assert json.loads(answer)["id"] == "openai/gpt-4o"
         elif "/models" in block:

@@ -69,7 +69,13 @@ _KIMI = "https://platform.kimi.ai/docs/api/models-overview"
 _SLOW = {"first_byte_s": 900, "idle_s": 900, "whole_s": 1_800}
 
 ROWS = (
-    # Who may be silent for minutes while it thinks or searches.
+    # Who may be silent for minutes while it speaks, thinks or searches.
+    Row(
+        what="speech, which comes whole",
+        dialects=("gemini:speech",),
+        facts={"first_byte_s": 300},
+        source="https://ai.google.dev/gemini-api/docs/speech-generation",
+    ),
     Row(
         what="o1-pro, o3-pro",
         model=r"(?:^|[/.])o[13]-pro",

@@ -74,6 +74,16 @@ def test_margins_and_prices_of_ones_own(shop: Path) -> None:
     )
 
 
+def test_what_is_sold_by_the_piece(shop: Path) -> None:
+    assert price(shop, "openai/tts-1")["character_usd"] == Decimal("0.000015")
+    assert price(shop, "whisper-1")["channels"][0]["second_usd"] == Decimal("0.0001")
+    told(shop, "prices", "set", "openai/tts-1", "--unit", "character=0.00002")
+    assert price(shop, "openai/tts-1")["character_usd"] == Decimal("0.00002")
+    assert "character $0.00002 each (operator-" in verb(shop, "prices", "show", "openai/tts-1").stdout
+    assert "--unit" in failed(shop, "prices", "set", "openai/tts-1", code=2)
+    assert "character" in failed(shop, "prices", "set", "openai/tts-1", "--unit", "word=1", code=2)
+
+
 def test_a_newer_book_is_shown_before_it_is_taken(shop: Path) -> None:
     head, *rows = [json.loads(line) for line in book.FILE.read_text().splitlines()]
     kept = [row for row in rows if row["id"].startswith("openai/")]

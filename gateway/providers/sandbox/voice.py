@@ -69,7 +69,7 @@ def speak(text: str, form: str, voice: str, speed: float) -> Spoken:
         rate, pieces = PCM_RATE, _hummed(text, voice, speed)
         samples = sum(map(len, pieces)) // 2
     if form == "pcm":
-        made: Iterator[bytes] = iter(pieces)
+        made: Iterator[bytes] = iter(pieces) if rate == PCM_RATE else _at_usual_rate(pieces[0], rate)
     elif form == "flac":
         made = flac.encode(pieces, samples, rate, b"COMMENT=" + comment)
     else:
@@ -103,6 +103,17 @@ def _spoken(program: str, text: str, voice: str, speed: float) -> tuple[int, byt
     if file[:4] != b"RIFF" or at < 0:
         raise Fault("server", status=500)
     return struct.unpack("<I", file[24:28])[0], file[at + 8 :][: (len(file) - at - 8) & ~1]
+
+
+_BLOCK = 8_192
+
+
+def _at_usual_rate(pcm: bytes, rate: int) -> Iterator[bytes]:
+    """The same sound in as many samples a second as `pcm` means, which has no head to say otherwise."""
+    samples = memoryview(pcm).cast("h")
+    whole = len(samples) * PCM_RATE // rate
+    for start in range(0, whole, _BLOCK):
+        yield array("h", [samples[at * rate // PCM_RATE] for at in range(start, min(start + _BLOCK, whole))]).tobytes()
 
 
 def _converted(file: bytes, form: str) -> bytes:
