@@ -140,12 +140,7 @@ class ResponsesSchema(_Asked):
         ]
     }
 
-    background = Json(
-        bool,
-        words="false: answers in the background are not offered until this gateway has tasks",
-        test=lambda value: value is False,
-        like={"enum": [False, None]},
-    )
+    background = flag()
 
     @validates_schema(skip_on_field_errors=True)
     def asks_something(self, values: Mapping[str, Any], **_: Any) -> None:
