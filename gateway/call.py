@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from .bodies import Body
 from .neutral.parts import Media
-from .neutral.reply import Usage, Variant
+from .neutral.reply import ANY, Usage, Variant
 from .neutral.request import ChatRequest
 from .splice import Scan
 
@@ -156,7 +156,7 @@ class Ask:
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
     units: Mapping[str, int] = field(default_factory=dict)
-    variant: Variant = Variant()
+    variant: Variant = ANY
     makes: tuple[Piece, ...] = ()
     rigid: bool = False
     raw: bool = False

@@ -8,9 +8,10 @@ again by itself; `claim` counts the claims, and what an earlier one still writes
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
-from . import idempotency, ledger, pin
+from . import idempotency, ledger, media, pin, window
 from .base import BigIntegerField, BlobField, CharField, IntegerField, Row, TextField, is_postgres, marks, rows, run
 
 QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
@@ -160,6 +161,32 @@ def finish(
     if done:
         ledger.settle(*settlement)
     return bool(done)
+
+
+def settle(values: dict[str, Any], *rest: Any) -> None:
+    """`ledger.settle` for a call that is a task of the worker which makes it: if it is open still, both end at once."""
+    made = [one for one in media.of(values["account_id"], values["id"]) if one.removed_at is None]
+    done, at = values["status"] == 200, values["created_at"] + values["latency_ms"]
+    found = rows("SELECT facts FROM task WHERE id = ?", values["id"])
+    facts = json.loads(found[0][0]) if found else {}
+    if done:
+        facts["results"] = [{"content_type": one.media_type, "bytes": one.bytes} for one in made]
+    error = None if done else "refused" if values["status"] in (400, 413, 422) else "provider_failed"
+    ended = run(
+        "UPDATE task SET status = ?, progress = CASE WHEN ? = 'completed' THEN 100 ELSE progress END, error = ?,"
+        " facts = ?, done_at = ?, changed_at = ?, expires_at = ?, worker = NULL,"
+        " next_at = CASE WHEN webhook IS NULL THEN NULL ELSE ? END WHERE id = ? AND status IN (?, ?)",
+        COMPLETED if done else FAILED, COMPLETED if done else FAILED, error, json.dumps(facts, separators=(",", ":")),
+        at, at, made[0].expires_at if done and made else None, at, values["id"], *OPEN,
+    ).rowcount  # fmt: skip
+    if ended:
+        ledger.settle(values, *rest)
+
+
+def drop(task_id: str) -> None:
+    """A call that is a task came to nothing, and its receipt could not be written: the hold at least comes back."""
+    ledger.release(task_id)
+    lost(task_id, window.now())
 
 
 def lost(hold_id: str, at: int) -> None:

@@ -11,13 +11,29 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from . import audio, chat, completions, embeddings, gemini, messages, moderations, replies, rerank, responses, tasks
+from . import (
+    audio,
+    chat,
+    completions,
+    embeddings,
+    gemini,
+    images,
+    messages,
+    moderations,
+    replies,
+    rerank,
+    responses,
+    tasks,
+)
 from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
+    "ImagesRequest": images.ImagesSchema,
+    "ImageEditRequest": images.EditSchema,
+    "ImageVariationRequest": images.VariationSchema,
     "SpeechRequest": audio.SpeechSchema,
     "TranscriptionRequest": audio.TranscriptionSchema,
     "ModerationsRequest": moderations.ModerationsSchema,
@@ -52,7 +68,8 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    for name, like in {**gemini.NAMED, **audio.NAMED, **tasks.NAMED, **replies.REPLIES}.items():
+    named = (gemini.NAMED, audio.NAMED, images.NAMED, tasks.NAMED, replies.REPLIES)
+    for name, like in (pair for some in named for pair in some.items()):
         spec.components.schema(name, like)
     return spec
 

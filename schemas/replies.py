@@ -108,6 +108,20 @@ REPLIES: dict[str, Like] = {
         "text", text=TEXT, language=_MAYBE_TEXT, duration={"type": ["number", "string"]},
         segments={"type": ["array", "null"]}, words={"type": ["array", "null"]}, usage=_MAYBE_OBJECT,
     ),
+    "Images": _reply(
+        "id", "created", "data", id=TEXT, created=_COUNT, usage=_MAYBE_OBJECT,
+        data={
+            "type": "array", "minItems": 1,
+            "items": _reply(url={**TEXT, "description": "Ours; it needs the key."}, b64_json=TEXT, revised_prompt=TEXT),
+        },
+    ),
+    "KeptImages": _reply(
+        "id", "object", "created", "data", id=TEXT, object=TEXT, created=_COUNT, model=_MAYBE_TEXT, expires_at=_COUNT,
+        data={
+            "type": "array", "minItems": 1,
+            "items": _reply("url", "index", url=TEXT, mime_type=TEXT, bytes=_COUNT, index=_COUNT),
+        },
+    ),
     "Sound": {"type": "string", "contentMediaType": "audio/mpeg", "description": "Sound in `response_format`."},
     "Response": _reply(
         "id", "model", "output", "output_text", id=TEXT, object=TEXT, created_at=_NUMBER, model=TEXT, status=TEXT,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .base import Json, Like, WireSchema, flag, having, names, text, texts, where, whole
+from .images import ImagesSchema
 from .steering import steering
 
 MOST_SECONDS, MOST_VIDEOS, MOST_PROMPT = 60, 8, 32_000
@@ -175,12 +176,19 @@ class RemixSchema(WireSchema):
 _BY_TYPE: dict[str, WireSchema] = {
     "video": VideosSchema(),
     "music": MusicSchema(),
+    "image": ImagesSchema(),
     "mj": MidjourneySchema(),
     "suno": SunoSchema(),
 }
 
 
-_GATES = {"video": "VideosRequest", "music": "MusicRequest", "mj": "MidjourneyRequest", "suno": "SunoRequest"}
+_GATES = {
+    "video": "VideosRequest",
+    "music": "MusicRequest",
+    "image": "ImagesRequest",
+    "mj": "MidjourneyRequest",
+    "suno": "SunoRequest",
+}
 TYPES = tuple(_BY_TYPE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ class _Sink:
 def read(data: bytes, mark: str, *cuts: int) -> FormReader:
     reader = FormReader(mark, _Sink)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         reader.feed(data[start:end])
     reader.end()
     return reader
@@ -101,7 +102,7 @@ def test_what_is_none_is_refused(said: bytes) -> None:
 
 def test_no_header_breaks_out_of_its_line() -> None:
     form = Form([('a"\r\nX: y', Upload('b"\r\n\r\n--m', "image/png", b"1"))], "m")
-    [(name, file)] = read(joined(form), "m").parts
+    [(_, file)] = read(joined(form), "m").parts
     assert joined(form).count(b"\r\n") == 6 and isinstance(file, Upload)
 
 

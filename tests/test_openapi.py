@@ -130,6 +130,10 @@ BLOCKS = {
     "system": [{"type": "text", "text": "x"}], "mcp_servers": [{}], "stop_sequences": ["x"],
     "tools": [{"name": "f"}, {"type": "custom", "name": "f"}, {"type": "bash_20250124"}],
 }  # fmt: skip
+IMAGE = {
+    "model": "m", "prompt": "x", "n": 1, "size": "16x16", "quality": "x", "response_format": "url",
+    "output_format": "png", "output_compression": 1, "background": "x", "stream": True, "partial_images": 1,
+}  # fmt: skip
 GOOD: dict[str, dict[str, Any]] = {
     "ChatRequest": {"model": "m", "messages": TURNS, "tools": [FUNCTION, {"type": "x"}], "stop": ["x"], "n": 1},
     "CompletionRequest": {"model": "m", "prompt": [[1, 2], [3]], "stop": "x", "max_tokens": 0, "logprobs": 1},
@@ -187,6 +191,9 @@ GOOD: dict[str, dict[str, Any]] = {
         "top_n": 1,
         "return_documents": True,
     },
+    "ImagesRequest": IMAGE,
+    "ImageEditRequest": {**IMAGE, "image": ["x"], "images": [{"image_url": "x"}, "x"], "mask": {"file_id": "x"}},
+    "ImageVariationRequest": {"model": "m", "image": "x", "n": 2, "size": "512x512"},
     "ResponsesRequest": ASKED,
     "CompactRequest": ASKED,
     "InputTokensRequest": {"model": "m", "input": "hi"},

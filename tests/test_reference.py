@@ -22,7 +22,7 @@ from tests.gateway import Gateway
 from tests.sdk.packages import OPENAI_FOR_NODE, for_node
 
 LATER = (
-    "/images", "images.", "/audio", "/video", "/tasks", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
+    "/audio", "/video", "/tasks", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
 )  # fmt: skip
 ADDRESS = re.compile(r"https://api\.(?:gptget\.net|getgoapi\.com)")
 KEYS = ("sk-getgpt-...", "<API_KEY>", "YOUR_API_KEY", "your-getgoapi-key")
@@ -111,6 +111,9 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
             reply = json.loads(answer)
             assert reply["object"] == "list" and len(reply["data"][0]["embedding"]) > 1, reply
             assert reply["usage"]["total_tokens"] >= reply["usage"]["prompt_tokens"] > 0
+        elif "/images" in block:
+            made_ = json.loads(answer)
+            assert made_["data"][0]["url"] == f"{gateway.url}/v1/images/{made_['id']}/content?index=0", made_
         elif "/models/" in block:
             assert json.loads(answer)["id"] == "openai/gpt-4o"
         elif "/models" in block:
@@ -125,7 +128,7 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         else:
             assert json.loads(answer)["data"]["id"] == made, block
         ran += 1
-    assert ran >= 14
+    assert ran >= 15
 
 
 def indented(block: str) -> str:
@@ -165,7 +168,7 @@ def test_python_blocks(gateway: Gateway, text: str) -> None:
         said = run([sys.executable, "-c", code], gateway)
         assert said.strip(), code
         ran += 1
-    assert ran >= 7
+    assert ran >= 8
 
 
 def test_node_blocks(gateway: Gateway, text: str) -> None:

@@ -154,6 +154,7 @@ def test_nothing_runs_what_it_is_told() -> None:
 
 
 OWNED = {
+    "/v1/images/<identity>": "tests/live/test_images.py",
     "/v1/images/<identity>/content": "tests/live/test_store.py",
     "/v1/audio/<identity>/content": "tests/live/test_tasks.py",
     "/v1/tasks/<identity>": "tests/live/test_tasks.py",

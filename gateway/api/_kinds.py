@@ -9,7 +9,7 @@ from schemas.tasks import TaskSchema
 
 from ..call import Ask
 from ..dialects.base import Words
-from ..modalities import midjourney, music, suno, video
+from ..modalities import images, midjourney, music, suno, video
 from ..modalities.video.request import parse
 from . import _tasks
 
@@ -18,11 +18,13 @@ Row = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """words: the client's · facts: what of a request may be shown · below: where it is asked for, below their path."""
+    """words: the client's · facts: what of a request may be shown · below: where it is asked for, below their path ·
+    here: its provider answers at once, so that the worker itself makes it."""
 
     words: Words
     facts: Callable[[Mapping[str, Any]], Row]
     below: Callable[[Mapping[str, Any]], str] = lambda values: ""
+    here: bool = False
 
 
 def _video(values: Mapping[str, Any]) -> Row:
@@ -33,6 +35,10 @@ def _music(values: Mapping[str, Any]) -> Row:
     return {"n": values["n"]} if values.get("n") else {}
 
 
+def _image(values: Mapping[str, Any]) -> Row:
+    return {name: values[name] for name in ("n", "size") if values.get(name)}
+
+
 def _action(values: Mapping[str, Any]) -> Row:
     return {"action": values["action"]} if values.get("action") else {}
 
@@ -40,6 +46,7 @@ def _action(values: Mapping[str, Any]) -> Row:
 KINDS = {
     "video": Kind(video.OPENAI, _video),
     "music": Kind(music.MUSIC, _music),
+    "image": Kind(images.GENERATIONS, _image, here=True),
     "mj": Kind(midjourney.MIDJOURNEY, _action, lambda values: midjourney.ACTIONS[values.get("action") or "imagine"]),
     "suno": Kind(suno.SUNO, _action, lambda values: suno.ACTIONS[values.get("action") or "song"]),
 }

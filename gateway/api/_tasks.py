@@ -36,14 +36,14 @@ Row = dict[str, Any]
 Shown = Callable[[Row], Row]
 
 
-def begin(call: Call, kind: str, facts: Row, shown: Shown) -> Response:
-    """Begin a task. Raises GatewayError."""
-    webhook = call.body.values.get("webhook") or call.body.values.get("webhook_url")
+def begin(call: Call, kind: str, facts: Row, shown: Shown, *, here: bool = False, webhook: Any = None) -> Response:
+    """Begin a task. here: this worker makes it. Raises GatewayError."""
+    webhook = webhook or call.body.values.get("webhook") or call.body.values.get("webhook_url")
     if webhook is not None:
         problem = webhooks.check(webhook) if isinstance(webhook, str) else "must be an http or https URL"
         if problem is not None:
             raise GatewayError(400, f"webhook {problem}.", param="webhook")
-    return deliver(submit.run(call, watch(), kind, facts, webhook, lambda row: orjson.dumps(shown(row))))
+    return deliver(submit.run(call, watch(), kind, facts, webhook, lambda row: orjson.dumps(shown(row)), here))
 
 
 def video_facts(asked: VideoRequest) -> Row:

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, request
 from schemas.tasks import TYPES
 
 from ..errors import GatewayError
+from ..splice import edit, scan
 from ..tasks.seals import signing_secret
 from ..tasks.views import as_task
 from . import _kinds, _tasks
@@ -22,6 +23,12 @@ def create() -> Response:
     kind = call.body.values["type"]
     known = _kinds.KINDS[kind]
     call.dialect, call.below = known.words.name, known.below(call.body.values)
+    if known.here:  # its body is another's: what only tasks have in theirs does not go with it
+        own = ("type", "webhook", "webhook_url")
+        changes: dict[str, str | None] = {name: None for name in own if name in call.body.values}
+        webhook = call.body.values.get("webhook") or call.body.values.get("webhook_url")
+        call.body = scan(edit(call.body, changes))
+        return _tasks.begin(call, kind, known.facts(call.body.values), as_task, here=True, webhook=webhook)
     return _tasks.begin(call, kind, known.facts(call.body.values), as_task)
 
 

@@ -28,6 +28,10 @@ WORKER = ids.new("wk_")
 """This process's name on its holds; `sweep` tells when a process is gone."""
 
 
+TASKS = "tasks"
+"""The surface of calls that are tasks: what ends one ends its task in the same write."""
+
+
 def hold(
     call: Call,
     legs: Sequence[Leg],
@@ -259,9 +263,10 @@ def settle(settlement: Settlement, outcome: tuple[str, bytes] | None = None) -> 
     should it be impossible to write, the hold at least comes back. outcome: what is kept for a claim, by its id."""
     crash.here("before_settle")
     values = settlement.values
+    settling, releasing = (task.settle, task.drop) if values["surface"] == TASKS else (book.settle, book.release)
     return writer.submit(
-        book.settle, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
-        outcome, order=values["account_id"], durable=True, otherwise=(book.release, (values["id"],)),
+        settling, values, day(values["created_at"]), settlement.tokens_in, settlement.tokens_out, settlement.pins,
+        outcome, order=values["account_id"], durable=True, otherwise=(releasing, (values["id"],)),
     )  # fmt: skip
 
 
@@ -278,7 +283,8 @@ def settle_share(call: Call, settlement: Settlement, reply: Reply) -> writer.Tic
 
 def release(call: Call) -> writer.Ticket:
     """Give a hold back without a receipt: the call never began."""
-    return writer.submit(book.release, call.id, order=call.caller.account_id)
+    releasing = task.drop if call.surface == TASKS else book.release
+    return writer.submit(releasing, call.id, order=call.caller.account_id)
 
 
 def grant(account_id: str, nanos: int, note: str | None) -> None:

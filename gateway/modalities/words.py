@@ -14,7 +14,7 @@ from ..bodies import Body
 from ..call import Call, Leg, Meter
 from ..dialects import bridge
 from ..dialects.base import Feed, Upstream, Words
-from . import embeddings, midjourney, moderation, music, rerank, speech, suno, transcription, video
+from . import embeddings, images, midjourney, moderation, music, rerank, speech, suno, transcription, video
 from .jobs import Job
 
 _LOSS = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$\[\]-]{0,79}=drop")
@@ -50,6 +50,7 @@ _MODALITIES: tuple[tuple[Mapping[str, Words], Carrier], ...] = (
     (embeddings.NAMED, embeddings),
     (speech.NAMED, speech),
     (transcription.NAMED, transcription),
+    (images.NAMED, images),
     (moderation.NAMED, moderation),
     (rerank.NAMED, rerank),
     (video.NAMED, video),
@@ -68,13 +69,32 @@ JOBS: dict[str, Job] = {**video.JOBS, **music.JOBS, **midjourney.JOBS, **suno.JO
 
 _OTHERS: tuple[Upstream, ...] = (speech.GEMINI, transcription.GEMINI, moderation.MISTRAL, rerank.COHERE)
 
-UPSTREAM: dict[str, Upstream] = {**JOBS, **NAMED, **bridge.NAMED, **{words.name: words for words in _OTHERS}}
+UPSTREAM: dict[str, Upstream] = {
+    **JOBS, **NAMED, **bridge.NAMED, **images.UPSTREAM, **{words.name: words for words in _OTHERS},
+}  # fmt: skip
 """What providers take."""
 
 
 def carrier(call: Call) -> Carrier:
     """Who carries a call."""
     return _CARRIERS.get(call.dialect, bridge)
+
+
+def parts(call: Call, leg: Leg) -> Sequence[int]:
+    """How many results each of the requests asks for that a leg is sent for one call; nearly always it is one."""
+    return images.requests(call, leg) if call.dialect in images.NAMED else (call.ask.n,)
+
+
+def to_copy(call: Call, leg: Leg, body: bytes) -> Sequence[str]:
+    """Addresses of the provider's in a whole reply, of what the client gets from us. Raises Fault."""
+    return images.to_copy(call, leg, body) if call.dialect in images.NAMED else ()
+
+
+def whole(call: Call, leg: Leg, bodies: Sequence[bytes], meter: Meter) -> bytes:
+    """The reply for the client, of what a leg's requests were answered; fills the meter. Raises Fault."""
+    if len(bodies) > 1:
+        return images.several(call, leg, bodies, meter)
+    return carrier(call).whole(call, leg, bodies[0], meter)
 
 
 def screen(call: Call, leg: Leg) -> tuple[str, ...]:

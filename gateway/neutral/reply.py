@@ -28,6 +28,9 @@ class Variant(NamedTuple):
     resolution: str | None = None
 
 
+ANY = Variant()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens as the provider reported them; None is unknown, 0 is zero.
@@ -53,7 +56,7 @@ class Usage:
     tier: str | None = field(default=None, compare=False)
     tools: Mapping[str, int] = field(default_factory=dict, compare=False)
     units: Mapping[str, int] = field(default_factory=dict, compare=False)
-    variant: Variant = field(default=Variant(), compare=False)
+    variant: Variant = field(default=ANY, compare=False)
 
     def counts(self) -> dict[str, int]:
         """Disjoint buckets, the only thing that billing reads; buckets of zero are left out.

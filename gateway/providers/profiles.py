@@ -88,6 +88,12 @@ ROWS = (
         facts=_SLOW,
         source="https://platform.openai.com/docs/guides/deep-research",
     ),
+    Row(
+        what="GPT Image",
+        model=r"gpt-image",
+        facts={"first_byte_s": 300, "idle_s": 300},
+        source="https://platform.openai.com/docs/guides/image-generation",
+    ),
     # Bedrock hands on to Claude what Converse has no words for; what it would hand to others is not known here.
     Row(
         what="Converse but for Claude",

@@ -14,13 +14,14 @@ COMPLETIONS, EMBEDDINGS = "completions", "embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = "speech", "transcriptions", "translations"
 MODERATIONS, RERANK = "moderations", "rerank"
 MISTRALS_MODERATIONS, COHERES_RERANK = "moderations:mistral", "rerank:cohere"
+IMAGES, XAI_IMAGES = "images", "xai-images"
 VIDEOS, XAI_VIDEOS, VEO, MUSIC = "videos", "xai-videos", "veo", "music"
 MIDJOURNEY, SUNO = "midjourney", "suno"
 AUDIO = (SPEECH, TRANSCRIPTIONS, TRANSLATIONS)
 JOBS = (VIDEOS, XAI_VIDEOS, VEO, MUSIC, MIDJOURNEY, SUNO)
 DIALECTS = (
     CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, MISTRALS_MODERATIONS,
-    RERANK, COHERES_RERANK, *JOBS,
+    RERANK, COHERES_RERANK, IMAGES, XAI_IMAGES, *JOBS,
 )  # fmt: skip
 
 Speaks = tuple[tuple[str, tuple[str, ...]], ...]
@@ -72,6 +73,7 @@ class Provider:
 
 _OPENAI: Speaks = (
     (r"^sora-", (VIDEOS,)),
+    (r"gpt-image|dall-e", (IMAGES,)),
     (r"^tts-|-tts", (SPEECH,)),
     (r"whisper", (TRANSCRIPTIONS, TRANSLATIONS)),
     (r"transcribe", (TRANSCRIPTIONS,)),
@@ -89,12 +91,13 @@ PROVIDERS = (
         kind="sandbox",
         title="Sandbox",
         base_url="sandbox:",
-        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, VIDEOS, MUSIC),
+        dialects=(CHAT, RESPONSES, MESSAGES, GEMINI, *AUDIO, MODERATIONS, RERANK, IMAGES, VIDEOS, MUSIC),
         speaks=(
             ("^tts$", (SPEECH,)),
             ("^stt$", (TRANSCRIPTIONS, TRANSLATIONS)),
             ("^moderation$", (MODERATIONS,)),
             ("^rerank$", (RERANK,)),
+            ("^image$", (IMAGES,)),
             ("^video$", (VIDEOS,)),
             ("^music$", (MUSIC,)),
         ),
@@ -104,7 +107,7 @@ PROVIDERS = (
         kind="openai",
         title="OpenAI",
         base_url="https://api.openai.com/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, IMAGES, VIDEOS),
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
@@ -137,7 +140,7 @@ PROVIDERS = (
         kind="azure",
         title="Azure OpenAI",
         base_url="{AZURE_OPENAI_ENDPOINT}/openai/v1",
-        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, VIDEOS),
+        dialects=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES, *AUDIO, IMAGES, VIDEOS),
         auth="api-key",
         speaks=((r"^claude", (MESSAGES,)), *_OPENAI, ("", (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS))),
         roots={MESSAGES: "../anthropic"},
@@ -149,8 +152,8 @@ PROVIDERS = (
         kind="xai",
         title="xAI",
         base_url="https://api.x.ai/v1",
-        dialects=(CHAT, RESPONSES, XAI_VIDEOS),  # Messages are deprecated there
-        speaks=((r"-video", (XAI_VIDEOS,)), ("", (CHAT, RESPONSES))),
+        dialects=(CHAT, RESPONSES, XAI_IMAGES, XAI_VIDEOS),  # Messages are deprecated there
+        speaks=((r"-video", (XAI_VIDEOS,)), (r"image", (XAI_IMAGES,)), ("", (CHAT, RESPONSES))),
         key_envs=("XAI_API_KEY",),
         author="x-ai",
         source="https://docs.x.ai/developers/rest-api-reference/inference",
@@ -455,7 +458,7 @@ PROVIDERS = (
         kind="openai-compatible",
         title="OpenAI-compatible",
         base_url=None,
-        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK),
+        dialects=(CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES),
         keyless=True,
         generic=True,
     ),

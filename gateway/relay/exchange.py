@@ -6,7 +6,7 @@ out; a stream is handed to `streams`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gevent
 
@@ -16,13 +16,13 @@ from models.writer import Ticket
 from .. import config, crash, journal
 from ..access import idempotency, limits
 from ..billing import ledger, prices
-from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
+from ..call import Call, ClientGone, Fault, Leg, Meter, Reply
 from ..errors import GatewayError
 from ..modalities import words
 from ..money import usd
-from ..providers import headers, pool
+from ..providers import headers
 from ..routing import pace, plan
-from . import dry, filed, media, streams
+from . import dry, filed, making, media, streams
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -31,18 +31,12 @@ from .attempts import (
     attempts,
     call_headers,
     noted,
-    outbound,
-    raise_for_status,
-    read,
     sensible,
     told,
     verdict,
 )
 from .orders import tried
 from .watch import ClientWatch, Stopping
-
-MOST_BODY = 64 << 20
-"""Longest whole answer in bytes."""
 
 
 def run(call: Call, watch: ClientWatch) -> Reply:
@@ -63,7 +57,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     if call.ask.stream:
         return streams.start(call, legs, watch)
     try:
-        return _whole(call, legs, watch)
+        return whole(call, legs, watch)
     finally:
         watch.close()
 
@@ -81,7 +75,8 @@ def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
     return legs, prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
 
 
-def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+def whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
+    """Carry a call that is held for to its whole answer. Raises GatewayError."""
     past: list[Failed] = []
     settings = config.current()
     try:
@@ -90,17 +85,14 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
             whole_s = min(max(settings.whole_s, leg.profile.whole_s), left_s)
             try:
                 with noted(call, leg, past), watch, gevent.Timeout(whole_s, Fault("timeout")):
-                    wire = pool.send(outbound(call, leg))
-                    crash.here("after_dispatch")
-                    try:
-                        raw = _read_success(wire, leg)
-                        with sensible():
-                            body = words.carrier(call).whole(call, leg, raw, meter)
-                    finally:
-                        wire.close()
+                    told_back = making.answers(call, leg)
+                    making.copy(call, leg, told_back.bodies)
+                    with sensible():
+                        body = words.whole(call, leg, told_back.bodies, meter)
+                    making.keep(call, meter.files)
             except Fault:
                 continue
-            return _settled(call, leg, meter, body, wire)
+            return _settled(call, leg, meter, body, told_back.headers)
     except ClientGone:
         close_without_charge(call, CLIENT_GONE)
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
@@ -115,20 +107,14 @@ def _whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     raise error
 
 
-def _read_success(wire: Wire, leg: Leg) -> bytes:
-    """The body of a whole answer. Raises Fault for any status but success."""
-    raise_for_status(wire, leg)
-    return read(wire, MOST_BODY)
-
-
-def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Reply:
+def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, said: Mapping[str, str]) -> Reply:
     """The reply, once its settlement is committed."""
     settlement = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
     reply = Reply(
         status=200,
         content_type=call.ask.answers,
         headers=[
-            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(wire.headers),
+            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(said),
         ],
         body=body,
     )  # fmt: skip
@@ -138,6 +124,7 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, wire: Wire) -> Rep
         ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
     if not ticket.wait(SETTLE_S) and ticket.abandon():
         ledger.release(call)
+        making.forget(call, meter.files)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
     ticket.result()
     crash.here("after_settle")

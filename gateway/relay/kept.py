@@ -17,7 +17,7 @@ from ..providers import pool
 from ..routing import channels
 from ..routing.pins import find
 from .attempts import Failed, raise_for_status, read, sensible, verdict
-from .exchange import MOST_BODY
+from .making import MOST_BODY
 from .watch import ClientWatch
 
 

@@ -29,6 +29,7 @@ from ..modalities.words import NAMED, carrier
 from ..providers import pool
 from ..routing import pace
 from ..sse import read
+from . import making
 from .attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -272,6 +273,13 @@ class Stream:
         if feed.out:
             yield self._frames(feed)
         self._bound = True  # the terminal frame itself may be all that was said
+        try:
+            making.keep(self._call, feed.meter.files)
+        except GatewayError as lost:
+            feed.meter = Meter()  # what cannot be kept is not charged
+            self._settle(lost.status, partial=True).wait(ERROR_WAIT_S)
+            yield self._error(lost)
+            return
         ticket = self._settle(200, partial=False, outcome=self._outcome(feed.tail or b""))
         self._note_pace()
         waiting_since = monotonic()

@@ -76,10 +76,10 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     problem: bridge.Refused | None = None
     lost: tuple[str, ...] = ()
     for public, channel, upstream in found:
-        dialects = spoken(channel, upstream)
-        if call.below and (call.dialect not in dialects or channel.provider == "sandbox"):
+        ways = words.carrier(call).ways(call, spoken(channel, upstream))
+        if call.below and (call.dialect not in ways or channel.provider == "sandbox"):
             continue
-        for dialect in words.carrier(call).ways(call, dialects):
+        for dialect in ways:
             profile = profiles.of(channel.provider, upstream, dialect)
             leg = Leg(channel=channel, model=upstream, dialect=dialect, public=public, profile=profile)
             try:
@@ -105,9 +105,8 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
             param="model",
         )
     if not legs and problem is not None:
-        raise GatewayError(
-            400, f"{problem.message} Leave it out, or use another model or API.", param=problem.param
-        )  # fmt: skip
+        mend = "Use another model or API." if problem.param == "model" else "Leave it out, or use another model or API."
+        raise GatewayError(400, f"{problem.message} {mend}", param=problem.param)
     return legs
 
 

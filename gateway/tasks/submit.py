@@ -7,16 +7,20 @@ Where nobody knows whether a provider has begun, it is not asked again, and no o
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import gevent
+from gevent.pool import Pool
 
 from models import task as table
 from models import writer
+from models.base import session
 from models.idempotency import Found
+from models.idempotency import keep as keep_outcome
 
-from .. import config, crash, journal
+from .. import config, crash, journal, store
 from ..access import idempotency, limits
 from ..billing import later, ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Reply
@@ -25,7 +29,7 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..modalities.jobs import Seen
 from ..providers import pool
-from ..relay import dry, media
+from ..relay import dry, exchange, media
 from ..relay.attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -46,6 +50,8 @@ from ..routing import plan
 from . import seals
 from .machine import LEAST_HERE_MS, LEAST_MS
 
+_log = logging.getLogger("gateway.tasks")
+
 MOST_ANSWER = 1 << 20
 """Longest answer to the asking, in bytes."""
 
@@ -54,33 +60,47 @@ _T = TypeVar("_T")
 
 
 def run(
-    call: Call, watch: ClientWatch, kind: str, facts: Row, webhook: str | None, shown: Callable[[Row], bytes]
+    call: Call,
+    watch: ClientWatch,
+    kind: str,
+    facts: Row,
+    webhook: str | None,
+    shown: Callable[[Row], bytes],
+    here: bool = False,
 ) -> Reply:
-    """Begin a task. facts: what its views show of the request · webhook: whom to tell · shown: it, for its maker.
+    """Begin a task. facts: what its views show of the request · webhook: whom to tell · shown: it, for its maker ·
+    here: its provider answers at once, so this worker makes it, behind its caller's back, and it ends with the worker.
 
     Raises GatewayError; then there is no task, and nothing was charged.
     """
     again = idempotency.earlier(call)
     if again is not None:
         return again
+    if here and not _here.free_count():
+        raise GatewayError(503, "This worker makes as many tasks as it can. Retry in a while.", retry_after=5)
     if call.ask.urls:
         media.screen(call)
     found = plan.legs(call)
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} can do this.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = prices.ceiling(legs, call.ask, 0)
+    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
     rules = limits.rules(call.caller, ceiling.tokens, call.names)
     row = intent(call, kind, facts, webhook)
+    if here:
+        row["status"] = table.IN_PROGRESS
     refused = ledger.hold(call, legs, ceiling, rules, row)
     if isinstance(refused, Found):
         return idempotency.replay(call, refused)
     if refused is not None:
         raise limits.refuse(refused.use)
     crash.here("after_hold")
+    if here:
+        watch.close()
+        return _made_here(call, legs, row, shown)
     try:
         return submitted(
             call, legs, watch, lambda leg, body: words.JOBS[leg.dialect].begun(body),
@@ -138,6 +158,37 @@ def submitted(
     error = verdict(past, call.dialect)
     _withdraw(call, error.status).wait(ERROR_WAIT_S)
     raise error
+
+
+MOST_HERE = 64
+"""Tasks that one worker makes at once."""
+
+_here = Pool(MOST_HERE)
+
+
+def _made_here(call: Call, legs: Sequence[Leg], row: Row, shown: Callable[[Row], bytes]) -> Reply:
+    """The reply, while the call goes on as any other does."""
+    reply = Reply(status=200, content_type="application/json", headers=call_headers(call, None), body=shown(row))
+    kept = idempotency.outcome(call, reply)
+    if kept is not None:
+        account = call.caller.account_id
+        writer.write(keep_outcome, account, kept[0], call.id, kept[1], order=account)
+        call.claim = None  # it stands for the task, not for what that will make
+    _here.spawn(_make, call, legs)
+    return reply
+
+
+def _make(call: Call, legs: Sequence[Leg]) -> None:
+    """Carry the call of a task to its end. What was made for one that was cancelled meanwhile is not kept."""
+    account = call.caller.account_id
+    try:
+        exchange.whole(call, legs, ClientWatch(None))
+    except GatewayError as error:
+        _log.info("task %s came to nothing: %s", call.id, error.status)
+    with session():
+        row = table.find(account, call.id)
+    if row is None or row["status"] != table.COMPLETED:
+        store.forget(account, call.id)
 
 
 def _begun(call: Call, leg: Leg, begun: Callable[[Leg, bytes], _T]) -> _T:

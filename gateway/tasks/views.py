@@ -24,6 +24,7 @@ _SAID = {
     "moderation_blocked": "The provider's moderation blocked it.",
     "too_large": "What was made is larger than the gateway keeps.",
     "cancelled": "It was cancelled.",
+    "refused": "The provider refused what was asked for.",
     "no_result": "The provider made nothing.",
 }
 """What is told of a failure, by its code. A provider's own words may hold the caller's, and are not kept."""

@@ -134,3 +134,14 @@ def test_two_machines_share_the_work_and_no_task(request: pytest.FixtureRequest,
         assert all(ended) and sum(map(len, ended)) == len(made), "both worked, and each task was ended by one"
         fetched = Counter(asked.path for asked in provider.asked if asked.path.endswith("/content"))
         assert len(studio.begun) == TASKS == len(fetched) and set(fetched.values()) == {1}, "none was collected twice"
+
+
+def test_an_image_ends_with_the_worker_that_makes_it(database: str | None, tmp_path: Path) -> None:
+    with Gateway(tmp_path, database=database) as gateway:
+        _, key = gateway.account("1")
+        body = {"type": "image", "model": "sandbox/slow-60000", "prompt": "a"}
+        assert gateway.post("/v1/tasks", body, key).status_code == 200
+        for pid in gateway.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: statuses(gateway, key)["failed"] == 1, "what nobody makes any more has failed", 90)
+        assert gateway.credits(key)["held"] == 0 and gateway.credits(key)["total_usage"] == 0 and gateway.books()["ok"]

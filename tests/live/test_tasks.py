@@ -450,3 +450,28 @@ def test_a_remix_is_begun_by_who_made_the_first(gateway: Gateway, studio: tuple[
     done = gateway.get(f"/v1/videos/{again.json()['id']}?wait=30", key).json()
     assert (done["status"], done["remixed_from_video_id"]) == ("completed", first["id"])
     assert gateway.credits(key)["total_usage"] == Decimal("0.8") and gateway.books()["ok"]
+
+
+def test_an_image_is_made_behind_its_callers_back(gateway: Gateway) -> None:
+    _, key = gateway.account("1")
+    body = {"type": "image", "model": "sandbox/image", "prompt": "a fox", "size": "256x256", "n": 2}
+    named = {"Idempotency-Key": uuid.uuid4().hex}
+    made = gateway.post("/v1/tasks", body, key, headers=named)
+    assert made.status_code == 200 and made.json()["id"].startswith("task_"), made.text
+    assert gateway.post("/v1/tasks", body, key, headers=named).json()["id"] == made.json()["id"]
+    done = gateway.get(f"/v1/tasks/{made.json()['id']}?wait=20", key).json()
+    assert done["status"] == "completed" and len(done["results"]) == 2, done
+    for one in done["results"]:
+        assert "/v1/images/task_" in one["url"]
+        got = requests.get(one["url"], headers={"Authorization": f"Bearer {key}"}, timeout=30)
+        assert got.status_code == 200 and got.headers["content-type"].startswith("image/")
+    receipt = gateway.get("/v1/generation", key, params={"id": done["id"]}).json()["data"]
+    assert receipt["cost_usd"] > 0 and gateway.credits(key)["held"] == 0 and gateway.books()["ok"]
+    failed = gateway.post("/v1/tasks", {**body, "model": "sandbox/error-400"}, key).json()
+    over = gateway.get(f"/v1/tasks/{failed['id']}?wait=20", key).json()
+    assert (over["status"], over["error"]["code"]) == ("failed", "refused")
+    slow = gateway.post("/v1/tasks", {**body, "model": "sandbox/slow-3000"}, key).json()
+    assert gateway.post(f"/v1/tasks/{slow['id']}/cancel", {}, key).json()["status"] == "cancelled"
+    time.sleep(4)
+    assert gateway.get(f"/v1/images/{slow['id']}/content", key).status_code == 404
+    assert gateway.credits(key)["total_usage"] == Decimal(str(receipt["cost_usd"])) and gateway.books()["ok"]

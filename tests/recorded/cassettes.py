@@ -40,7 +40,7 @@ def unserved(answer: requests.Response) -> bool:
 DIALECTS = {
     "openai-chat": "chat", "openai-responses": "responses", "anthropic": "messages", "gemini": "gemini",
     "openai-completions": "completions", "openai-embeddings": "embeddings", "openai-audio": "transcriptions",
-    "openai-moderations": "moderations", "openai-videos": "videos",
+    "openai-moderations": "moderations", "openai-videos": "videos", "openai-images": "images",
 }  # fmt: skip
 """Folders of recordings, and the dialects that they are in."""
 
@@ -51,6 +51,7 @@ _GENERIC = {
     "chat": "openai-compatible", "completions": "openai-compatible", "embeddings": "openai-compatible",
     "responses": "responses-compatible", "messages": "anthropic-compatible", "gemini": "gemini-compatible",
     "transcriptions": "openai-compatible", "moderations": "openai-compatible", "videos": "openai-compatible",
+    "images": "openai-compatible",
 }  # fmt: skip
 """The rows of those that have none, or whose row does not speak the dialect that they were recorded in."""
 
@@ -65,7 +66,11 @@ def vendor(provider: str) -> str:
 def row_of(provider: str, dialect: str) -> str:
     """The kind of channel that recorded traffic of a provider goes through."""
     row = KINDS.get(vendor(provider))
-    speaks = row is not None and (dialect in row.dialects or (dialect == "embeddings" and "chat" in row.dialects))
+    speaks = row is not None and (
+        dialect in row.dialects
+        or f"xai-{dialect}" in row.dialects
+        or (dialect == "embeddings" and "chat" in row.dialects)
+    )
     return row.kind if row is not None and speaks else _GENERIC[dialect]
 
 

@@ -7,11 +7,11 @@ those of providers that have their own; `request` and `reply` what both are turn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ... import book
 from ...bodies import Body
-from ...call import Call, Leg, Meter
+from ...call import Call, Fault, Leg, Meter
 from ...dialects.base import Feed, Upstream
 from ...dialects.bridge import Refused
 from ...dialects.passing import parsed
@@ -21,6 +21,11 @@ from . import openai, reply
 from .openai import EDITS, GENERATIONS, VARIATIONS, OpenAI
 from .others import GEMINI, IMAGEN, XAI_EDITS, XAI_GENERATIONS, Codec
 from .request import ImageRequest, parse
+
+__all__ = [
+    "EDITS", "GENERATIONS", "NAMED", "UPSTREAM", "VARIATIONS", "encode", "feed", "requests", "screen", "several",
+    "to_copy", "to_fetch", "ways", "whole",
+]  # fmt: skip
 
 NAMED: dict[str, OpenAI] = {words.name: words for words in (GENERATIONS, EDITS, VARIATIONS)}
 _CODECS: dict[str, Codec] = {codec.name: codec for codec in (XAI_GENERATIONS, XAI_EDITS, GEMINI, IMAGEN)}
@@ -41,14 +46,10 @@ def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
         if named is NAMED:
             found.append(call.dialect)
         else:
-            found += [name for name, codec in _CODECS.items() if _of(name, family) and kind in codec.KINDS]
+            found += [
+                name for name, codec in _CODECS.items() if name.partition(":")[0] == family and kind in codec.KINDS
+            ]
     return tuple(found)
-
-
-def _of(name: str, family: str) -> bool:
-    return name.partition(":")[0] == family and (
-        family != "xai-images" or name in (XAI_GENERATIONS.name, XAI_EDITS.name)
-    )
 
 
 def _asked(call: Call) -> ImageRequest:
@@ -65,6 +66,8 @@ def screen(call: Call, leg: Leg) -> tuple[str, ...]:
     codec = _CODECS[leg.dialect]
     if (codec is IMAGEN) != (leg.dialect.startswith("gemini") and _IMAGEN.match(leg.model) is not None):
         raise Refused("model", f"The model {call.ask.model[:200]!r} makes no images this way.")
+    if call.ask.stream and call.ask.n > codec.MOST:
+        raise Refused("n", f"n must be at most {codec.MOST} for a provider of this model where the answer is a stream.")
     lost = list(_asked(call).lost)
     lost += [(name, None) for name in codec.LOSES if call.body.values.get(name) not in (None, "auto")]
     for field, why in lost:
@@ -86,7 +89,7 @@ def encode(call: Call, leg: Leg) -> Body:
         return NAMED[leg.dialect].passed(call, leg)
     codec = _CODECS[leg.dialect]
     asked = _asked(call)
-    return packed(codec.render(call, asked, leg.model, min(asked.n, codec.MOST)))
+    return packed(codec.render(call, asked, leg.model, min(call.ask.n, codec.MOST)))
 
 
 def to_copy(call: Call, leg: Leg, body: bytes) -> tuple[str, ...]:
@@ -123,7 +126,25 @@ class _Whole(openai.Feed):
         return openai.whole_frames(self.call, self._leg, self._kind, made, self.meter)
 
 
-def requests(call: Call, leg: Leg) -> Iterable[int]:
+def requests(call: Call, leg: Leg) -> Sequence[int]:
     """How many images are asked for in each request that a leg needs, where its provider makes fewer at a time."""
     most = _CODECS[leg.dialect].MOST if leg.dialect in _CODECS else call.ask.n
     return [min(most, call.ask.n - done) for done in range(0, call.ask.n, most)]
+
+
+def several(call: Call, leg: Leg, bodies: Sequence[bytes], meter: Meter) -> bytes:
+    """One reply for the client of those to several requests; fills the meter. What came without an image counts only
+    where none has one. Raises Fault."""
+    codec = _CODECS[leg.dialect]
+    found: list[reply.ImageReply] = []
+    fault: Fault | None = None
+    for body in bodies:
+        try:
+            found.append(codec.parse_reply(call, parsed(body)))
+        except Fault as problem:
+            fault = fault or problem
+    if not found:
+        raise fault or Fault("malformed")
+    made = reply.together(found)
+    reply.measure(call, leg, made, meter)
+    return packed(openai.render_reply(call, leg, made))

@@ -6,16 +6,18 @@ the provider's become ours, and `response_format`, which the gateway itself heed
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...bodies import Body, Form, Upload
-from ...call import Ask, Call, Fault, Leg, Meter
+from ...call import Ask, Call, Leg, Meter
 from ...dialects import shapes
 from ...dialects.openai_chat import errors
 from ...dialects.passing import Passing, for_leg, parsed, scanned
+from ...neutral.reply import Usage
 from ...splice import Scan, edit
 from ...sse import PING, Event, write
 from . import reply, request
@@ -107,8 +109,6 @@ def render_reply(call: Call, leg: Leg, made: reply.ImageReply) -> dict[str, Any]
 
 def completed(call: Call, kind: request.Kind, one: reply.Picture, usage: Mapping[str, Any]) -> bytes:
     """The event of an image that is done."""
-    import base64
-
     name = f"{_EVENTS[kind]}.completed"
     form = one.look.media_type.partition("/")[2]
     values = {
@@ -126,6 +126,7 @@ class Feed(Passing):
         super().__init__(call)
         self._leg, self._kind = leg, kind
         self._done = 0
+        self._usages: list[Usage | None] = []
 
     def plain(self, frame: bytes) -> bytes | None:
         return None
@@ -146,7 +147,7 @@ class Feed(Passing):
         one = reply.picture(values.get("b64_json"))
         made = reply.ImageReply(
             pictures=(one,) if one is not None else (),
-            usage=_sum(self.meter, reply.tokens(values.get("usage"))),
+            usage=self._counted(values.get("usage")),
             quality=shapes.text(values.get("quality")),
         )
         reply.measure(self.call, self._leg, made, self.meter, self._done)
@@ -157,24 +158,16 @@ class Feed(Passing):
         else:
             self.put(frame)
 
+    def _counted(self, usage: Any) -> Usage | None:
+        """The tokens of all images so far."""
+        self._usages.append(reply.tokens(usage))
+        return reply.summed(self._usages)
+
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
         return whole_frames(self.call, self._leg, self._kind, parse_reply(self.call, values), self.meter)
 
     def complete(self) -> bool:
         return self._done > 0
-
-
-def _sum(meter: Meter, usage: Any) -> Any:
-    """What the images of a stream took together, as far as each says."""
-    import dataclasses
-
-    before = meter.usage
-    if before is None or before.input is None or usage is None:
-        return usage
-    return dataclasses.replace(
-        usage, input=before.input + (usage.input or 0), output=(before.output or 0) + (usage.output or 0),
-        image_in=(before.image_in or 0) + (usage.image_in or 0), image_out=(before.image_out or 0) + (usage.image_out or 0),
-    )  # fmt: skip
 
 
 def whole_frames(call: Call, leg: Leg, kind: request.Kind, made: reply.ImageReply, meter: Meter) -> list[bytes]:
@@ -196,6 +189,3 @@ def scanned_reply(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     made = parse_reply(call, found.values)
     reply.measure(call, leg, made, meter)
     return renamed(call, leg, found, made)
-
-
-__all__ = ["EDITS", "GENERATIONS", "VARIATIONS", "Fault", "Feed", "OpenAI"]

@@ -61,13 +61,13 @@ def _inline(call: Call, one: Given) -> tuple[str, str]:
 class XAI:
     """xAI's."""
 
-    KINDS = ("generations", "edits")
     LOSES: tuple[str, ...] = ("output_format",)
     MOST = 10
     _RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:2", "2:1")
 
     def __init__(self, name: str, kind: str) -> None:
         self.name, self._kind = name, kind
+        self.KINDS: tuple[str, ...] = (kind,)
 
     def path(self, model: str, stream: bool) -> str:
         return f"/images/{self._kind}"
@@ -93,8 +93,8 @@ class Gemini:
     """Gemini's models that draw."""
 
     name = "gemini:images"
-    KINDS = ("generations", "edits")
-    LOSES = ("quality", "output_format")
+    KINDS: tuple[str, ...] = ("generations", "edits")
+    LOSES: tuple[str, ...] = ("quality", "output_format")
     MOST = 1
     _RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 
@@ -155,8 +155,8 @@ class Imagen:
     """Imagen's models."""
 
     name = "gemini:imagen"
-    KINDS = ("generations",)
-    LOSES = ("quality",)
+    KINDS: tuple[str, ...] = ("generations",)
+    LOSES: tuple[str, ...] = ("quality",)
     MOST = 4
     _RATIOS = ("1:1", "3:4", "4:3", "9:16", "16:9")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from ...call import Call, Fault, File, Leg, Meter
@@ -95,6 +96,30 @@ def tokens(usage: Any) -> Usage | None:
         output=made,
         image_out=shapes.count(told.get("image_tokens")) if told else made - (said or 0),
     )
+
+
+def _total(before: Usage, usage: Usage) -> Usage:
+    return replace(
+        usage, input=(before.input or 0) + (usage.input or 0), output=(before.output or 0) + (usage.output or 0),
+        image_in=(before.image_in or 0) + (usage.image_in or 0),
+        reasoning=(before.reasoning or 0) + (usage.reasoning or 0),
+        image_out=(before.image_out or 0) + (usage.image_out or 0), cached=(before.cached or 0) + (usage.cached or 0),
+    )  # fmt: skip
+
+
+def summed(usages: Iterable[Usage | None]) -> Usage | None:
+    """Tokens of several answers; None where one of them is not counted."""
+    found = list(usages)
+    counted_ = [one for one in found if one is not None]
+    return reduce(_total, counted_) if counted_ and len(counted_) == len(found) else None
+
+
+def together(replies: Sequence[ImageReply]) -> ImageReply:
+    """Several answers as one."""
+    return replace(
+        replies[0], pictures=tuple(one for made in replies for one in made.pictures),
+        usage=summed(made.usage for made in replies),
+    )  # fmt: skip
 
 
 def measure(call: Call, leg: Leg, reply: ImageReply, meter: Meter, first: int = 0) -> None:

@@ -32,9 +32,9 @@ _KNOWN = frozenset({
 
 _PIXELS = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _MEGAPIXEL = 1 << 20
-_TOKENS = {"low": 800, "medium": 4_000}
-_MOST_TOKENS = 10_000
-"""Output tokens of a megapixel, from above: 4,160 in high quality by gpt-image-1, and more by later ones."""
+_TOKENS = ((re.compile(r"gpt-image-1(?![0-9])"), {"low": 300, "medium": 1_100, "": 4_300}),
+           (re.compile(""), {"low": 800, "medium": 4_000, "": 10_000}))  # fmt: skip
+"""Output tokens of a megapixel, from above, by model and quality: gpt-image-1 takes 4,160 in high, later ones more."""
 
 _BESIDE = 1_500
 """Output tokens that a model spends beside the image: it thinks, or says something."""
@@ -180,7 +180,8 @@ def megapixels(wide: int, high: int) -> int:
 def output_tokens(values: Mapping[str, Any]) -> int:
     """Output tokens of one image, from above."""
     wide, high = _pixels(values.get("size")) or _USUAL
-    each = _TOKENS.get(str(values.get("quality")), _MOST_TOKENS)
+    known = next(rates for pattern, rates in _TOKENS if pattern.search(str(values.get("model"))))
+    each = known.get(str(values.get("quality")), known[""])
     partial = (values.get("partial_images") or 0) if values.get("stream") else 0
     return _BESIDE + _PARTIAL_TOKENS * partial + -(-each * wide * high // _MEGAPIXEL)
 

@@ -22,12 +22,13 @@ from ...dialects.base import Dialect, Words
 from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
 from ...modalities.embeddings import NAMED as EMBEDDINGS
+from ...modalities.images import NAMED as IMAGES
 from ...modalities.words import JOBS, NAMED
 from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import embed, hearing, jobs, judging, speech
+from . import drawing, embed, hearing, jobs, judging, speech
 from .answer import (
     answer,
     choice,
@@ -46,7 +47,7 @@ from .fill import TooMuch
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
-    "limited", "embed", "tts", "stt", "moderation", "rerank", "video", "music",
+    "limited", "embed", "tts", "stt", "moderation", "rerank", "image", "video", "music",
 )  # fmt: skip
 """Models with a name of their own; the others carry a number."""
 
@@ -119,6 +120,8 @@ def send(outbound: Outbound) -> Wire:
     trouble = _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
+    if outbound.dialect in IMAGES:
+        return _drawing(outbound, words, kind, number)
     if isinstance(outbound.body, Form):
         return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
     values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
@@ -268,6 +271,22 @@ def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, str
     if problem is not None:
         return _error(words, 400, problem[1], problem[0])
     return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
+
+
+def _drawing(outbound: Outbound, words: Words, kind: str, number: int) -> Wire:
+    if kind not in drawing.DRAWING:
+        return _error(words, 400, f"The sandbox model {kind} makes no images. Use image.", "model")
+    if kind == "mid-stream-error" and not outbound.stream:
+        return _error(words, 500, "The sandbox model mid-stream-error fails.")
+    body = outbound.body
+    try:
+        values = drawing.read(body) if isinstance(body, Form) else json.loads(joined(body))
+        media_type, pieces = drawing.answer(outbound.dialect, values, outbound.stream)
+    except drawing.Refused as problem:
+        return _error(words, 400, problem.message, problem.param)
+    if kind == "cut" and not outbound.stream:
+        pieces = (piece[: len(piece) // 2] for piece in pieces)
+    return _in_pieces(words, kind, number, media_type, pieces)
 
 
 def _in_pieces(words: Words, kind: str, number: int, media_type: str, pieces: Iterator[bytes]) -> Wire:
