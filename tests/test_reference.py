@@ -22,7 +22,7 @@ from tests.gateway import Gateway
 from tests.sdk.packages import OPENAI_FOR_NODE, for_node
 
 LATER = (
-    "/audio", "/video", "/tasks", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
+    "/audio", "computer", "Computer", "/workspaces", "/realtime", "WebSocket",
 )  # fmt: skip
 ADDRESS = re.compile(r"https://api\.(?:gptget\.net|getgoapi\.com)")
 KEYS = ("sk-getgpt-...", "<API_KEY>", "YOUR_API_KEY", "your-getgoapi-key")
@@ -80,13 +80,29 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
     if not shutil.which("curl"):
         pytest.skip("no curl here: the reference's curl blocks are not tried")
     made = gateway.chat("openai/gpt-4o").json()["id"]
+    video = gateway.post("/v1/video/generations", {"model": "google/veo-3", "prompt": "A sea"}).json()["id"]
+    task = gateway.post("/v1/tasks", {"type": "video", "model": "google/veo-3", "prompt": "A sea"}).json()["id"]
+    for path in (f"videos/{video}", f"tasks/{task}"):
+        gateway.get(f"/v1/{path}?wait=30")
     ran = 0
     for block in blocks(CURL, text):
         command = at_home(block, gateway).replace("chatcmpl-abc123", made)
+        command = command.replace("vid_abc123", video).replace("task_abc123", task)
         command = command.replace("curl ", "curl -sS ", 1).replace("\\ -H", "-H")  # a line's end that was lost
         answer = run(["bash", "-c", command], gateway)
         if '"stream": true' in block:
             assert answer.startswith("data: {") and answer.endswith("data: [DONE]\n\n"), block
+        elif "/video" in block or "/tasks" in block:
+            reply = json.loads(answer)
+            shown = reply["data"][0] if reply.get("object") == "list" else reply
+            begun = " -d" in block
+            assert (shown["id"].startswith(("vid_", "task_")) and shown["status"] == "queued") or not begun, (
+                block,
+                reply,
+            )
+            if not begun and "data" not in reply:
+                assert shown["status"] == "completed", reply
+                assert shown["result"]["url"] == f"{gateway.url}/v1/videos/{shown['id']}/content?index=0"
         elif "/chat/completions" in block:
             reply = json.loads(answer)
             assert {"id", "object", "created", "model", "choices", "usage"} <= reply.keys(), (block, reply)

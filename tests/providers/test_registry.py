@@ -22,7 +22,7 @@ KEY = "k-0123456789"
 BEARER = ("authorization", f"Bearer {KEY}")
 CHAT, COMPLETIONS, EMBEDDINGS = "/chat/completions", "/completions", "/embeddings"
 SPEECH, TRANSCRIPTIONS, TRANSLATIONS = AUDIO = ("/audio/speech", "/audio/transcriptions", "/audio/translations")
-MODERATIONS, RERANK = "/moderations", "/rerank"
+MODERATIONS, RERANK, IMAGES = "/moderations", "/rerank", "/images/generations"
 
 
 def openai(base: str, *paths: str, **others: str) -> dict[str, str]:
@@ -30,7 +30,7 @@ def openai(base: str, *paths: str, **others: str) -> dict[str, str]:
     names = {
         CHAT: "chat", "/responses": "responses", COMPLETIONS: "completions", EMBEDDINGS: "embeddings",
         SPEECH: "speech", TRANSCRIPTIONS: "transcriptions", TRANSLATIONS: "translations", MODERATIONS: "moderations",
-        RERANK: "rerank",
+        RERANK: "rerank", IMAGES: "images",
     }  # fmt: skip
     return {**{names[path]: base + path for path in paths}, **others}
 
@@ -39,7 +39,7 @@ RESPONSES, ALL = "/responses", (CHAT, "/responses", COMPLETIONS, EMBEDDINGS)
 AZURE, ACCOUNT = "https://res.openai.azure.com", "https://api.cloudflare.com/client/v4/accounts/acc"
 VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
     "openai": (
-        BEARER, openai("https://api.openai.com/v1", *ALL, *AUDIO, MODERATIONS, videos="https://api.openai.com/v1/videos")
+        BEARER, openai("https://api.openai.com/v1", *ALL, *AUDIO, MODERATIONS, IMAGES, videos="https://api.openai.com/v1/videos")
     ),
     "anthropic": (("x-api-key", KEY), {"messages": "https://api.anthropic.com/v1/messages"}),
     "google": (
@@ -50,11 +50,11 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
         },
     ),
     "azure": (("api-key", KEY), openai(
-        f"{AZURE}/openai/v1", *ALL, *AUDIO, messages=f"{AZURE}/anthropic/v1/messages",
+        f"{AZURE}/openai/v1", *ALL, *AUDIO, IMAGES, messages=f"{AZURE}/anthropic/v1/messages",
         videos=f"{AZURE}/openai/v1/videos",
     )),
     "xai": (BEARER, openai(
-        "https://api.x.ai/v1", CHAT, RESPONSES, **{"xai-videos": "https://api.x.ai/v1/videos/generations"},
+        "https://api.x.ai/v1", CHAT, RESPONSES, **{"xai-videos": "https://api.x.ai/v1/videos/generations", "xai-images": "https://api.x.ai/v1/images/generations"},
     )),
     "midjourney-proxy": (("mj-api-secret", KEY), {"midjourney": "http://127.0.0.1:8080/mj/submit"}),
     "suno-api": (BEARER, {"suno": "http://127.0.0.1:8000/suno/submit"}),
