@@ -258,20 +258,21 @@ def draw(hold_id: str, amount: int) -> None:
             budget.give_back(key_id, period, amount)
 
 
-def extend(hold_id: str, amount: int, zone: tzinfo | None) -> int | None:
+def extend(hold_id: str, amount: int, zone: tzinfo) -> int | None:
     """Hold so much more; what is held in all then, or None if the purses have too little. zone: as in `place`."""
     found = rows("SELECT account_id, key_id, amount_nanos, budget FROM hold WHERE id = ?", hold_id)
     if not found:
         return None
     account_id, key_id, held, period = found[0]
-    if zone is not None:
+    of_key = None
+    if period is not None:
         if is_postgres():
             rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", account_id)
         of_key = budget.look(key_id, zone, window.now())
-        if of_key is not None and period != of_key.serial:  # it belongs to a period that is over
+        if (
+            of_key is not None and of_key.serial != period
+        ):  # what a hold has of a period that is over comes back to none
             of_key = None
-    else:
-        of_key = None
     if not _set_aside(account_id, key_id, of_key, amount):
         return None
     run("UPDATE hold SET amount_nanos = amount_nanos + ? WHERE id = ?", amount, hold_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from . import idempotency, ledger, media, window
+from . import idempotency, ledger, media, pin, window
 from .base import BigIntegerField, BlobField, CharField, IntegerField, Row, TextField, is_postgres, marks, rows, run
 
 QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
@@ -109,10 +109,12 @@ def submitted(
     next_at: int,
     at: int,
     outcome: tuple[str, str, bytes] | None = None,
+    pins: tuple[tuple[str, str, str, str | None, str], ...] = (),
 ) -> bool:
     """A provider has taken it: from now on it outlives the worker that asked. False if it is not open any more.
 
-    outcome: what is kept for the caller's own name for it: account, id of the name, and the sealed answer.
+    outcome: what is kept for the caller's own name for it: account, id of the name, and the sealed answer · pins: what
+    can be asked of the provider already: account, kind, id, id there, channel.
     """
     done = run(
         "UPDATE task SET channel_id = ?, dialect = ?, upstream_model = ?, upstream_id = ?, bill = ?, facts = ?,"
@@ -124,6 +126,8 @@ def submitted(
     run("UPDATE hold SET worker = ? WHERE id = ?", NOBODY, task_id)
     if outcome is not None:
         idempotency.keep(outcome[0], outcome[1], task_id, outcome[2])
+    for made in pins:
+        pin.put(*made, at)
     return True
 
 

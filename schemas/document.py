@@ -13,9 +13,11 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from . import (
     audio,
+    batches,
     chat,
     completions,
     embeddings,
+    files,
     gemini,
     images,
     messages,
@@ -29,6 +31,7 @@ from .base import File, Json, Like, WireSchema
 
 GATES: dict[str, type[WireSchema]] = {
     "ChatRequest": chat.ChatSchema,
+    "BatchesRequest": batches.BatchesSchema,
     "CompletionRequest": completions.CompletionsSchema,
     "EmbeddingsRequest": embeddings.EmbeddingsSchema,
     "ImagesRequest": images.ImagesSchema,
@@ -68,7 +71,7 @@ def begin(title: str, version: str, **rest: Any) -> APISpec:
             spec.components.schema(name, {**gate.LIKE}, schema=gate)
         else:
             spec.components.schema(name, {**gate.LIKE})
-    named = (gemini.NAMED, audio.NAMED, images.NAMED, tasks.NAMED, replies.REPLIES)
+    named = (gemini.NAMED, audio.NAMED, files.NAMED, images.NAMED, tasks.NAMED, replies.REPLIES)
     for name, like in (pair for some in named for pair in some.items()):
         spec.components.schema(name, like)
     return spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .base import Json, Like, WireSchema, having, whole
+from .base import File, Json, Like, WireSchema, having, whole
 
 PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 LEAST_S, MOST_S = 3_600, 2_592_000
@@ -31,22 +31,26 @@ def _fits(value: Any) -> bool:
     return type(value) is int and LEAST_S <= value <= MOST_S
 
 
-class _File(Json):
-    """A file of a form."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> Any:
-        return value if hasattr(value, "content") else super()._deserialize(value, attr, data, **rest)
-
-
 class FilesSchema(WireSchema):
     """A file to be kept."""
 
-    file = _File(
-        str, words="a file, with a file name", test=lambda value: False, required=True,
-        like={"contentMediaType": "application/octet-stream"},
-    )  # fmt: skip
+    file = File(required=True)
     purpose = Json(
         str, words=f"one of {', '.join(PURPOSES)}", test=lambda value: value in PURPOSES, required=True,
         like={"enum": list(PURPOSES)},
     )  # fmt: skip
     expires_after = expires()
+
+
+NAMED: Mapping[str, Like] = {
+    "FilesForm": {
+        "type": "object",
+        "required": ["file", "purpose"],
+        "properties": {
+            "file": {"type": "string", "format": "binary"}, "purpose": {"type": "string", "enum": list(PURPOSES)},
+            "expires_after[anchor]": {"type": "string", "const": "created_at"},
+            "expires_after[seconds]": {"type": "integer", "minimum": LEAST_S, "maximum": MOST_S},
+        },
+    },
+}  # fmt: skip
+"""The form by the name that the document gives it."""

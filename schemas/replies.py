@@ -183,6 +183,26 @@ REPLIES: dict[str, Like] = {
     ),
     "TaskList": _list("Task", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
     "DeletedTask": _reply("id", "deleted", id=TEXT, object={"const": "task.deleted"}, deleted=_FLAG),
+    "KeptFile": _reply(
+        "id", "object", "bytes", "created_at", "filename", "purpose", "status", id=TEXT, object={"const": "file"},
+        bytes=_COUNT, created_at=_WHOLE, expires_at=_MAYBE_COUNT, filename=TEXT, purpose=TEXT, status=TEXT,
+        status_details=_MAYBE_TEXT,
+    ),
+    "FileList": _list("KeptFile", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
+    "DeletedFile": _reply("id", "deleted", id=TEXT, object={"const": "file"}, deleted=_FLAG),
+    "Batch": _reply(
+        "id", "object", "endpoint", "input_file_id", "completion_window", "status", "created_at", "request_counts",
+        id=TEXT, object={"const": "batch"}, endpoint=TEXT, model=_MAYBE_TEXT, errors=_MAYBE_OBJECT, input_file_id=TEXT,
+        completion_window=TEXT, output_file_id=_MAYBE_TEXT, error_file_id=_MAYBE_TEXT, created_at=_WHOLE,
+        status={"enum": [
+            "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled",
+        ]},
+        in_progress_at=_MAYBE_COUNT, expires_at=_MAYBE_COUNT, finalizing_at=_MAYBE_COUNT, completed_at=_MAYBE_COUNT,
+        failed_at=_MAYBE_COUNT, expired_at=_MAYBE_COUNT, cancelling_at=_MAYBE_COUNT, cancelled_at=_MAYBE_COUNT,
+        request_counts=_reply("total", "completed", "failed", total=_COUNT, completed=_COUNT, failed=_COUNT),
+        metadata=_MAYBE_OBJECT,
+    ),
+    "BatchList": _list("Batch", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
     "WebhookSecret": _reply("object", "secret", object={"const": "webhook_secret"}, secret=TEXT),
     "Credits": {"type": "object", **having(data={
         "type": "object", **having(total_credits=_USD, total_usage=_USD, balance=_USD, held=_USD),

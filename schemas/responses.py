@@ -137,12 +137,7 @@ class ResponsesSchema(_Asked):
         ]
     }
 
-    background = Json(
-        bool,
-        words="false: answers in the background are not offered until this gateway has tasks",
-        test=lambda value: value is False,
-        like={"enum": [False, None]},
-    )
+    background = flag()
 
     def validate(self, data: Any, **_: Any) -> dict[str, Any]:
         """Something must be asked."""

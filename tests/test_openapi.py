@@ -136,6 +136,13 @@ IMAGE = {
 }  # fmt: skip
 GOOD: dict[str, dict[str, Any]] = {
     "ChatRequest": {"model": "m", "messages": TURNS, "tools": [FUNCTION, {"type": "x"}], "stop": ["x"], "n": 1},
+    "BatchesRequest": {
+        "input_file_id": "x",
+        "endpoint": "/v1/embeddings",
+        "completion_window": "24h",
+        "metadata": {"a": "b"},
+        "output_expires_after": {"anchor": "created_at", "seconds": 3600},
+    },
     "CompletionRequest": {"model": "m", "prompt": [[1, 2], [3]], "stop": "x", "max_tokens": 0, "logprobs": 1},
     "EmbeddingsRequest": {"model": "m", "input": ["hi", "you"], "dimensions": 3},
     "VideosRequest": {

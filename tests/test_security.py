@@ -154,6 +154,10 @@ def test_nothing_runs_what_it_is_told() -> None:
 
 
 OWNED = {
+    "/v1/batches/<identity>": "tests/sdk/test_openai_batches.py",
+    "/v1/batches/<identity>/cancel": "tests/sdk/test_openai_batches.py",
+    "/v1/files/<identity>": "tests/sdk/test_openai_files.py",
+    "/v1/files/<identity>/content": "tests/sdk/test_openai_files.py",
     "/v1/images/<identity>": "tests/live/test_images.py",
     "/v1/images/<identity>/content": "tests/live/test_store.py",
     "/v1/audio/<identity>/content": "tests/live/test_tasks.py",

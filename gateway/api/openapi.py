@@ -167,9 +167,27 @@ OPERATIONS: Mapping[str, Operation] = {
     "audio.translations": _call(
         "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
     ),
+    "batches.create": Operation(
+        ("Batch",), (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 503), "BatchesRequest"
+    ),
+    "batches.index": Operation(
+        ("BatchList",), (400, 404, *_READ), query={name: _LISTED[name] for name in ("limit", "after")}
+    ),
+    "batches.retrieve": Operation(("Batch",), (404, *_READ)),
+    "batches.cancel": Operation(("Batch",), (404, 409, *_READ)),
     "chat.create": _call("ChatCompletion", "ChatRequest", stream=True),
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
+    "files.create": Operation(
+        ("KeptFile",), (400, 401, 402, 403, 408, 413, 415, 500, 503), form="FilesForm"
+    ),
+    "files.index": Operation(
+        ("FileList",), (400, 404, *_READ),
+        query={**_LISTED, "limit": {**_LISTED["limit"], "maximum": 10_000}, "purpose": _TEXT},
+    ),
+    "files.retrieve": Operation(("KeptFile",), (404, *_READ)),
+    "files.content": _MEDIA,
+    "files.delete": Operation(("DeletedFile",), (404, *_READ)),
     "gemini.method:generateContent": _call("GenerateContentResponse", "GenerateContentRequest"),
     "gemini.method:streamGenerateContent": _call(
         "GenerateContentResponse", "GenerateContentRequest", stream=True, alt=_ALT
@@ -231,6 +249,8 @@ TAGS = {
     "videos": "OpenAI's videos.",
     "moderations": "OpenAI's moderations.",
     "rerank": "Jina's and Cohere's reranking.",
+    "files": "What callers send to be kept: in calls, or as the lines of batches.",
+    "batches": "Many calls in a file, made within a day.",
     "models": "Models that a key may use, in the shape of whoever asks.",
     "account": "What an account has left, and what a call cost.",
     "metrics": "What the gateway has counted, for its operator.",
@@ -389,8 +409,10 @@ def _operation(spec: Any, endpoint: str, method: str, path: str) -> Values:
     }
     if description.strip():
         found["description"] = " ".join(description.split())
-    if operation.body is not None:
-        taken = {"application/json": {"schema": _either((operation.body,))}}
+    if operation.body is not None or operation.form is not None:
+        taken = {}
+        if operation.body is not None:
+            taken["application/json"] = {"schema": _either((operation.body,))}
         if operation.form is not None:
             taken["multipart/form-data"] = {"schema": _either((operation.form,))}
         found["requestBody"] = {"required": True, "content": taken}

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, g, request
 
 import models.receipt
+from models import task
 from models.base import session
 from schemas.responses import CompactSchema, InputTokensSchema, ResponsesSchema
 
@@ -16,6 +17,7 @@ from ..dialects import openai_responses
 from ..errors import GatewayError
 from ..relay import counting, exchange, kept
 from ..routing.pins import ours
+from ..tasks import background
 from ._app import Response
 from ._door import deliver, open_call, passed_headers, watch
 
@@ -34,7 +36,8 @@ _QUERY = ("include", "include[]", "after", "before", "limit", "order")
 def create() -> Response:
     """One response, whole or streamed."""
     call = open_call(openai_responses, _create, "responses")
-    return deliver(exchange.run(call, watch()))
+    begin = background.run if call.body.values.get("background") else exchange.run
+    return deliver(begin(call, watch()))
 
 
 @blueprint.post("/v1/responses/compact")
@@ -57,14 +60,19 @@ def retrieve(identity: str) -> Response:
     """A response that its provider keeps."""
     if request.args.get("stream") == "true":
         raise GatewayError(
-            400, "A kept response is not streamed again until this gateway has tasks. Leave stream out.", param="stream"
+            400, "A kept response is not streamed again. Leave stream out, and it is answered whole.", param="stream"
         )
     return _named(identity, "GET", "")
 
 
 @blueprint.delete("/v1/responses/<identity>")
 def delete(identity: str) -> Response:
-    """Have a response forgotten by its provider."""
+    """Have a response forgotten by its provider. One that is still being made is cancelled first."""
+    row = background.find(g.caller.account_id, identity)
+    if row is not None and row["status"] in task.OPEN:
+        raise GatewayError(
+            409, "The response is still being made. Cancel it first, or wait until it is done.", param="id"
+        )
     return _named(identity, "DELETE", "")
 
 
@@ -86,13 +94,16 @@ def _named(identity: str, method: Method, below: str) -> Response:
     found = _found(identity)
     with session():
         receipt = models.receipt.find(account, identity)
-    model = str(receipt["model"]) if receipt is not None else ""
-    return _asked(
-        found,
-        method,
-        below,
-        lambda body: openai_responses.kept(body, identity, model, lambda theirs: ours(account, "response", theirs)),
-    )
+        row = task.find(account, identity) if receipt is None else None
+    known = receipt or row
+    model = str(known["model"]) if known is not None else ""
+
+    def shown(body: bytes) -> bytes:
+        if row is not None:
+            background.looked(account, identity, body)
+        return openai_responses.kept(body, identity, model, lambda theirs: ours(account, "response", theirs))
+
+    return _asked(found, method, below, shown)
 
 
 def _found(identity: str) -> kept.Kept:

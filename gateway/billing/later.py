@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, NamedTuple
 
-from ..call import Call, Leg, Meter
-from ..clock import day
+from ..call import Ask, Attempt, Call, Caller, Channel, Hosted, Leg, Meter, Price, Weight
+from ..clock import day, monotonic
+from ..splice import Scan
 from . import ledger, prices
 
 Lines = list[list[str]]
@@ -61,6 +62,71 @@ def settlement(
         "detail": json.dumps(detail, separators=(",", ":")),
     }  # fmt: skip
     return values, day(values["created_at"]), 0, 0, pins or []
+
+
+def terms(call: Call, leg: Leg, upstream_id: str) -> str:
+    """The same as `bill` for what is charged by tokens: with all that a reckoning needs."""
+    price, ask = leg.price, call.ask
+    assert price is not None
+    facts = {
+        "rates": _plain(price.rates), "context": price.context, "max_output": price.max_output,
+        "version": price.version, "above": [[step, _plain(rates)] for step, rates in price.above],
+        "tiers": {
+            name: [_plain(rates), [[step, _plain(higher)] for step, higher in above]]
+            for name, (rates, above) in price.tiers.items()
+        },
+        "fees": _plain(price.fees), "sized": {kind: _plain(sizes) for kind, sizes in price.sized.items()},
+    }  # fmt: skip
+    asked = {
+        "limit": ask.limit, "tier": ask.tier, "search_size": ask.search_size, "guess": ask.weight.guess(),
+        "hosted": [list(one) for one in ask.hosted],
+    }  # fmt: skip
+    named = {"model": leg.model, "served": call.model, "losses": call.lost(leg)}
+    written = {**json.loads(bill(call, leg, upstream_id)), "price": facts, "ask": asked, "leg": named}
+    return json.dumps(written, separators=(",", ":"))
+
+
+def reckon(written: str, channel: Channel, meter: Meter, at: int) -> tuple[Any, ...]:
+    """The arguments of `models.ledger.settle` for what was charged by tokens, now that they are counted."""
+    kept = json.loads(written)
+    values, facts, asked, named = kept["values"], kept["price"], kept["ask"], kept["leg"]
+    price = Price(
+        rates=_exact(facts["rates"]), context=facts["context"], max_output=facts["max_output"],
+        version=facts["version"], above=_steps(facts["above"]),
+        tiers={name: (_exact(rates), _steps(above)) for name, (rates, above) in facts["tiers"].items()},
+        fees=_exact(facts["fees"]), sized={kind: _exact(sizes) for kind, sizes in facts["sized"].items()},
+    )  # fmt: skip
+    ask = Ask(
+        model=named["served"], limit=asked["limit"], tier=asked["tier"], search_size=asked["search_size"],
+        hosted=tuple(Hosted(*one) for one in asked["hosted"]), weight=Weight(text=4 * asked["guess"]),
+    )  # fmt: skip
+    caller = Caller(
+        account_id=values["account_id"], account="", key_id=values["key_id"], models=(), expires_at=None, limits=()
+    )
+    call = Call(
+        id=values["id"], request_id="", caller=caller, surface=values["surface"], dialect="responses",
+        body=Scan("", {}, []), ask=ask, created_ms=values["created_at"],
+        started=monotonic() - (at - values["created_at"]) / 1_000, headers={}, held=kept["held"],
+        attempts=[Attempt(**one) for one in json.loads(values["detail"])["attempts"]],
+    )  # fmt: skip
+    leg = Leg(
+        channel=channel, model=named["model"], dialect="responses", public=named["served"], price=price,
+        losses=tuple(named["losses"]),
+    )  # fmt: skip
+    done = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)
+    return done.values, day(values["created_at"]), done.tokens_in, done.tokens_out, done.pins
+
+
+def _plain(rates: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: str(rate) for name, rate in rates.items()}
+
+
+def _exact(rates: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(rate) for name, rate in rates.items()}
+
+
+def _steps(above: list[Any]) -> tuple[tuple[int, dict[str, Decimal]], ...]:
+    return tuple((int(step), _exact(rates)) for step, rates in above)
 
 
 class Kept(NamedTuple):

@@ -30,7 +30,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 def look(channel: Channel, job: Job, at: At) -> Seen:
     """How work is. Raises Fault."""
     with sensible():
-        return job.seen(_ask(channel, job, at, job.look(at)), at)
+        return job.seen(ask(channel, job.name, at.model, job.look(at)), at)
 
 
 def cancel(channel: Channel, job: Job, at: At) -> bool:
@@ -38,12 +38,13 @@ def cancel(channel: Channel, job: Job, at: At) -> bool:
     wanted = job.cancel(at)
     if wanted is None:
         return False
-    _ask(channel, job, at, wanted)
+    ask(channel, job.name, at.model, wanted)
     return True
 
 
-def _ask(channel: Channel, job: Job, at: At, wanted: Request) -> bytes:
-    leg = Leg(channel=channel, model=at.model, dialect=job.name)
+def ask(channel: Channel, dialect: str, model: str, wanted: Request) -> bytes:
+    """A provider's answer about work on a model. Raises Fault."""
+    leg = Leg(channel=channel, model=model, dialect=dialect)
     with gevent.Timeout(LOOK_S, Fault("timeout")):
         wire = _send(leg, wanted)
         try:

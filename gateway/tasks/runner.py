@@ -28,8 +28,9 @@ from ..call import Channel, Fault
 from ..clock import monotonic, now_ms
 from ..modalities import words
 from ..modalities.jobs import COMPLETED, At, Job, Seen
+from ..relay.attempts import sensible
 from ..routing import channels
-from . import asking, seals, webhooks
+from . import asking, background, seals, webhooks
 from .batches import run as batches
 from .leases import LEASE_MS, Moved
 from .machine import Collect, End, State, Wait, advance
@@ -85,6 +86,8 @@ def see_to(row: Row) -> None:
             batches.see_to(row)
         elif row["upstream_id"] is None:
             _end(row, End("failed", "lost"))
+        elif row["kind"] == background.KIND:
+            _look_at_response(row)
         else:
             _look(row)
     except Moved:
@@ -122,6 +125,31 @@ def _look(row: Row) -> None:
         case Collect(seen=seen):
             assert channel is not None
             _collect(row, channel, job, seen)
+
+
+def _look_at_response(row: Row) -> None:
+    """The same for a response in the background, which its provider keeps."""
+    channel = channels.current().by_id.get(row["channel_id"])
+    event: Seen | Fault
+    body = b""
+    try:
+        if channel is None:
+            raise Fault("account")
+        with sensible():
+            body = background.ask(channel, row)
+            event = background.seen(body)
+    except Fault as fault:
+        event = fault
+    decision = advance(_state(row, channel), event, now_ms(), random.random())
+    match decision:
+        case Wait():
+            _wait(row, decision)
+        case End():
+            _end(row, decision)
+        case Collect(seen=seen):
+            assert channel is not None
+            if not background.settle(row, row["claim"], channel, body, seen):
+                raise Moved
 
 
 def _state(row: Row, channel: Channel | None) -> State:

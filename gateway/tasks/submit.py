@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent.pool import Pool
@@ -56,6 +56,7 @@ MOST_ANSWER = 1 << 20
 """Longest answer to the asking, in bytes."""
 
 Row = dict[str, Any]
+_T = TypeVar("_T")
 
 
 def run(
@@ -88,7 +89,7 @@ def run(
         watch.close()
         return dry.told(call, legs, ceiling)
     rules = limits.rules(call.caller, ceiling.tokens, call.names)
-    row = _intent(call, kind, facts, webhook)
+    row = intent(call, kind, facts, webhook)
     if here:
         row["status"] = table.IN_PROGRESS
     refused = ledger.hold(call, legs, ceiling, rules, row)
@@ -101,12 +102,15 @@ def run(
         watch.close()
         return _made_here(call, legs, row, shown)
     try:
-        return _submitted(call, legs, watch, row, shown)
+        return submitted(
+            call, legs, watch, lambda leg, body: words.JOBS[leg.dialect].begun(body),
+            lambda leg, seen: _taken(call, leg, seen, row, shown),
+        )  # fmt: skip
     finally:
         watch.close()
 
 
-def _intent(call: Call, kind: str, facts: Row, webhook: str | None) -> Row:
+def intent(call: Call, kind: str, facts: Row, webhook: str | None) -> Row:
     """The row that stands before anybody is asked. Should whoever asks neither end it nor die, it is due by itself."""
     settings = config.current()
     row = dict.fromkeys(table.COLUMNS)
@@ -121,20 +125,27 @@ def _intent(call: Call, kind: str, facts: Row, webhook: str | None) -> Row:
     }  # fmt: skip
 
 
-def _submitted(call: Call, legs: Sequence[Leg], watch: ClientWatch, row: Row, shown: Callable[[Row], bytes]) -> Reply:
-    """Ask the legs in turn. Who has been asked is heard out, whether the client stays or not."""
+def submitted(
+    call: Call,
+    legs: Sequence[Leg],
+    watch: ClientWatch,
+    begun: Callable[[Leg, bytes], _T],
+    taken: Callable[[Leg, _T], Reply],
+) -> Reply:
+    """Ask the legs in turn. Who has been asked is heard out, whether the client stays or not. begun: reads an answer,
+    may raise Fault · taken: the reply, once what was begun is written."""
     past: list[Failed] = []
     settings = config.current()
     try:
         for leg, left_s in attempts(call, legs, past, watch):
             try:
                 with noted(call, leg, past), gevent.Timeout(min(settings.whole_s, left_s), Fault("timeout")):
-                    seen = _begun(call, leg)
+                    seen = _begun(call, leg, begun)
             except Fault as fault:
                 if _doubtful(fault):
                     break
                 continue
-            return _taken(call, leg, seen, row, shown)
+            return taken(leg, seen)
     except ClientGone:
         _withdraw(call, CLIENT_GONE)
         return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
@@ -180,14 +191,14 @@ def _make(call: Call, legs: Sequence[Leg]) -> None:
         store.forget(account, call.id)
 
 
-def _begun(call: Call, leg: Leg) -> Seen:
+def _begun(call: Call, leg: Leg, begun: Callable[[Leg, bytes], _T]) -> _T:
     """The provider's answer to the asking. Raises Fault."""
     wire = pool.send(outbound(call, leg))
     crash.here("after_dispatch")
     try:
         raise_for_status(wire, leg)
         with sensible():
-            return words.JOBS[leg.dialect].begun(read(wire, MOST_ANSWER))
+            return begun(leg, read(wire, MOST_ANSWER))
     finally:
         wire.close()
 

@@ -774,7 +774,7 @@ def test_providers_that_leave_things_out() -> None:
         ({"input": [{"role": "user", "content": ["x"]}]}, "input[0].content[0]"),
         ({"max_output_tokens": 0}, "max_output_tokens"), ({"max_output_tokens": 1.5}, "max_output_tokens"),
         ({"tools": [{"type": "custom", "name": "x"}] * 2_049}, "tools"), ({"tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"stream": "yes"}, "stream"), ({"background": True}, "background"), ({"temperature": 3}, "temperature"),
+        ({"stream": "yes"}, "stream"), ({"background": "yes"}, "background"), ({"temperature": 3}, "temperature"),
         ({"text": "x"}, "text"), ({"include": "x"}, "include"), ({"store": 1}, "store"), ({"metadata": []}, "metadata"),
         ({"prompt": {"id": "p", "variables": "x"}}, "prompt"),
     ],

@@ -167,19 +167,24 @@ def test_it_is_there_for_its_owner_alone(gateway: Gateway, mine: OpenAI) -> None
 
 
 def test_a_key_that_is_revoked_makes_no_further_calls(gateway: Gateway) -> None:
-    name, key = gateway.account()
-    other = gateway.cli("keys", "create", "--account", name, "--name", "other")["key"]
-    with client(gateway, key) as mine, client(gateway, other) as later:
-        made = begin(mine, [line(str(n), "sandbox/slow-60000") for n in range(4)] + [line("last")])
-        assert made.status == "in_progress"
-        later.batches.cancel(made.id)  # any key of the account may
+    name, other = gateway.account()
+    key = gateway.cli("keys", "create", "--account", name, "--name", "short")
+    with client(gateway, key["key"]) as mine, client(gateway, other) as later:
+        made = begin(mine, [line(f"n{n}", "sandbox/slow-2000") for n in range(20)])
+        gateway.cli("keys", "revoke", key["id"])
+        done = wait(later, made.id)  # what belongs to the account is there for each of its keys
+        assert done.status == "completed" and done.request_counts.failed > 0
+        answers = read(later, done.error_file_id)
+        assert {one["response"]["status_code"] for one in answers.values()} == {401}
+        assert done.request_counts.completed + len(answers) == 20
+    assert gateway.credits(other)["held"] == 0 and gateway.books()["ok"]
 
 
 @pytest.mark.parametrize("workers", [2])
 def test_a_batch_survives_the_death_of_its_worker(tmp_path: Path, workers: int) -> None:
     with Gateway(tmp_path, workers=workers) as gateway:
         _, key = gateway.account()
-        with client(gateway, key) as mine:
+        with client(gateway, key).with_options(max_retries=9) as mine:  # a worker dies
             made = begin(mine, [line(f"n{n}", "sandbox/slow-200") for n in range(60)])
             while mine.batches.retrieve(made.id).request_counts.completed < 8:
                 time.sleep(0.05)

@@ -129,8 +129,8 @@ def test_errors(client: OpenAI, responses_lab: Lab) -> None:
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model="nobody/nothing", input="x")
     with pytest.raises(openai.BadRequestError, match="background") as bad:
-        client.responses.create(model=responses_lab.model(Script.json({})), input="x", background=True)
-    assert bad.value.param == "background" and "tasks" in str(bad.value)
+        client.responses.create(model="sandbox/echo", input="x", background=True)
+    assert bad.value.param == "background"
     with pytest.raises(openai.InternalServerError):
         client.responses.create(model=responses_lab.model(Script.json({"error": {"message": "x"}})), input="x")
     with pytest.raises(openai.AuthenticationError):

@@ -24,7 +24,7 @@ from models.base import session
 from ... import config, crash, ids, store
 from ...access import keys
 from ...billing import later
-from ...call import Caller, Reply, Share
+from ...call import Reply, Share
 from ...clock import now_ms
 from ...errors import GatewayError
 from ...relay import exchange, keeping
@@ -58,14 +58,15 @@ Row = dict[str, Any]
 class Purse:
     """What a batch holds, as its one runner counts it: in the database, and of that for calls that run now."""
 
-    def __init__(self, row: Row, held: int, zone: Any) -> None:
-        self._row, self._held, self._running, self._zone = row, held, 0, zone
+    def __init__(self, row: Row, held: int) -> None:
+        self._row, self._held, self._running = row, held, 0
 
     def take(self, nanos: int) -> None:
         """Make sure that so much more is held for a call. Raises GatewayError 402."""
         more = nanos - (self._held - self._running)
         if more > 0:  # prices or channels have changed since the batch began
-            done = writer.write(book.extend, self._row["id"], more, self._zone, order=self._row["account_id"])
+            zone = config.current().timezone
+            done = writer.write(book.extend, self._row["id"], more, zone, order=self._row["account_id"])
             if done is None:
                 raise GatewayError(402, "The credits do not suffice for this line any more. Add credits.")
             self._held += more
@@ -91,13 +92,7 @@ class Run:
             self._done = batch.done(row["id"])
         assert standing is not None
         self._note(standing)
-        self._caller: Caller | GatewayError
-        try:
-            self._caller = keys.named(row["key_id"])
-        except GatewayError as refused:
-            self._caller = refused
-        zone = config.current().timezone if isinstance(self._caller, Caller) and self._caller.budget else None
-        self._purse = Purse(row, standing[3], zone)
+        self._purse = Purse(row, standing[3])
 
     def carry_out(self) -> None:
         """Go on until there is nothing more to do here. Raises leases.Moved."""
@@ -192,11 +187,12 @@ class Run:
 
     def _try(self, number: int, text: bytes) -> GatewayError | None:
         """Make the call of a line once. What went wrong, None where it is done."""
-        if isinstance(self._caller, GatewayError):
-            return self._caller
         try:
-            line = read(self._caller, ids.new("req_"), self._facts["endpoint"], number, text)
-        except BadLine as problem:  # it was none when the batch began: what its key may has changed
+            caller = keys.named(self._row["key_id"])  # it may be narrower now, or revoked
+            line = read(caller, ids.new("req_"), self._facts["endpoint"], number, text)
+        except GatewayError as refused:
+            return refused
+        except BadLine as problem:  # it was none when the batch began
             return GatewayError(403, problem.message, param=problem.param)
         batch_id = self._row["id"]
         share = Share(

@@ -1,0 +1,161 @@
+"""Responses in the background, against a fake of OpenAI's that is written from its public documentation
+(https://platform.openai.com/docs/guides/background): begun, looked at, cancelled, settled once."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.conftest import Lab, scripted
+from tests.gateway import Gateway
+from tests.upstream import Asked, Script
+
+COST = Decimal("0.15") * 1_000 / 10**6 + Decimal("0.60") * 500 / 10**6
+
+
+class Maker:
+    """The fake: a response is done after so many looks, or ends as it is told."""
+
+    def __init__(self) -> None:
+        self.looks = 3
+        self.end: dict[str, Any] = {}
+        self.asked: dict[str, int] = {}
+        self.cancelled: set[str] = set()
+
+    def __call__(self, asked: Asked) -> Script:
+        path = asked.path.partition("?")[0]
+        if path.endswith("/models"):
+            return Script.json({"object": "list", "data": []})
+        if asked.method == "POST" and path == "/v1/responses":
+            assert asked.json["background"] is True
+            identity = f"resp_up{uuid.uuid4().hex}"
+            self.asked[identity] = 0
+            return Script.json(self._shown(identity, status="queued"))
+        identity = path.split("/")[3]
+        if path.endswith("/cancel"):
+            self.cancelled.add(identity)
+            return Script.json(self._shown(identity, status="cancelled"))
+        self.asked[identity] += 1
+        if identity in self.cancelled:
+            return Script.json(self._shown(identity, status="cancelled"))
+        if self.asked[identity] < self.looks:
+            return Script.json(self._shown(identity, status="in_progress"))
+        text = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Done."}]}]
+        usage = {"input_tokens": 1_000, "output_tokens": 500, "total_tokens": 1_500}
+        return Script.json(self._shown(identity, **{"status": "completed", "output": text, "usage": usage, **self.end}))
+
+    def _shown(self, identity: str, **more: Any) -> dict[str, Any]:
+        return {
+            "id": identity, "object": "response", "created_at": 1, "model": "up", "background": True, "error": None,
+            "output": [], "usage": None, **more,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def lab(gateway: Gateway) -> Iterator[tuple[Lab, Maker]]:
+    with scripted(gateway, "responses-compatible", free=False) as (provider, name):
+        maker = Maker()
+        provider.answer = maker
+        yield Lab(gateway, provider, name), maker
+
+
+def client(gateway: Gateway, key: str) -> OpenAI:
+    return OpenAI(base_url=gateway.base_url, api_key=key, max_retries=0)
+
+
+def receipt(gateway: Gateway, identity: str, key: str) -> dict[str, Any]:
+    """Once it is there: nobody looks but the runner."""
+    end = time.monotonic() + 60
+    while (answer := gateway.get(f"/v1/generation?id={identity}", key)).status_code == 404:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    found: dict[str, Any] = json.loads(answer.text, parse_float=Decimal)["data"]
+    return found
+
+
+def test_it_is_made_fetched_and_charged_once(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    _, key = gateway.account()
+    with client(gateway, key) as mine:
+        made = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True)
+        assert made.status == "queued" and made.id.startswith("resp_") and made.model == f"{lab[0].name}/up"
+        assert gateway.credits(key)["held"] > 0
+        while (found := mine.responses.retrieve(made.id)).status in ("queued", "in_progress"):
+            time.sleep(0.1)
+        assert (found.status, found.output_text, found.id, found.model) == (
+            "completed", "Done.", made.id, f"{lab[0].name}/up",
+        )  # fmt: skip
+        left = gateway.credits(key)  # it was settled before it was told
+        assert (left["balance"], left["held"]) == (10 - COST, 0)
+        assert mine.responses.retrieve(made.id).output_text == "Done."
+    told = receipt(gateway, made.id, key)
+    assert (told["cost_usd"], told["tokens"]["output"], told["overrun"]) == (COST, 500, False)
+    assert gateway.credits(key)["balance"] == 10 - COST and gateway.books()["ok"], gateway.books()
+
+
+def test_it_is_charged_though_nobody_fetches_it(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    _, key = gateway.account()
+    lab[1].looks = 1
+    with client(gateway, key) as mine:
+        made = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True)
+    assert receipt(gateway, made.id, key)["cost_usd"] == COST
+    left = gateway.credits(key)
+    assert (left["balance"], left["held"]) == (10 - COST, 0) and gateway.books()["ok"]
+
+
+def test_what_fails_costs_nothing(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    _, key = gateway.account()
+    lab[1].looks, lab[1].end = 1, {"status": "failed", "error": {"code": "server_error", "message": "x"}, "output": []}
+    with client(gateway, key) as mine:
+        made = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True)
+        assert mine.responses.retrieve(made.id).status == "failed"
+    left = gateway.credits(key)
+    assert (left["balance"], left["held"]) == (10, 0) and gateway.books()["ok"]
+
+
+def test_it_is_cancelled_there_and_then_costs_nothing(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    _, key = gateway.account()
+    lab[1].looks = 1_000
+    with client(gateway, key) as mine:
+        made = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True)
+        with pytest.raises(openai.ConflictError):
+            mine.responses.delete(made.id)
+        assert mine.responses.cancel(made.id).status == "cancelled"
+        assert mine.responses.retrieve(made.id).status == "cancelled"
+    left = gateway.credits(key)
+    assert (left["balance"], left["held"]) == (10, 0) and gateway.books()["ok"]
+
+
+def test_it_is_there_for_its_owner_alone(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    (_, key), (_, other) = gateway.account(), gateway.account()
+    with client(gateway, key) as mine, client(gateway, other) as stranger:
+        made = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True)
+        for ask in (stranger.responses.retrieve, stranger.responses.cancel, stranger.responses.delete):
+            with pytest.raises(openai.NotFoundError):
+                ask(made.id)
+        assert gateway.get(f"/v1/tasks/{made.id}", key).status_code == 404
+        assert gateway.get("/v1/tasks", key).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "param"),
+    [
+        ("sandbox/echo", {}, "background"),
+        ("{lab}/up", {"store": False}, "store"),
+        ("{lab}/up", {"stream": True}, "stream"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    gateway: Gateway, lab: tuple[Lab, Maker], model: str, more: dict[str, Any], param: str
+) -> None:
+    body = {"model": model.format(lab=lab[0].name), "input": "x", "background": True, **more}
+    answer = gateway.post("/v1/responses", body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert lab[1].asked == {}
