@@ -95,7 +95,7 @@ def test_curl_blocks(gateway: Gateway, text: str) -> None:
         elif "/video" in block or "/tasks" in block:
             reply = json.loads(answer)
             shown = reply["data"][0] if reply.get("object") == "list" else reply
-            begun = " -d" in block
+            begun = "-d '" in block
             assert (shown["id"].startswith(("vid_", "task_")) and shown["status"] == "queued") or not begun, (
                 block,
                 reply,

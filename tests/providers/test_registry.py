@@ -136,7 +136,7 @@ VENDORS: dict[str, tuple[tuple[str, str], dict[str, str]]] = {
     "llama.cpp": (BEARER, openai("http://127.0.0.1:8080/v1", CHAT, COMPLETIONS, EMBEDDINGS, RERANK)),
     "tgi": (BEARER, openai("http://127.0.0.1:3000/v1", CHAT, COMPLETIONS)),
     "openai-compatible": (BEARER, openai(
-        "http://own.example/v1", CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK
+        "http://own.example/v1", CHAT, COMPLETIONS, EMBEDDINGS, *AUDIO, MODERATIONS, RERANK, IMAGES
     )),
     "responses-compatible": (BEARER, openai("http://own.example/v1", RESPONSES)),
     "anthropic-compatible": (("x-api-key", KEY), {"messages": "http://own.example/v1/messages"}),
