@@ -25,13 +25,13 @@ can still be told so. What callers without limits are told as theirs."""
 LOOK_S = 0.05
 """Time between two looks at the loop."""
 
-_LONG_S = 0.15
+_LONG_S = 0.05
 """A turn that takes longer is a long one."""
 
-_PATIENCE_S = 0.4
+_PATIENCE_S = 0.2
 """Time of two or more long turns in a row that makes the first bound."""
 
-_STUCK_S = 0.6
+_STUCK_S = 0.25
 """One turn of this length makes it at once, at what is carried."""
 
 _LEAST = 128

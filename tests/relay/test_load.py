@@ -11,7 +11,7 @@ from gateway.relay.load import MOST, Load
 
 def long_turn(load: Load) -> None:
     def compute() -> None:
-        end = time.thread_time() + 0.3
+        end = time.thread_time() + 0.15
         while time.thread_time() < end:
             pass
 
