@@ -445,7 +445,7 @@ def test_a_seal_in_pieces_is_one() -> None:
 
 def test_a_whole_answer_to_a_streamed_question_is_cut_into_frames() -> None:
     question = b'{"model": "lab/m", "messages": [{"role": "user", "content": "hi"}], "stream": true}'
-    feed = bridge.feed(made.call("chat", "chatcmpl_ours", question, Ask(model="lab/m", stream=True)), leg())
+    feed = bridge.feed(made.call("chat", "chatcmpl_ours", question, Ask(model="lab/m", stream=True)), leg(), {})
     feed.push(json.dumps(whole([{"text": "hello"}]), indent=1).encode())
     feed.end()
     assert feed.fault is None and feed.tail == b"data: [DONE]\n\n" and b'"hello"' in b"".join(feed.out)

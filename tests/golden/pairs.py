@@ -115,7 +115,7 @@ def golden(one: Situation, client: str, provider: str) -> dict[str, Any] | None:
 
 def streamed(asked: Call, taken: Leg, stream: bytes) -> tuple[Feed, str]:
     """A stream through the bridge, in pieces, and what the client has in the end."""
-    feed = bridge.feed(asked, taken)
+    feed = bridge.feed(asked, taken, {})
     for at in range(0, len(stream), _PIECE):
         feed.push(stream[at : at + _PIECE])
     feed.end()

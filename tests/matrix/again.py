@@ -71,7 +71,7 @@ def _whole(first: Call, taken: Leg, body: bytes) -> dict[str, Any]:
 
 
 def _streamed(first: Call, taken: Leg, body: bytes, chance: random.Random) -> dict[str, Any]:
-    feed = through(bridge.feed(first, taken), body, chance)
+    feed = through(bridge.feed(first, taken, {}), body, chance)
     if feed.fault is not None:
         raise feed.fault
     assert feed.tail is not None

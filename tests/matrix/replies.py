@@ -99,7 +99,7 @@ def _whole(book: Book, one: Recording, asked: Call, taken: Leg, want: read.Reply
 def _streamed(
     book: Book, one: Recording, asked: Call, taken: Leg, want: read.Reply, wants_usage: bool, chance: random.Random
 ) -> list[str]:
-    feed = through(bridge.feed(asked, taken), one.body, chance)
+    feed = through(bridge.feed(asked, taken, {}), one.body, chance)
     text = b"".join(feed.out).decode()
     if feed.fault is not None:
         if want.error is None:

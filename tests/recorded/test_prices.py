@@ -114,7 +114,7 @@ def _metered(dialect: str, one: dict[str, Any]) -> Usage | None:
         meter = Meter()
         bridge.whole(asked, taken, payload, meter)
         return meter.usage
-    feed = bridge.feed(asked, taken)
+    feed = bridge.feed(asked, taken, {})
     for block in payload:
         feed.push(block.encode())
     feed.end()
