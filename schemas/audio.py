@@ -6,8 +6,6 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, validates_schema
-
 from .base import TEXT, Found, Json, Like, WireSchema, file, flag, having, names, number, text, texts
 from .steering import steering
 
@@ -71,12 +69,16 @@ class TranscriptionSchema(WireSchema):
     models = names()
     provider = steering()
 
-    @validates_schema(skip_on_field_errors=True)
-    def has_a_sound(self, values: Mapping[str, Any], **_: Any) -> None:
-        if values.get("file") is None and values.get("input_audio") is None:
-            raise ValidationError("must be a sound, in a multipart form; or send input_audio as JSON", "file")
-        if values.get("file") is not None and not len(values["file"].content):
-            raise ValidationError("is empty", "file")
+    def validate(self, data: Any, **_: Any) -> dict[str, Any]:
+        """There must be a sound."""
+        wrong = super().validate(data)
+        if wrong:
+            return wrong
+        if data.get("file") is None and data.get("input_audio") is None:
+            return {"file": ["must be a sound, in a multipart form; or send input_audio as JSON"]}
+        if data.get("file") is not None and not len(data["file"].content):
+            return {"file": ["is empty"]}
+        return {}
 
 
 NAMED: Mapping[str, Like] = {

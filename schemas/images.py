@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError
 
 from .base import TEXT, Json, Like, WireSchema, flag, names, text, whole
 from .steering import steering
@@ -100,10 +100,12 @@ class EditSchema(_Made):
     images = _given()
     mask = _given()
 
-    @validates_schema(skip_on_field_errors=True)
-    def has_an_image(self, values: Mapping[str, Any], **_: Any) -> None:
-        if values.get("image") is None and values.get("images") is None:
-            raise ValidationError("must be an image: a file of a form, or images as JSON", "image")
+    def validate(self, data: Any, **_: Any) -> dict[str, Any]:
+        """There must be an image."""
+        wrong = super().validate(data)
+        if not wrong and data.get("image") is None and data.get("images") is None:
+            return {"image": ["must be an image: a file of a form, or images as JSON"]}
+        return wrong
 
 
 class VariationSchema(_Made):
@@ -113,10 +115,10 @@ class VariationSchema(_Made):
 
     image = _given()
 
-    @validates_schema(skip_on_field_errors=True)
-    def has_an_image(self, values: Mapping[str, Any], **_: Any) -> None:
-        if values.get("image") is None:
-            raise ValidationError("must be an image: a file of a form", "image")
+    def validate(self, data: Any, **_: Any) -> dict[str, Any]:
+        """There must be an image."""
+        wrong = super().validate(data)
+        return wrong if wrong or data.get("image") is not None else {"image": ["must be an image: a file of a form"]}
 
 
 _FILE: Like = {"type": "string", "format": "binary"}
