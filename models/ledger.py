@@ -295,13 +295,14 @@ def _close(hold_id: str, used_tokens: int, cost: int = 0) -> tuple[int, int | No
 
 def _move(account_id: str, key_id: str, held: int, spent: int) -> None:
     """Change what account and key hold, and have spent."""
-    for table, owner in (("account", account_id), ("api_key", key_id)):
-        run(
-            f"UPDATE {table} SET held_nanos = held_nanos + ?, spent_nanos = spent_nanos + ? WHERE id = ?",
-            held,
-            spent,
-            owner,
-        )
+    run(
+        "UPDATE account SET held_nanos = held_nanos + ?, spent_nanos = spent_nanos + ? WHERE id = ?",
+        held, spent, account_id,
+    )  # fmt: skip
+    run(
+        "UPDATE api_key SET held_nanos = held_nanos + ?, spent_nanos = spent_nanos + ? WHERE id = ?",
+        held, spent, key_id,
+    )  # fmt: skip
 
 
 def settle(

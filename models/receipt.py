@@ -86,8 +86,17 @@ def find(account_id: str, receipt_id: str) -> dict[str, Any] | None:
     return dict(zip(COLUMNS, found[0], strict=True)) if found else None
 
 
-BY = {"day": "day", "model": "model", "key": "key_id"}
-"""What sums of usage may be told by, and its column."""
+_SUMS = (
+    "SUM(calls), SUM(input_tokens), SUM(output_tokens), SUM(cost_nanos) FROM daily"
+    " WHERE account_id = ? AND day BETWEEN ? AND ?"
+)
+
+BY = {
+    "day": "SELECT day, " + _SUMS + " GROUP BY day ORDER BY day",
+    "model": "SELECT model, " + _SUMS + " GROUP BY model ORDER BY model",
+    "key": "SELECT key_id, " + _SUMS + " GROUP BY key_id ORDER BY key_id",
+}
+"""What sums of usage may be told by, and how they are asked for."""
 
 
 class Used(NamedTuple):
@@ -102,12 +111,7 @@ class Used(NamedTuple):
 
 def usage(account_id: str, first: str, last: str, by: str) -> list[Used]:
     """What an account used on the days from first to last (`2026-11-22`), by one of BY and in its order."""
-    column = BY[by]
     return [
         Used(str(name), int(calls), int(tokens_in), int(tokens_out), int(nanos))
-        for name, calls, tokens_in, tokens_out, nanos in rows(
-            f"SELECT {column}, SUM(calls), SUM(input_tokens), SUM(output_tokens), SUM(cost_nanos) FROM daily"
-            f" WHERE account_id = ? AND day BETWEEN ? AND ? GROUP BY {column} ORDER BY {column}",
-            account_id, first, last,
-        )
-    ]  # fmt: skip
+        for name, calls, tokens_in, tokens_out, nanos in rows(BY[by], account_id, first, last)
+    ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, NamedTuple
 
@@ -106,7 +107,8 @@ def reckon(written: str, channel: Channel, meter: Meter, at: int) -> tuple[Any, 
     call = Call(
         id=values["id"], request_id="", caller=caller, surface=values["surface"], dialect="responses",
         body=Scan("", {}, []), ask=ask, created_ms=values["created_at"],
-        started=monotonic() - (at - values["created_at"]) / 1_000, headers={}, held=kept["held"],
+        started=monotonic() - timedelta(milliseconds=at - values["created_at"]).total_seconds(), headers={},
+        held=kept["held"],
         attempts=[Attempt(**one) for one in json.loads(values["detail"])["attempts"]],
     )  # fmt: skip
     leg = Leg(

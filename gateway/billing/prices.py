@@ -625,6 +625,7 @@ def affordable_output(legs: Sequence[Leg], ask: Ask, amount: int) -> int:
         assert leg.price is not None
         told = _as_told(leg, ask)
         dearest = _dearest(leg.price, told)
-        if dearest.one > 0:
-            least = min(least, int((amount - dearest.base - dearest.fees) / dearest.one))
+        left, one = amount - dearest.base - dearest.fees, dearest.one
+        if one > 0:
+            least = min(least, int(left / one))
     return least

@@ -46,7 +46,7 @@ def bring(call: Call) -> None:
     try:
         call.body = guard(edit(call.body, dict(written)))
     except BadJson as problem:
-        raise GatewayError(413, f"With its files the request is too large: {problem}. Send less.") from None
+        raise GatewayError(413, f"The request is too large with its files: {problem}. Send less.") from None
     told = {"model": call.ask.model, "stream": call.ask.stream}  # some say that in the path
     ask = words.NAMED[call.dialect].ask({**told, **call.body.values})
     call.ask = replace(ask, model=call.ask.model, stream=call.ask.stream, fallbacks=call.ask.fallbacks)
