@@ -186,10 +186,8 @@ def p99(seconds: Iterable[float]) -> float:
     return round(1000 * ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]) if ordered else 0
 
 
-def worst_stall_ms(outcomes: Iterable[Outcome], gap_s: float = 0.0) -> float:
-    """The longest silence in a stream, less what the provider itself leaves between two frames."""
-    worst = max((outcome.stall_s for outcome in good(outcomes) if outcome.stream), default=0.0)
-    return round(1000 * max(0.0, worst - gap_s))
+def worst_stall_ms(outcomes: Iterable[Outcome]) -> float:
+    return round(1000 * max((outcome.stall_s for outcome in good(outcomes) if outcome.stream), default=0))
 
 
 def until(check: Callable[[], bool], seconds: float) -> float | None:

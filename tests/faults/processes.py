@@ -123,10 +123,7 @@ def reloaded(seed: int, say: Say) -> Found:
                 say("the old workers are still there")
         outcomes = load.stop()
         found = here.judge(outcomes)
-        found.figures = {
-            "calls lost": len(outcomes) - len(good(outcomes)),
-            "stall ms": worst_stall_ms(outcomes, _STREAM["gap"]),
-        }
+        found.figures = {"calls lost": len(outcomes) - len(good(outcomes)), "stall ms": worst_stall_ms(outcomes)}
         return found
 
 
