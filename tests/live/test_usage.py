@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from tests.gateway import Gateway
 def usage(gateway: Gateway, key: str, **query: str) -> dict[str, Any]:
     answer = gateway.get("/v1/usage", key, params=query)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = json.loads(answer.text, parse_float=Decimal)
     return found
 
 

@@ -13,7 +13,7 @@ import pytest
 from gateway import config
 from gateway.providers import download
 from gateway.providers.download import Failed, Forbidden, check, safe_fetch
-from tests.providers.test_transport import certificate, secure  # noqa: F401  # a fixture
+from tests.providers.test_transport import secure
 from tests.upstream import Asked, Script, Upstream, upstream
 
 HERE = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -188,11 +188,7 @@ def test_through_the_operators_proxy(site: Upstream, names: dict[str, list[list[
     assert asked.headers["proxy-authorization"].startswith("Basic ")
 
 
-def test_tls_is_held_against_the_name(
-    site: Upstream,
-    certificate: Path,  # noqa: F811
-    names: dict[str, list[list[str]]],
-) -> None:
+def test_tls_is_held_against_the_name(site: Upstream, certificate: Path, names: dict[str, list[list[str]]]) -> None:
     secure(site, certificate)
     site.answer = lambda asked: Script(200, {}, [b"safe"])
     names |= {"secure.example": [["127.0.0.1"]], "other.example": [["127.0.0.1"]]}
