@@ -33,7 +33,7 @@ from .turnstile import Turnstile, refusal_at, refused, spares
 
 _log = logging.getLogger("gateway.server")
 
-_LINGER_S, _LINGER_BYTES = 2.0, 4 << 20
+_LINGER_S, _LINGER_BYTES = 5.0, 64 << 20
 """How long, and how much, is still read of a client that was refused, so that it can read why: a socket that is closed
 with bytes unread takes its last answer with it."""
 

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import requests
 
+from tests.verbs import verb
+
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-getgpt-first-key-of-the-tests"
 
@@ -87,15 +89,7 @@ class Gateway:
 
     def cli(self, *words: str, ok: bool = True, stdin: str | None = None) -> Any:
         """Run a verb with `--json`; what it printed, parsed. With ok=False the finished process, whatever came."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--json"],
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=60,
-        )
+        done = verb(*words, "--json", cwd=self.folder, environ=self.environ, stdin=stdin)
         if not ok:
             return done
         assert done.returncode == 0, done.stderr
