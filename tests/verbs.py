@@ -37,7 +37,7 @@ def _child(words: tuple[str, ...], cwd: Path, environ: dict[str, str], files: li
         handle = os.open(file, os.O_RDWR | os.O_CREAT)
         os.dup2(handle, number)
         os.close(handle)
-    sys.stdin = open(0, closefd=False)  # which multiprocessing had closed
+    sys.stdin = os.fdopen(0)  # which multiprocessing had closed
     from gateway.__main__ import main
 
     main(words, prog_name="python -m gateway")
