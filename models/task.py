@@ -251,14 +251,8 @@ def hold_on(task_id: str, claim: int, until: int) -> bool:
 
 
 def told(task_id: str, claim: int, tries: int, next_at: int | None) -> None:
-    """A webhook was sent for the so-manieth time: next_at is the next one, None where that was the last."""
-    run(
-        "UPDATE task SET told = ?, next_at = ?, worker = NULL WHERE id = ? AND claim = ?",
-        tries,
-        next_at,
-        task_id,
-        claim,
-    )
+    """A webhook was sent, for the `tries`-th time. next_at: the next time, None where that was the last."""
+    run(_TOLD, tries, next_at, task_id, claim)
 
 
 _TOLD = "UPDATE task SET told = ?, next_at = ?, worker = NULL WHERE id = ? AND claim = ?"

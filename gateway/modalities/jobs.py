@@ -6,10 +6,10 @@ What a provider is asked stands in `Ask` and `Seen` as values; who sends it, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ..bodies import Body
 from ..call import Call, Fault, Leg, Meter
@@ -116,6 +116,11 @@ class Alone:
 
     def feed(self, call: Call, leg: Leg, headers: Mapping[str, str]) -> Feed:
         raise Fault("malformed")
+
+
+def passed_on(values: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """What a provider is told of a request in its own words. own: members that are the gateway's; so is the model."""
+    return {name: value for name, value in values.items() if name not in own and name != "model"}
 
 
 _TYPES = {

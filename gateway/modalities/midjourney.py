@@ -17,7 +17,7 @@ from ..dialects.media import from_data_url
 from ..dialects.openai_chat import errors
 from ..dialects.passing import parsed
 from ..sse import PING
-from .jobs import Alone, At, Job, Request, Result, Seen, percent, typed
+from .jobs import Alone, At, Job, Request, Result, Seen, passed_on, percent, typed
 
 ACTIONS = {
     "imagine": "/imagine", "blend": "/blend", "describe": "/describe", "upscale": "/change", "variation": "/change",
@@ -55,11 +55,7 @@ class Midjourney:
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         values = call.body.values
-        said = {
-            name: value
-            for name, value in values.items()
-            if name not in self.OWN and name not in _BACK and name != "model"
-        }
+        said = passed_on(values, {*self.OWN, *_BACK})
         action = values.get("action") or "imagine"
         if action in WORKING_ON:
             said |= {"action": action.upper(), "taskId": call.theirs.get(values["task_id"], values["task_id"])}

@@ -16,7 +16,7 @@ from ..dialects import faults, shapes
 from ..dialects.openai_chat import errors
 from ..dialects.passing import parsed
 from ..sse import PING
-from .jobs import Alone, At, Job, Request, Result, Seen, percent, typed
+from .jobs import Alone, At, Job, Request, Result, Seen, passed_on, percent, typed
 
 ACTIONS = {"song": "/music", "extend": "/music", "lyrics": "/lyrics"}
 """What can be asked for, and where below `/suno/submit`."""
@@ -49,11 +49,7 @@ class Suno:
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         values = call.body.values
-        said = {
-            name: value
-            for name, value in values.items()
-            if name not in self.OWN and name not in _BACK and name != "model"
-        }
+        said = passed_on(values, {*self.OWN, *_BACK})
         if values.get("action") != "lyrics":
             said.setdefault("mv", leg.model)
             if isinstance(values.get("lyrics"), str):  # with words of its own a song's prompt is what those are
