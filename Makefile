@@ -51,7 +51,7 @@ docs: .venv/serve
 	(('settings', [config]), ('errors', [errors]), ('translation', [translation, profiles]))]"
 
 binary: .cache/binary/made
-	.cache/binary/bin/pyinstaller --noconfirm --log-level ERROR --distpath $(DIST) --workpath .cache/binary/work \
+	.cache/binary/bin/python -m PyInstaller --noconfirm --log-level ERROR --distpath $(DIST) --workpath .cache/binary/work \
 		deploy/gateway.spec
 
 peers: .venv/test

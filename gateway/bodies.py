@@ -270,5 +270,6 @@ class Form:
 
 
 def _quoted(text: str) -> str:
-    """A name as browsers put it into a header (https://html.spec.whatwg.org/#multipart-form-data)."""
-    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    """A name as browsers put it into a header (https://html.spec.whatwg.org/#multipart-form-data); and a backslash, which
+    they leave alone, such that it hides no quotation mark from who reads RFC 9110's quoted strings."""
+    return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import config
@@ -51,6 +51,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 
 @settings(max_examples=200, deadline=None)
+@example([("a\\", "1"), ("b", ("c\\", b""))], [])
 @given(
     st.lists(st.tuples(NAMES, st.one_of(NAMES, st.tuples(NAMES, st.binary(max_size=60)))), max_size=5),
     st.lists(st.integers(0, 900), max_size=6),
