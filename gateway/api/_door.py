@@ -22,7 +22,7 @@ from schemas.base import WireSchema
 from .. import config, counts, ids, store
 from ..access import idempotency, keys, limits
 from ..bodies import BadForm, FormReader, boundary
-from ..call import Call, Reply
+from ..call import Call, Claim, Reply
 from ..clock import monotonic
 from ..dialects.base import Words
 from ..errors import GatewayError
@@ -135,8 +135,7 @@ def open_call(
         except BadJson as error:
             raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
     dry = request.headers.get("x-gateway-dry-run") == "1"
-    once = None if dry else request.headers.get(idempotency.HEADER)
-    claim = None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
+    claim = None if dry else claimed(sent)
     call = admission.admitted(
         g.caller, g.request_id, dialect, schema, surface, body, said=said, headers=passed_headers(),
         route=request.headers.get(wishes.HEADER), strict=request.headers.get("x-gateway-strict") == "1", dry=dry,
@@ -145,6 +144,12 @@ def open_call(
     call.started = started
     g.call = call
     return call
+
+
+def claimed(sent: bytes) -> Claim | None:
+    """What a request claims by its Idempotency-Key. sent: its body, or a digest of it. Raises GatewayError 400."""
+    once = request.headers.get(idempotency.HEADER)
+    return None if once is None else idempotency.claim(_key() or "", once, request.method, request.path, sent)
 
 
 def passed_headers() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 from flask import Blueprint, g, request
 
 from models import batch, task, writer
@@ -19,7 +20,7 @@ from ..tasks import seals
 from ..tasks.batches import submit
 from . import _pages
 from ._app import Response
-from ._door import answer, read_body
+from ._door import answer, claimed, deliver, read_body
 from .files import find as find_file
 
 blueprint = Blueprint("batches", __name__)
@@ -33,7 +34,8 @@ def create() -> Response:
     """Begin a batch. Each line of its file is checked and held for before this answers; where one is bad, the batch has
     failed and says which."""
     try:
-        values = guard(read_body()).values
+        sent = read_body()
+        values = guard(sent).values
         check(_schema, values)
     except BadJson as error:
         raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
@@ -46,7 +48,7 @@ def create() -> Response:
         )
     keep_s = (values.get("output_expires_after") or {}).get("seconds")
     wanted = submit.Wanted(values["endpoint"], file, values.get("metadata"), keep_s)
-    return answer(shown(submit.create(g.caller, g.request_id, wanted)))
+    return deliver(submit.create(g.caller, g.request_id, wanted, claimed(sent), lambda row: orjson.dumps(shown(row))))
 
 
 @blueprint.get("/v1/batches")

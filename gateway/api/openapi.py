@@ -168,7 +168,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Transcription", "TranscriptionRequest", stream=True, form="TranscriptionForm", plain=True
     ),
     "batches.create": Operation(
-        ("Batch",), (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 503), "BatchesRequest"
+        ("Batch",), (400, 401, 402, 403, 404, 408, 409, 413, 415, 429, 500, 503), "BatchesRequest", header=_ONCE
     ),
     "batches.index": Operation(
         ("BatchList",), (400, 404, *_READ), query={name: _LISTED[name] for name in ("limit", "after")}

@@ -99,6 +99,37 @@ def test_other_endpoints(mine: OpenAI, endpoint: str, body: dict[str, Any]) -> N
     assert read(mine, done.output_file_id)["a"]["response"]["body"]["model"] == body["model"]
 
 
+def test_a_batch_of_one_idempotency_key_is_begun_once(gateway: Gateway, mine: OpenAI) -> None:
+    file = mine.files.create(file=("in.jsonl", json.dumps(line("a")).encode()), purpose="batch")
+
+    def ask(**more: Any) -> Any:
+        return mine.batches.with_raw_response.create(
+            input_file_id=file.id, endpoint=CHAT, completion_window="24h",
+            extra_headers={"Idempotency-Key": "once"}, **more,
+        )  # fmt: skip
+
+    first, second = ask(), ask()
+    assert first.parse().id == second.parse().id and second.headers["Idempotent-Replayed"] == "true"
+    with pytest.raises(openai.ConflictError, match="stands for another request"):
+        ask(metadata={"other": "yes"})
+    wait(mine, first.parse().id)
+    third = ask()
+    assert third.content == first.content and third.headers["Idempotent-Replayed"] == "true"
+    assert [one.id for one in mine.batches.list()] == [first.parse().id]
+    assert gateway.credits(mine.api_key)["held"] == 0 and gateway.books()["ok"]
+
+
+def test_an_idempotency_key_stands_for_a_batch_that_was_cancelled(mine: OpenAI) -> None:
+    made = begin(mine, [line("a", "sandbox/slow-500")], extra_headers={"Idempotency-Key": "stopped"})
+    mine.batches.cancel(made.id)
+    wait(mine, made.id)
+    again = mine.batches.create(
+        input_file_id=made.input_file_id, endpoint=CHAT, completion_window="24h",
+        extra_headers={"Idempotency-Key": "stopped"},
+    )  # fmt: skip
+    assert again == made
+
+
 def test_lines_that_fail_are_in_a_file_of_their_own(gateway: Gateway, mine: OpenAI) -> None:
     done = wait(mine, begin(mine, [line("good"), line("bad", "sandbox/error-400"), line("last")]).id)
     assert done.status == "completed"

@@ -5,6 +5,7 @@ them stands before any is made. Where lines are bad there is a failed batch that
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gevent
@@ -12,12 +13,13 @@ import gevent
 from models import batch, task, writer
 from models.base import session
 from models.idempotency import Found
+from models.idempotency import keep as keep_outcome
 
 from ... import ids, store
-from ...access import limits
+from ...access import idempotency, limits
 from ...billing import later, ledger
 from ...billing.prices import Ceiling
-from ...call import Ask, Call, Caller
+from ...call import Ask, Call, Caller, Claim, Reply
 from ...clock import monotonic, now_ms
 from ...errors import GatewayError
 from ...relay import exchange
@@ -54,19 +56,27 @@ class _Sum(NamedTuple):
     names: tuple[str, ...]
 
 
-def create(caller: Caller, request_id: str, wanted: Wanted) -> Row:
-    """The row of a batch, begun or failed. Raises GatewayError; then there is none."""
-    problems: list[Row] = []
-    total = _priced(caller, request_id, wanted, problems)
+def create(
+    caller: Caller, request_id: str, wanted: Wanted, claim: Claim | None, shown: Callable[[Row], bytes]
+) -> Reply:
+    """A batch, begun or failed, as `shown` has it. claim: to be begun once only. Raises GatewayError; then there is
+    none."""
     call = Call(
         id=ids.new(PREFIX), request_id=request_id, caller=caller, surface="batches", dialect="chat",
-        body=Scan("", {}, []), ask=Ask(model=total.model), created_ms=now_ms(), started=monotonic(), headers={},
-        names=total.names,
+        body=Scan("", {}, []), ask=Ask(model="batch"), created_ms=now_ms(), started=monotonic(), headers={},
+        claim=claim,
     )  # fmt: skip
+    again = idempotency.earlier(call)
+    if again is not None:
+        return again
+    problems: list[Row] = []
+    total = _priced(caller, request_id, wanted, problems)
+    call.ask, call.names, call.created_ms = Ask(model=total.model), total.names, now_ms()
     row = _row(call, wanted, total.lines, problems)
     nanos, rules = (0, ()) if problems else (total.nanos, _rules(call, total.lines))
     denied = ledger.hold(call, (), Ceiling(nanos, nanos, nanos, 0, None), rules, row, batch.place)
-    assert not isinstance(denied, Found)
+    if isinstance(denied, Found):
+        return idempotency.replay(call, denied)
     if denied is not None:
         raise limits.refuse(denied.use)
     if problems:
@@ -78,7 +88,11 @@ def create(caller: Caller, request_id: str, wanted: Wanted) -> Row:
     with session():
         found = task.find(caller.account_id, call.id)
     assert found is not None
-    return found
+    reply = Reply(status=200, content_type="application/json", headers=[], body=shown(found))
+    kept = idempotency.outcome(call, reply)
+    if kept is not None:
+        writer.write(keep_outcome, caller.account_id, kept[0], call.id, kept[1], order=caller.account_id)
+    return reply
 
 
 def _rules(call: Call, lines: int) -> tuple[Any, ...]:
