@@ -4,7 +4,7 @@ import gc
 
 from gevent import monkey
 
-monkey.patch_all()
+monkey.patch_all(os=False, signal=False)
 
 from app import create_app
 from gateway import config

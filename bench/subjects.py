@@ -169,6 +169,7 @@ def gateway(at: Path, to: Provider, **settings: str) -> Gateway:
     )  # fmt: skip
     live.cli("prices", "set", "lab/*", "--input-mtok", "0.15", "--output-mtok", "0.60")
     live.cli("credits", "add", "operator", "1000000")
+    live.settle_in()
     return live
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent import socket
 from gevent.server import StreamServer
 from gunicorn import glogging, util
 from gunicorn.app.base import BaseApplication
@@ -108,6 +109,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
     counts (`counts`)."""
 
     seat = 0
+
+    def patch(self) -> None:
+        """As gunicorn's, but the master has patched for gevent already (`gunicorn.conf.py`)."""
+        self.sockets = [
+            socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach()) for one in self.sockets
+        ]
 
     def init_signals(self) -> None:
         """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""

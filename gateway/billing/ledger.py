@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,6 +27,14 @@ from .prices import Ceiling
 
 WORKER = ids.new("wk_")
 """This process's name on its holds; `sweep` tells when a process is gone."""
+
+
+def _renamed() -> None:
+    global WORKER
+    WORKER = ids.new("wk_")
+
+
+os.register_at_fork(after_in_child=_renamed)
 
 
 TASKS = "tasks"

@@ -1,7 +1,6 @@
 """`serve` and `migrate`, and what happens before the port opens.
 
-Nothing here imports a database when it is loaded: gunicorn's master must leave that to its workers, which patch for
-gevent first.
+Nothing here imports a database when it is loaded: `gunicorn.conf.py` patches for gevent first.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import gevent
 
 from .. import config, ids
 from ..config import BadSetting, Settings
@@ -80,6 +80,7 @@ def prepare_apart(settings: Settings) -> bool:
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] == 0
+    gevent.reinit()
     try:
         prepare(settings)
         code = 0
