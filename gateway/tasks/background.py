@@ -38,7 +38,7 @@ from . import asking, following, submit
 from .machine import LEAST_HERE_MS, LEAST_MS
 
 KIND = "response"
-NATIVE = frozenset({"openai", "azure", "responses-compatible"})
+NATIVE = frozenset({"openai", "azure", "responses-compatible", "sandbox"})
 """Providers that work in the background."""
 
 _STATUSES: dict[str, Status] = {

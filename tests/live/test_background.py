@@ -274,13 +274,11 @@ def test_only_its_owner_reads_on_and_only_from_a_number(gateway: Gateway, lab: t
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
 
 
-@pytest.mark.parametrize(
-    ("model", "more", "param"), [("sandbox/echo", {}, "background"), ("{lab}/up", {"store": False}, "store")]
-)
-def test_what_cannot_be_is_refused_by_name(
-    gateway: Gateway, lab: tuple[Lab, Maker], model: str, more: dict[str, Any], param: str
-) -> None:
-    body = {"model": model.format(lab=lab[0].name), "input": "x", "background": True, **more}
-    answer = gateway.post("/v1/responses", body)
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
-    assert lab[1].asked == {}
+def test_what_cannot_be_is_refused_by_name(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
+    body = {"model": f"{lab[0].name}/up", "input": "x", "background": True}
+    with scripted(gateway, "openai-compatible", free=True) as (other, name):
+        for more, param in (({"store": False}, "store"), ({"model": f"{name}/up"}, "background")):
+            for stream in (False, True):
+                answer = gateway.post("/v1/responses", {**body, **more, "stream": stream})
+                assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+        assert other.asked == [] and lab[1].asked == {}
