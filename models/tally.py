@@ -1,4 +1,5 @@
-"""Tallies: how often an account called something lately. The memory of sandbox models that count."""
+"""Tallies: how often an account called something lately. The memory of sandbox models that count, and of what they were
+told to forget."""
 
 from peewee import CompositeKey
 
@@ -30,3 +31,20 @@ def count(account_id: str, name: str, at: int, ms: int) -> int:
         ms,
     )
     return int(rows("SELECT n FROM tally WHERE account_id = ? AND name = ?", account_id, name)[0][0])
+
+
+def mark(owner: str, name: str, at: int, ms: int) -> None:
+    """Remember a name for `ms`. Runs in a write."""
+    run("DELETE FROM tally WHERE account_id = ? AND opened_at < ?", owner, at - ms)
+    run(
+        "INSERT INTO tally (account_id, name, opened_at, n) VALUES (?, ?, ?, 1)"
+        " ON CONFLICT (account_id, name) DO NOTHING",
+        owner,
+        name,
+        at,
+    )
+
+
+def marked(owner: str, name: str) -> bool:
+    """Whether a name is remembered."""
+    return bool(rows("SELECT 1 FROM tally WHERE account_id = ? AND name = ?", owner, name))

@@ -213,7 +213,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "responses.create": _call("Response", "ResponsesRequest", stream=True),
     "responses.compact": _call("CompactedResponse", "CompactRequest"),
     "responses.input_tokens": _count("InputTokens", "InputTokensRequest"),
-    "responses.retrieve": _kept("KeptResponse", include=_INCLUDE),
+    "responses.retrieve": Operation(
+        ("KeptResponse",), _KEPT, stream=True,
+        query={
+            "include": _INCLUDE,
+            "stream": {**_TEXT, "enum": ["true", "false"], "description": "One in the background as events."},
+            "starting_after": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+        },
+    ),
     "responses.delete": _kept("DeletedResponse"),
     "responses.cancel": _kept("KeptResponse"),
     "responses.input_items": _kept(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
-from typing import Literal
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, g, request
@@ -27,7 +28,6 @@ _COUNT = counting.Way(
     lambda model: f"{openai_responses.path(model, False)}/input_tokens", openai_responses.encode, "input_tokens",
     {"object": "response.input_tokens"},
 )  # fmt: skip
-Method = Literal["GET", "POST", "DELETE"]
 _QUERY = ("include", "include[]", "after", "before", "limit", "order")
 """Parameters that go to the provider."""
 
@@ -57,12 +57,31 @@ def input_tokens() -> Response:
 
 @blueprint.get("/v1/responses/<identity>")
 def retrieve(identity: str) -> Response:
-    """A response that its provider keeps."""
+    """A response that its provider keeps; one in the background also streamed, from any of its events on."""
     if request.args.get("stream") == "true":
-        raise GatewayError(
-            400, "A kept response is not streamed again. Leave stream out, and it is answered whole.", param="stream"
-        )
+        return _followed(identity)
     return _named(identity, "GET", "")
+
+
+def _followed(identity: str) -> Response:
+    if not re.fullmatch("[0-9]{1,9}", request.args.get("starting_after", "0")):
+        raise GatewayError(
+            400, "starting_after must be the sequence_number of an event, as in ?starting_after=42.",
+            param="starting_after",
+        )  # fmt: skip
+    found, row = _found(identity), background.find(g.caller.account_id, identity)
+    if row is None:
+        raise GatewayError(
+            400, "Only a response that was made in the background is streamed again. Leave stream out, and it is"
+            " answered whole.", param="stream",
+        )  # fmt: skip
+    path, headers, watching = _path(found, "", (*_QUERY, "stream", "starting_after")), passed_headers(), watch()
+    return deliver(
+        background.follow(
+            g.caller, g.request_id, row,
+            lambda: kept.stream(found, openai_responses.name, path, headers, watching), watching,
+        )
+    )  # fmt: skip
 
 
 @blueprint.delete("/v1/responses/<identity>")
@@ -88,7 +107,7 @@ def input_items(identity: str) -> Response:
     return _asked(_found(identity), "GET", "/input_items", bytes)
 
 
-def _named(identity: str, method: Method, below: str) -> Response:
+def _named(identity: str, method: kept.Method, below: str) -> Response:
     """The maker's answer about a response, with the caller's names in it."""
     account = g.caller.account_id
     found = _found(identity)
@@ -100,7 +119,7 @@ def _named(identity: str, method: Method, below: str) -> Response:
 
     def shown(body: bytes) -> bytes:
         if row is not None:
-            background.looked(account, identity, body)
+            background.looked(account, identity, json.loads(body))
         return openai_responses.kept(body, identity, model, lambda theirs: ours(account, "response", theirs))
 
     return _asked(found, method, below, shown)
@@ -110,8 +129,12 @@ def _found(identity: str) -> kept.Kept:
     return kept.look_up(g.caller, "response", identity)
 
 
-def _asked(found: kept.Kept, method: Method, below: str, shown: Callable[[bytes], bytes]) -> Response:
-    query = urlencode([(name, value) for name in _QUERY for value in request.args.getlist(name)])
-    path = f"/responses/{quote(found.upstream_id, safe='')}{below}{'?' if query else ''}{query}"
+def _asked(found: kept.Kept, method: kept.Method, below: str, shown: Callable[[bytes], bytes]) -> Response:
+    path = _path(found, below, _QUERY)
     body = kept.ask(found, openai_responses.name, method, path, passed_headers(), watch(), shown)
     return Response(body, content_type="application/json")
+
+
+def _path(found: kept.Kept, below: str, names: tuple[str, ...]) -> str:
+    query = urlencode([(name, value) for name in names for value in request.args.getlist(name)])
+    return f"/responses/{quote(found.upstream_id, safe='')}{below}{'?' if query else ''}{query}"

@@ -55,7 +55,7 @@ HELD_S = 2.0
 BREATH_S = 0.01
 """How long one stream may hold the event loop."""
 
-_YIELD_S = 1e-6
+YIELD_S = 1e-6
 """A sleep (of a millisecond, in truth) in which the event loop looks at all sockets. In one of 0 it does not: gevent
 runs 50 callbacks before it looks, so one stream that never paused kept all others waiting for half a second."""
 
@@ -65,11 +65,12 @@ _DRAIN_S = 0.05
 def start(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
     """Begin a stream and wait for its first bytes. Raises GatewayError as long as nothing was sent."""
     stream = Stream(call, legs, watch)
-    body = Body(stream)
-    return _reply(call, stream.leg, stream.content_type, body)
+    body = Body(stream.pieces())
+    return reply(call, stream.leg, stream.content_type, body)
 
 
-def _reply(call: Call, leg: Leg | None, content_type: str, body: bytes | Iterator[bytes]) -> Reply:
+def reply(call: Call, leg: Leg | None, content_type: str, body: bytes | Iterator[bytes]) -> Reply:
+    """A stream as it is delivered, or as it is kept to be delivered again."""
     return Reply(
         status=200,
         content_type=content_type,
@@ -81,8 +82,8 @@ def _reply(call: Call, leg: Leg | None, content_type: str, body: bytes | Iterato
 class Body(Iterator[bytes]):
     """The stream's bytes, the first of which are here already; `close` ends it early."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._pieces = stream.pieces()
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
         self._first: bytes | None = next(self._pieces, b"")
 
     def __next__(self) -> bytes:
@@ -255,7 +256,7 @@ class Stream:
                 continue
             now = monotonic()
             if now - breath > BREATH_S:
-                gevent.sleep(_YIELD_S)  # a provider and a client that are always ready would keep all others waiting
+                gevent.sleep(YIELD_S)  # a provider and a client that are always ready would keep all others waiting
                 breath = now
             read_by = now + idle_s
             with sensible():
@@ -329,7 +330,7 @@ class Stream:
         whole = self._record.whole(last)
         if whole is None:
             return None
-        return idempotency.outcome(self._call, _reply(self._call, self.leg, self.content_type, whole))
+        return idempotency.outcome(self._call, reply(self._call, self.leg, self.content_type, whole))
 
     def _settle(self, status: int, *, partial: bool, outcome: tuple[str, bytes] | None = None) -> Ticket:
         """Settle the call, once. Nothing is charged when no real frame was sent. outcome: what its claim keeps."""

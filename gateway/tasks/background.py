@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -20,23 +21,24 @@ from models.idempotency import Found
 from .. import config, crash, journal
 from ..access import idempotency, limits
 from ..billing import later, ledger, prices
-from ..call import Call, Channel, Fault, Leg, Meter, Reply
-from ..clock import now_ms
+from ..call import Ask, Call, Caller, Channel, ClientGone, Fault, Leg, Meter, Reply, Wire
+from ..clock import monotonic, now_ms
 from ..dialects import openai_responses, shapes
 from ..dialects.openai_responses import reply as responses
 from ..dialects.passing import scanned
 from ..errors import GatewayError
 from ..modalities.jobs import CANCELLED, COMPLETED, IN_PROGRESS, QUEUED, Request, Seen, Status
-from ..relay import dry, exchange
-from ..relay.attempts import SETTLE_S, call_headers
+from ..relay import dry, exchange, streams
+from ..relay.attempts import CLIENT_GONE, SETTLE_S, call_headers
 from ..relay.watch import ClientWatch
 from ..routing import channels
 from ..routing.pins import ours
-from . import asking, submit
-from .machine import LEAST_MS
+from ..splice import Scan
+from . import asking, following, submit
+from .machine import LEAST_HERE_MS, LEAST_MS
 
 KIND = "response"
-NATIVE = frozenset({"openai", "azure", "responses-compatible"})
+NATIVE = frozenset({"openai", "azure", "responses-compatible", "sandbox"})
 """Providers that work in the background."""
 
 _STATUSES: dict[str, Status] = {
@@ -53,10 +55,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     again = idempotency.earlier(call)
     if again is not None:
         return again
-    values = call.body.values
-    if values.get("stream"):
-        raise _refused("stream", "A response in the background is not streamed here. Leave stream out, and ask for it.")
-    if values.get("store") is False:
+    if call.body.values.get("store") is False:
         raise _refused("store", "A response in the background is kept by its provider. Leave store out.")
     planned, _ = exchange.planned(call)
     legs = [leg for leg in planned if leg.dialect == openai_responses.name and leg.channel.provider in NATIVE]
@@ -78,11 +77,21 @@ def run(call: Call, watch: ClientWatch) -> Reply:
         raise limits.refuse(refused.use)
     crash.here("after_hold")
     try:
-        return submit.submitted(
-            call, legs, watch, lambda _, body: _begun(body), lambda leg, body: _taken(call, leg, body)
-        )
-    finally:
+        if call.ask.stream:
+            reply = submit.submitted(
+                call, legs, watch, lambda _, wire: following.begun(call, wire),
+                lambda leg, told: _followed(call, leg, told, watch),
+            )  # fmt: skip
+        else:
+            reply = submit.submitted(
+                call, legs, watch, lambda _, wire: _begun(submit.whole(wire)), lambda leg, body: _taken(call, leg, body)
+            )
+    except BaseException:
         watch.close()
+        raise
+    if isinstance(reply.body, bytes):  # a stream closes it when it ends
+        watch.close()
+    return reply
 
 
 def _refused(param: str, message: str) -> GatewayError:
@@ -100,16 +109,58 @@ def _begun(body: bytes) -> bytes:
 
 def _taken(call: Call, leg: Leg, body: bytes) -> Reply:
     """The reply, once it is written where the work is being done."""
-    at, theirs = now_ms(), str(scanned(body).values["id"])
-    account_id = call.caller.account_id
+    account_id, values = call.caller.account_id, scanned(body).values
     reply = Reply(
         status=200, content_type="application/json", headers=call_headers(call, leg),
         body=openai_responses.kept(body, call.id, call.model, lambda other: ours(account_id, "response", other)),
     )  # fmt: skip
-    kept = idempotency.outcome(call, reply)
+    _write(call, leg, str(values["id"]), reply)
+    looked(account_id, call.id, values)  # a provider may not wait, and answer at once
+    return reply
+
+
+def _followed(call: Call, leg: Leg, told: following.Told, watch: ClientWatch) -> Reply:
+    """The same for a stream. Sent again under its name, the call is told how it began, and where it goes on."""
+    stream = following.Following(call, told, watch, lambda last: looked(call.caller.account_id, call.id, last))
+    kind = told.feed.content_type
+    try:
+        _write(call, leg, told.identity, streams.reply(call, leg, kind, stream.beginning()))
+    except BaseException:
+        told.wire.close()
+        raise
+    return streams.reply(call, leg, kind, streams.Body(stream.pieces()))
+
+
+def follow(caller: Caller, request_id: str, row: Row, open_at: Callable[[], Wire], watch: ClientWatch) -> Reply:
+    """A response that was begun before, as its provider tells it to who comes back. open_at: asks for that; raises
+    GatewayError, ClientGone."""
+    call = Call(
+        id=row["id"], request_id=request_id, caller=caller, surface="responses", dialect=openai_responses.name,
+        body=Scan("", {}, []), ask=Ask(model=json.loads(row["facts"])["served"]), created_ms=row["created_at"],
+        started=monotonic(), headers={},
+    )  # fmt: skip
+    feed = openai_responses.feed(call, lambda theirs: ours(caller.account_id, "response", theirs))
+    try:
+        told = following.Told(open_at(), feed, row["upstream_id"])
+    except ClientGone:
+        watch.close()
+        return Reply(status=CLIENT_GONE, content_type="text/plain", headers=[], body=b"")
+    except BaseException:
+        watch.close()
+        raise
+    stream = following.Following(call, told, watch, lambda last: looked(caller.account_id, row["id"], last))
+    return streams.reply(call, None, feed.content_type, streams.Body(stream.pieces()))
+
+
+def _write(call: Call, leg: Leg, theirs: str, kept: Reply) -> None:
+    """Write where a response is being made, before its caller hears of it. kept: what the call is answered when it is
+    sent again. Raises GatewayError."""
+    at, account_id = now_ms(), call.caller.account_id
+    outcome = idempotency.outcome(call, kept)
+    look_ms = LEAST_HERE_MS if leg.channel.provider == "sandbox" else LEAST_MS
     ticket = writer.submit(
         table.submitted, call.id, leg.channel.id, leg.dialect, leg.model, theirs, later.terms(call, leg, theirs[:255]),
-        json.dumps({"served": call.model}), at + LEAST_MS, at, (account_id, *kept) if kept else None,
+        json.dumps({"served": call.model}), at + look_ms, at, (account_id, *outcome) if outcome else None,
         ((account_id, "response", call.id, theirs, leg.channel.id),), order=account_id, durable=True,
     )  # fmt: skip
     if not ticket.wait(SETTLE_S):  # it is written when the database takes it: the provider is at work
@@ -121,19 +172,16 @@ def _taken(call: Call, leg: Leg, body: bytes) -> Reply:
         raise GatewayError(503, "The response was given up while its provider was being asked. Retry.", retry_after=1)
     crash.here("after_settle")
     journal.write(call, status=200, tokens=(0, 0), cost=0, note="background")
-    looked(account_id, call.id, body)  # a provider may not wait, and answer at once
-    return reply
 
 
-def ask(channel: Channel, row: Row) -> bytes:
+def ask(channel: Channel, row: Row) -> Mapping[str, Any]:
     """What its provider says of a response now. Raises Fault."""
     path = f"/responses/{quote(row['upstream_id'], safe='')}"
-    return asking.ask(channel, openai_responses.name, row["upstream_model"], Request("GET", path))
+    return scanned(asking.ask(channel, openai_responses.name, row["upstream_model"], Request("GET", path))).values
 
 
-def seen(body: bytes) -> Seen:
+def seen(values: Mapping[str, Any]) -> Seen:
     """How a response is. Raises Fault for what is none."""
-    values = scanned(body).values
     status = _STATUSES.get(str(values.get("status")))
     if status is None:
         raise Fault("malformed")
@@ -151,31 +199,31 @@ def find(account_id: str, identity: str) -> Row | None:
     return row if row is not None and row["kind"] == KIND else None
 
 
-def looked(account_id: str, identity: str, body: bytes) -> None:
+def looked(account_id: str, identity: str, values: Mapping[str, Any]) -> None:
     """Its owner, too, has seen how a response is: one that is over is settled before he is told what it says. Raises
     GatewayError 503."""
     row = find(account_id, identity)
     if row is None or row["status"] not in table.OPEN:
         return
-    how = seen(body)
+    how = seen(values)
     if how.status in (QUEUED, IN_PROGRESS):
         return
     channel = channels.current().by_id.get(row["channel_id"])
     if channel is not None:
         try:
-            settle(row, None, channel, body, how)
+            settle(row, None, channel, values, how)
         except writer.Busy:
             raise GatewayError(
                 503, "The gateway's database takes no writes now. Retry in a while.", retry_after=5
             ) from None
 
 
-def settle(row: Row, claim: int | None, channel: Channel, body: bytes, how: Seen) -> bool:
+def settle(row: Row, claim: int | None, channel: Channel, values: Mapping[str, Any], how: Seen) -> bool:
     """End a response that is over: charged for what it took, or free where it failed. False if it was ended before."""
     error = None
     if how.status == COMPLETED:
         meter = Meter()
-        responses.read(scanned(body).values, meter, True)
+        responses.read(values, meter, True)
         settlement = later.reckon(row["bill"], channel, meter, now_ms())
     else:
         error = how.error or how.status

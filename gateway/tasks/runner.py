@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -131,13 +131,13 @@ def _look_at_response(row: Row) -> None:
     """The same for a response in the background, which its provider keeps."""
     channel = channels.current().by_id.get(row["channel_id"])
     event: Seen | Fault
-    body = b""
+    values: Mapping[str, Any] = {}
     try:
         if channel is None:
             raise Fault("account")
         with sensible():
-            body = background.ask(channel, row)
-            event = background.seen(body)
+            values = background.ask(channel, row)
+            event = background.seen(values)
     except Fault as fault:
         event = fault
     decision = advance(_state(row, channel), event, now_ms(), random.random())
@@ -148,7 +148,7 @@ def _look_at_response(row: Row) -> None:
             _end(row, decision)
         case Collect(seen=seen):
             assert channel is not None
-            if not background.settle(row, row["claim"], channel, body, seen):
+            if not background.settle(row, row["claim"], channel, values, seen):
                 raise Moved
 
 

@@ -23,7 +23,7 @@ from models.idempotency import keep as keep_outcome
 from .. import config, crash, journal, store
 from ..access import idempotency, limits
 from ..billing import later, ledger, prices
-from ..call import Call, ClientGone, Fault, Leg, Reply
+from ..call import Call, ClientGone, Fault, Leg, Reply, Wire
 from ..clock import now_ms
 from ..errors import GatewayError
 from ..modalities import words
@@ -103,7 +103,7 @@ def run(
         return _made_here(call, legs, row, shown)
     try:
         return submitted(
-            call, legs, watch, lambda leg, body: words.JOBS[leg.dialect].begun(body),
+            call, legs, watch, lambda leg, wire: words.JOBS[leg.dialect].begun(whole(wire)),
             lambda leg, seen: _taken(call, leg, seen, row, shown),
         )  # fmt: skip
     finally:
@@ -129,11 +129,12 @@ def submitted(
     call: Call,
     legs: Sequence[Leg],
     watch: ClientWatch,
-    begun: Callable[[Leg, bytes], _T],
+    begun: Callable[[Leg, Wire], _T],
     taken: Callable[[Leg, _T], Reply],
 ) -> Reply:
-    """Ask the legs in turn. Who has been asked is heard out, whether the client stays or not. begun: reads an answer,
-    may raise Fault · taken: the reply, once what was begun is written."""
+    """Ask the legs in turn. Who has been asked is heard out, whether the client stays or not. begun: reads an answer
+    that is no error, and closes it when it is done with it; may raise Fault · taken: the reply, once what was begun is
+    written."""
     past: list[Failed] = []
     settings = config.current()
     try:
@@ -191,14 +192,23 @@ def _make(call: Call, legs: Sequence[Leg]) -> None:
         store.forget(account, call.id)
 
 
-def _begun(call: Call, leg: Leg, begun: Callable[[Leg, bytes], _T]) -> _T:
+def _begun(call: Call, leg: Leg, begun: Callable[[Leg, Wire], _T]) -> _T:
     """The provider's answer to the asking. Raises Fault."""
     wire = pool.send(outbound(call, leg))
     crash.here("after_dispatch")
     try:
         raise_for_status(wire, leg)
         with sensible():
-            return begun(leg, read(wire, MOST_ANSWER))
+            return begun(leg, wire)
+    except BaseException:
+        wire.close()
+        raise
+
+
+def whole(wire: Wire) -> bytes:
+    """All of an answer to the asking. Raises Fault."""
+    try:
+        return read(wire, MOST_ANSWER)
     finally:
         wire.close()
 

@@ -139,9 +139,7 @@ def _try(lab: Lab, one: dict[str, Any], style: int) -> str | None:
     sent = dumps(body, style)
     answer = lab.gateway.post("/v1/responses", sent.encode())
     asked = lab.provider.of(upstream_model)
-    if request.get("background") and stream:
-        return None if answer.status_code == 400 and answer.json()["error"]["param"] == "stream" else "no refusal"
-    if request.get("background"):
+    if request.get("background") and not stream:
         theirs, begun = json.loads(payload), answer.json()
         same = answer.status_code == status and begun["status"] == theirs["status"] and begun["model"] == model
         return None if same and begun["id"] != theirs["id"] else f"{answer.status_code}: {answer.text[:200]}"

@@ -121,7 +121,7 @@ def test_parse(client: OpenAI, responses_lab: Lab) -> None:
     assert sent["text"]["format"]["type"] == "json_schema"
 
 
-def test_errors(client: OpenAI, responses_lab: Lab) -> None:
+def test_errors(client: OpenAI, responses_lab: Lab, free_lab: Lab) -> None:
     error = {"error": {"message": "Bad tool.", "type": "invalid_request_error", "param": "tools", "code": "bad_tool"}}
     with pytest.raises(openai.BadRequestError, match="Bad tool") as bad:
         client.responses.create(model=responses_lab.model(Script.json(error, 400)), input="x")
@@ -129,7 +129,7 @@ def test_errors(client: OpenAI, responses_lab: Lab) -> None:
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model="nobody/nothing", input="x")
     with pytest.raises(openai.BadRequestError, match="background") as bad:
-        client.responses.create(model="sandbox/echo", input="x", background=True)
+        client.responses.create(model=free_lab.model(Script.json({})), input="x", background=True)
     assert bad.value.param == "background"
     with pytest.raises(openai.InternalServerError):
         client.responses.create(model=responses_lab.model(Script.json({"error": {"message": "x"}})), input="x")

@@ -14,7 +14,7 @@ from ..openai_chat.errors import error, fault, fault_in_reply
 
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,9})')
 
-__all__ = ["error", "error_frame", "fault", "failed"]
+__all__ = ["counted", "error", "error_frame", "failed", "fault"]
 
 _CALLERS = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_download_", "bio_policy", "data_residency_")
 """How the codes begin that are about the caller's own input (`ResponseErrorCode` of the description)."""
@@ -39,10 +39,16 @@ def failed(found: Any) -> Fault:
 def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:
     """An `error` event as the last frame: flat as the description has it, and with `error`, which SDKs raise; it counts
     on from the events before it."""
-    counted = _NUMBER.findall(last)
+    number = counted(last)
     inner = json.loads(error(problem, request_id))["error"]
     values = {
         "type": "error", "code": inner["type"], "message": inner["message"], "param": problem.param,
-        "sequence_number": int(counted[-1]) + 1 if counted else 0, "error": inner,
+        "sequence_number": 0 if number is None else number + 1, "error": inner,
     }  # fmt: skip
     return write(envelope(values), "error")
+
+
+def counted(frames: bytes) -> int | None:
+    """The number of the last event in some frames that has one."""
+    found = _NUMBER.findall(frames)
+    return int(found[-1]) if found else None

@@ -210,7 +210,7 @@ def created(values: Mapping[str, Any]) -> int:
 
 
 def begun(asked: Mapping[str, Any], identity: str, model: str, at: int) -> dict[str, Any]:
-    """A response that has just begun: what was asked, told back. Nothing of it is kept here, so `store` is false."""
+    """A response that has just begun: what was asked, told back. `store` is true for one in the background."""
 
     def said(name: str, otherwise: Any = None) -> Any:
         value = asked.get(name)
@@ -222,7 +222,7 @@ def begun(asked: Mapping[str, Any], identity: str, model: str, at: int) -> dict[
         "object": "response",
         "created_at": at,
         "status": "in_progress",
-        "background": False,
+        "background": said("background", False),
         "error": None,
         "incomplete_details": None,
         "instructions": said("instructions"),
@@ -236,7 +236,7 @@ def begun(asked: Mapping[str, Any], identity: str, model: str, at: int) -> dict[
         "reasoning": {"effort": None, "summary": None, **reasoning},
         "safety_identifier": said("safety_identifier"),
         "service_tier": "default",
-        "store": False,
+        "store": said("background", False),
         "temperature": said("temperature", 1.0),
         "text": {"format": {"type": "text"}, **{name: value for name, value in text.items() if value is not None}},
         "tool_choice": said("tool_choice", "auto"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ...call import Call, Fault
@@ -26,13 +27,14 @@ _DELTA = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]+\.delta"')
 
 
 class ResponsesFeed(Passing):
-    """A provider's Responses stream on its way to a Responses client."""
+    """A provider's Responses stream on its way to a Responses client. ours: the caller's id for a response of the
+    provider's; where it is not given, the one that the call names · last: the response as its provider ended it."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, ours: Callable[[str], str | None] | None = None) -> None:
         super().__init__(call)
+        self.last: dict[str, Any] | None = None
         self._names = names(call)
-        previous = call.body.values.get("previous_response_id")
-        self._previous = json.dumps(previous) if isinstance(previous, str) else "null"
+        self._ours = ours or (lambda _: call.body.values.get("previous_response_id"))
         self._said = 0
 
     def plain(self, frame: bytes) -> bytes | None:
@@ -64,8 +66,9 @@ class ResponsesFeed(Passing):
         if self.meter.upstream_id is None:
             self.meter.upstream_id = shapes.short(response.get("id")) or None
         changes = dict(self._names)
-        if isinstance(response.get("previous_response_id"), str):
-            changes["previous_response_id"] = self._previous
+        previous = response.get("previous_response_id")
+        if isinstance(previous, str):
+            changes["previous_response_id"] = json.dumps(self._ours(previous))
         mine = renamed(frame, event, changes, inside="response")
         if kind in _ENDED:
             self._end(str(kind), response, mine)
@@ -77,6 +80,7 @@ class ResponsesFeed(Passing):
         if kind == "response.failed" and not self.bound:
             raise failed(response.get("error"))
         output = response.get("output")
+        self.last = response
         self.meter.usage = usage(response)
         self.meter.finish = reason(response) if kind != "response.failed" else "failed"
         if isinstance(output, list):
@@ -93,9 +97,10 @@ class ResponsesFeed(Passing):
 
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
         read(values, self.meter, stores(self.call))
+        self.last = values
         changed = {**values, "id": self.call.id, "model": self.call.model}
         if isinstance(values.get("previous_response_id"), str):
-            changed["previous_response_id"] = json.loads(self._previous)
+            changed["previous_response_id"] = self._ours(values["previous_response_id"])
         return frames(changed)
 
     def complete(self) -> bool:
@@ -103,9 +108,9 @@ class ResponsesFeed(Passing):
         return False
 
 
-def feed(call: Call) -> ResponsesFeed:
-    """A streamed reply for the client."""
-    return ResponsesFeed(call)
+def feed(call: Call, ours: Callable[[str], str | None] | None = None) -> ResponsesFeed:
+    """A streamed reply for the client. ours: its id for a response of the provider's, where the call does not tell."""
+    return ResponsesFeed(call, ours)
 
 
 def frames(response: dict[str, Any]) -> list[bytes]:
@@ -118,7 +123,8 @@ def frames(response: dict[str, Any]) -> list[bytes]:
         if isinstance(item, dict):
             events += _lived(item, place)
     status = response.get("status")
-    events.append({"type": f"response.{status if status == 'incomplete' else 'completed'}", "response": response})
+    last = status if status in ("incomplete", "queued", "in_progress") else "completed"
+    events.append({"type": f"response.{last}", "response": response})
     return [
         write(shapes.packed({"type": event["type"], "sequence_number": number, **event}), event["type"])
         for number, event in enumerate(events)

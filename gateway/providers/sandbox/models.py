@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import gevent
 import orjson
@@ -16,8 +16,8 @@ import orjson
 from models import tally, writer
 
 from ...bodies import Body, Form, joined
-from ...call import Fault, Outbound, Wire
-from ...clock import monotonic, now_ms
+from ...call import Outbound, Wire
+from ...clock import now_ms
 from ...dialects.base import Dialect, Words
 from ...dialects.bridge import DIALECTS
 from ...errors import GatewayError
@@ -28,7 +28,7 @@ from ...neutral.events import unfold
 from ...neutral.parts import Part, Reasoning, Refusal, Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...neutral.request import ChatRequest, FunctionTool, Output
-from . import drawing, embed, hearing, jobs, judging, speech
+from . import background, drawing, embed, hearing, jobs, judging, speech
 from .answer import (
     answer,
     choice,
@@ -44,6 +44,7 @@ from .answer import (
     usage,
 )  # fmt: skip
 from .fill import TooMuch
+from .wire import SandboxWire
 
 FIXED = (
     "echo", "refusal", "length", "tool", "parallel-tools", "json", "reasoner", "mid-stream-error", "cut", "hang",
@@ -63,38 +64,6 @@ MOST_OUTPUT, MOST_INPUT = 131_072, 1_048_576
 """Tokens of one answer over all its choices, and bytes of text that are read."""
 _LIMIT, _LIMIT_MS = 5, 10_000
 
-Ending = Literal["end", "cut"]
-
-
-class SandboxWire:
-    """An answer as timed pieces: (seconds to wait, bytes). See `call.Wire`."""
-
-    def __init__(
-        self, status: int, headers: Mapping[str, str], steps: Iterator[tuple[float, bytes]], ending: Ending = "end"
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self._steps: Iterator[tuple[float, bytes]] | None = steps
-        self._ending = ending
-        self._next: tuple[float, bytes] | None = None
-
-    def read(self) -> bytes:
-        if self._next is None:
-            step = next(self._steps, None) if self._steps is not None else None
-            if step is None:
-                if self._ending == "cut":
-                    raise Fault("malformed")
-                return b""
-            self._next = (monotonic() + step[0], step[1]) if step[0] else step
-        due, data = self._next
-        if due:
-            gevent.sleep(max(0.0, due - monotonic()))  # interrupted here, the piece stays
-        self._next = None
-        return data
-
-    def close(self) -> None:
-        self._steps = None
-
 
 def knows(model: str) -> bool:
     """Whether there is a sandbox model of this name."""
@@ -111,20 +80,24 @@ def send(outbound: Outbound) -> Wire:
     words, model = NAMED[outbound.dialect], outbound.model
     if outbound.dialect in JOBS and outbound.method == "GET":
         return _asked(outbound, words)
+    if outbound.dialect == "responses" and (outbound.method != "POST" or outbound.path.endswith("/cancel")):
+        return background.ask(outbound) or _error(words, 404, "The sandbox keeps no such response.", "id")
     if not knows(model):
         return _error(words, 404, f"The sandbox has no model {model[:80]!r}.", "model")
     numbered = _NUMBERED.fullmatch(model)
     kind, number, once = (numbered[1], int(numbered[2]), bool(numbered[3])) if numbered else (model, 0, False)
     if outbound.dialect in JOBS:
         return _working(outbound, words, kind, number, once)
-    trouble = _trouble(outbound, words, kind, number, once)
+    values = {} if isinstance(outbound.body, Form) else json.loads(joined(outbound.body))
+    later = outbound.dialect == "responses" and bool(values.get("background"))
+    trouble = None if later and kind == "hang" else _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
     if outbound.dialect in IMAGES:
-        return _drawing(outbound, words, kind, number)
+        return _drawing(outbound, words, kind, number, values)
     if isinstance(outbound.body, Form):
         return _hearing(outbound.dialect, outbound.body, words, kind, number, outbound.stream)
-    values = {**json.loads(joined(outbound.body)), "model": model, "stream": outbound.stream}
+    values |= {"model": model, "stream": outbound.stream}
     if outbound.dialect in EMBEDDINGS:
         return _embeddings(outbound, words, kind, number, values)
     if outbound.dialect in _JUDGED:
@@ -141,7 +114,8 @@ def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: 
     for index, message in enumerate(request.messages):
         if message.role not in _ROLES:
             return _error(dialect, 400, f"The sandbox knows no role {message.role[:80]!r}.", f"messages[{index}].role")
-    if kind == "mid-stream-error" and not outbound.stream:
+    later = dialect.name == "responses" and values.get("background")
+    if kind == "mid-stream-error" and not outbound.stream and not later:
         return _error(dialect, 500, "The sandbox model mid-stream-error fails.")
     read = asked.weight.text
     if read > MOST_INPUT:
@@ -164,6 +138,8 @@ def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: 
         choices=choices,
         usage=usage(taken, sound_tokens(request), choices),
     )
+    if later:
+        return background.begin(outbound.model, reply, outbound.stream)
     delay = number / 1000 if kind == "slow" else 0.0
     if not outbound.stream:
         return _whole(kind, dialect, values, reply, delay)
@@ -273,14 +249,14 @@ def _hearing(dialect: str, form: Form, words: Words, kind: str, number: int, str
     return _in_pieces(words, kind, number, *hearing.answer(form, streamed, dialect == "translations"))
 
 
-def _drawing(outbound: Outbound, words: Words, kind: str, number: int) -> Wire:
+def _drawing(outbound: Outbound, words: Words, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
     if kind not in drawing.DRAWING:
         return _error(words, 400, f"The sandbox model {kind} makes no images. Use image.", "model")
     if kind == "mid-stream-error" and not outbound.stream:
         return _error(words, 500, "The sandbox model mid-stream-error fails.")
     body = outbound.body
     try:
-        values = drawing.read(body) if isinstance(body, Form) else json.loads(joined(body))
+        values = drawing.read(body) if isinstance(body, Form) else values
         media_type, pieces = drawing.answer(outbound.dialect, values, outbound.stream)
     except drawing.Refused as problem:
         return _error(words, 400, problem.message, problem.param)

@@ -1,0 +1,94 @@
+"""Responses in the background without any key: the sandbox, through the official OpenAI SDK."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.gateway import Gateway
+
+
+@pytest.fixture
+def mine(gateway: Gateway) -> Iterator[OpenAI]:
+    _, key = gateway.account()
+    with OpenAI(base_url=gateway.base_url, api_key=key, max_retries=0) as client:
+        yield client
+
+
+def test_it_is_made_in_its_time_and_paid_for(gateway: Gateway, mine: OpenAI) -> None:
+    made = mine.responses.create(model="sandbox/slow-800", input="Hello from the background.", background=True)
+    assert (made.status, made.background, made.store) == ("queued", True, True)
+    seen = {made.status}
+    while (found := mine.responses.retrieve(made.id)).status in ("queued", "in_progress"):
+        seen.add(found.status)
+        time.sleep(0.05)
+    assert "in_progress" in seen and (found.status, found.id) == ("completed", made.id)
+    assert found.output_text == "Hello from the background." and found.usage is not None
+    took = Decimal("0.15") * found.usage.input_tokens / 10**6 + Decimal("0.60") * found.usage.output_tokens / 10**6
+    left = gateway.credits(mine.api_key)
+    assert (left["balance"], left["held"]) == (10 - took, 0) and gateway.books()["ok"], gateway.books()
+
+
+def test_a_stream_is_left_and_read_on(gateway: Gateway, mine: OpenAI) -> None:
+    asked = {"model": "sandbox/slow-1500", "input": "one two three four five six seven", "background": True}
+    with mine.responses.create(**asked, stream=True) as events:  # type: ignore[call-overload]
+        seen = [next(events) for _ in range(6)]
+    identity = seen[0].response.id
+    assert mine.responses.retrieve(identity).status == "in_progress"
+    rest = list(mine.responses.retrieve(identity, stream=True, starting_after=seen[-1].sequence_number))
+    numbers = [event.sequence_number for event in (*seen, *rest)]
+    assert numbers == list(range(len(numbers)))
+    deltas = [event.delta for event in (*seen, *rest) if event.type == "response.output_text.delta"]
+    last = rest[-1]
+    assert last.type == "response.completed" and last.response.output_text == "".join(deltas) == asked["input"]
+    assert gateway.credits(mine.api_key)["held"] == 0
+
+
+def test_one_is_cancelled_and_forgotten(gateway: Gateway, mine: OpenAI) -> None:
+    made = mine.responses.create(model="sandbox/hang", input="x", background=True)
+    assert mine.responses.cancel(made.id).status == "cancelled"
+    for _ in range(4):  # whichever worker is asked
+        assert mine.responses.retrieve(made.id).status == "cancelled"
+    left = gateway.credits(mine.api_key)
+    assert (left["balance"], left["held"]) == (10, 0)
+    mine.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        mine.responses.retrieve(made.id)
+
+
+def test_a_stream_that_breaks_is_read_on(mine: OpenAI) -> None:
+    numbers, identity = [], ""
+    with pytest.raises(openai.APIError, match="starting_after"):
+        for event in mine.responses.create(model="sandbox/cut", input="a b c d e f", background=True, stream=True):
+            numbers.append(event.sequence_number)
+            identity = event.response.id if event.type == "response.created" else identity
+    rest = list(mine.responses.retrieve(identity, stream=True, starting_after=numbers[-1]))
+    assert rest[0].sequence_number == numbers[-1] + 1
+    assert rest[-1].type == "response.completed" and rest[-1].response.output_text == "a b c d e f"
+
+
+def test_one_fails_half_way_and_costs_nothing(gateway: Gateway, mine: OpenAI) -> None:
+    *_, last = mine.responses.create(model="sandbox/mid-stream-error", input="a b c", background=True, stream=True)
+    assert last.type == "response.failed"
+    assert mine.responses.retrieve(last.response.id).status == "failed"
+    assert gateway.credits(mine.api_key)["balance"] == 10
+
+
+def test_of_a_long_answer_the_beginning_is_kept(mine: OpenAI) -> None:
+    words = " ".join(f"{number * 7919:x}" for number in range(500))
+    *_, last = mine.responses.create(model="sandbox/slow-0", input=words, background=True, stream=True)
+    assert last.type == "response.completed" and len(last.response.output_text) > 40
+    assert words.startswith(last.response.output_text)
+    *_, last = mine.responses.create(model="sandbox/tokens-3000", input="x", background=True, stream=True)
+    assert last.type == "response.completed" and last.response.usage.output_tokens == 3000  # type: ignore[union-attr]
+
+
+def test_what_was_not_made_in_the_background_is_not_streamed_again(mine: OpenAI) -> None:
+    made = mine.responses.create(model="sandbox/echo", input="x")
+    with pytest.raises(openai.NotFoundError):
+        mine.responses.retrieve(made.id, stream=True)
