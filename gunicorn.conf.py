@@ -14,9 +14,9 @@ from gevent import monkey
 monkey.patch_all(os=False, signal=False)  # before the gateway is there; forks and signals of the master stay gunicorn's
 
 from gateway import counts, journal
-from gateway.commands.serving import prepare_apart
+from gateway.commands.serving import prepared
 from gateway.config import CONNECTIONS, load
-from gateway.server import Log, Worker
+from gateway.server import Log, Worker, apart
 
 settings = load()
 journal.open(settings.log)
@@ -28,14 +28,14 @@ def on_starting(server):
 
     gc.collect()
     gc.freeze()  # pages that no collection writes to stay shared
-    if not prepare_apart(settings):
+    if not apart(lambda: prepared(settings)):
         sys.exit(1)
     counts.share()
 
 
 def on_reload(server):
     """Before new workers start: the same, for what has changed since."""
-    if not prepare_apart(settings):
+    if not apart(lambda: prepared(settings)):
         raise RuntimeError("the database could not be brought up to date")
 
 

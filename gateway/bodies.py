@@ -270,6 +270,6 @@ class Form:
 
 
 def _quoted(text: str) -> str:
-    """A name as browsers put it into a header (https://html.spec.whatwg.org/#multipart-form-data); and a backslash, which
-    they leave alone, such that it hides no quotation mark from who reads RFC 9110's quoted strings."""
+    """A name as browsers put it into a header (https://html.spec.whatwg.org/#multipart-form-data); but a backslash,
+    which they leave alone, is one that hides no quotation mark from who reads quoted strings (RFC 9110, 5.6.4)."""
     return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -109,12 +110,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
     counts (`counts`)."""
 
     seat = 0
+    sockets: Any
 
     def patch(self) -> None:
         """As gunicorn's, but the master has patched for gevent already (`gunicorn.conf.py`)."""
-        self.sockets = [
-            socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach()) for one in self.sockets
-        ]
+        self.sockets = [socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach()) for one in self.sockets]
 
     def init_signals(self) -> None:
         """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""
@@ -321,6 +321,21 @@ class _Master(Arbiter):  # type: ignore[misc]
 def _serves(worker: Any) -> bool:
     """Whether a worker's heart has begun to beat: its mark has the time of its making, and then the monotonic one."""
     return bool(worker.tmp.last_update() <= monotonic())
+
+
+def apart(work: Callable[[], bool]) -> bool:
+    """Do something in a process of its own, so that nothing of it stays in this one. Whether it succeeded."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    done = False
+    try:
+        gevent.reinit()
+        done = work()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(0 if done else 1)
 
 
 class Server(BaseApplication):  # type: ignore[misc]

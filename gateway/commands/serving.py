@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import gevent
 
 from .. import config, ids
 from ..config import BadSetting, Settings
@@ -75,25 +74,18 @@ def _need_port(settings: Settings) -> None:
             time.sleep(0.1)
 
 
-def prepare_apart(settings: Settings) -> bool:
-    """Prepare in a process of its own. False if that fails, and what is wrong was said."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] == 0
-    gevent.reinit()
+def prepared(settings: Settings) -> bool:
+    """Prepare. False if that fails, and what is wrong was said."""
     try:
         prepare(settings)
-        code = 0
     except Failure as error:
         click.echo(" ".join(str(error).split()), err=True)
-        code = 1
+        return False
     except Exception as error:  # one clear line instead of a trace: nothing runs yet
         lines = str(error).strip().splitlines() or [type(error).__name__]
         click.echo(f"The gateway cannot start: {lines[0]}. See: python -m gateway doctor", err=True)
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        return False
+    return True
 
 
 def prepare(settings: Settings) -> None:
