@@ -40,4 +40,4 @@ def _child(words: tuple[str, ...], cwd: Path, environ: dict[str, str], files: li
     sys.stdin = os.fdopen(0)  # which multiprocessing had closed
     from gateway.__main__ import main
 
-    main(words, prog_name="python -m gateway")
+    main([os.fsdecode(word) for word in words], prog_name="python -m gateway")

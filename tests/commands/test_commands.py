@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import verbs
 from tests.gateway import ROOT, Gateway, free_port
 from tests.upstream import Script, upstream
 
@@ -21,10 +22,13 @@ def verb(
     folder: Path, *words: str, stdin: str | None = None, before: tuple[str, ...] = (), **environ: str
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environ = {**clean, "PYTHONPATH": str(ROOT), "GATEWAY_DATA": str(folder / "data"), **environ}
+    if not before and words[:1] != ("serve",):
+        return verbs.verb(*words, cwd=folder, environ=environ, stdin=stdin)
     return subprocess.run(
         [*before, sys.executable, "-m", "gateway", *words],
         cwd=folder,
-        env={**clean, "PYTHONPATH": str(ROOT), "GATEWAY_DATA": str(folder / "data"), **environ},
+        env=environ,
         capture_output=True,
         text=True,
         input=stdin,
