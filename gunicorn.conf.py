@@ -1,7 +1,7 @@
 """gunicorn's settings, read by `python -m gateway serve` and by a bare `gunicorn wsgi:app`.
 
-The master imports the gateway, and its workers are forked off it: a worker starts in a twentieth of the time, in
-memory that is shared. What a module makes when it is imported must therefore be the same for all of them.
+The master imports the gateway, and its workers are forked off it: a worker starts sooner, in memory that
+is shared. What a module makes when it is imported must therefore be the same for all of them.
 """
 
 import gc
