@@ -29,7 +29,7 @@ from gateway.api import models as model_list
 from gateway.api._app import App
 from gateway.billing import sweep
 from gateway.config import Settings
-from gateway.providers import pool, sandbox
+from gateway.providers import pool
 from gateway.relay.load import LOOK_S, PULSE_S, Pulse, load
 from gateway.routing import bulletin, channels, discovery
 from gateway.tasks import runner, seals
@@ -54,7 +54,6 @@ def create_app(settings: Settings, *, serving: bool = False) -> App:
     channels.open(vault)
     seals.open(vault)
     pool.open(settings)
-    sandbox.open(vault)
     store.open(settings)
     store.files.open(vault)
     bulletin.open(settings)

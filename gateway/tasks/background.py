@@ -18,7 +18,7 @@ from models import writer
 from models.base import session
 from models.idempotency import Found
 
-from .. import config, crash, journal
+from .. import config, crash
 from ..access import idempotency, limits
 from ..billing import later, ledger, prices
 from ..call import Ask, Call, Caller, Channel, ClientGone, Fault, Leg, Meter, Reply, Wire
@@ -29,7 +29,7 @@ from ..dialects.passing import scanned
 from ..errors import GatewayError
 from ..modalities.jobs import CANCELLED, COMPLETED, IN_PROGRESS, QUEUED, Request, Seen, Status
 from ..relay import dry, exchange, streams
-from ..relay.attempts import CLIENT_GONE, SETTLE_S, call_headers
+from ..relay.attempts import CLIENT_GONE, call_headers
 from ..relay.watch import ClientWatch
 from ..routing import channels
 from ..routing.pins import ours
@@ -163,15 +163,7 @@ def _write(call: Call, leg: Leg, theirs: str, kept: Reply) -> None:
         json.dumps({"served": call.model}), at + look_ms, at, (account_id, *outcome) if outcome else None,
         ((account_id, "response", call.id, theirs, leg.channel.id),), order=account_id, durable=True,
     )  # fmt: skip
-    if not ticket.wait(SETTLE_S):  # it is written when the database takes it: the provider is at work
-        raise GatewayError(
-            503, "The gateway's database takes no writes now, and the response has begun. Do not ask for it again.",
-            retry_after=30,
-        )  # fmt: skip
-    if not ticket.result():
-        raise GatewayError(503, "The response was given up while its provider was being asked. Retry.", retry_after=1)
-    crash.here("after_settle")
-    journal.write(call, status=200, tokens=(0, 0), cost=0, note="background")
+    submit.stands(call, ticket, "response", "Do not ask for it again.")
 
 
 def ask(channel: Channel, row: Row) -> Mapping[str, Any]:

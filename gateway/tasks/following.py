@@ -121,7 +121,10 @@ class Following:
     def _broken(self, error: GatewayError, number: int | None) -> bytes:
         """What ends a stream before its end. It takes no number, for the event that has it is yet to be fetched."""
         path = f"/v1/responses/{self._call.id}?stream=true" + ("" if number is None else f"&starting_after={number}")
-        said = f"{error.message} The response is made all the same: read on with GET {path}, or fetch it whole."
+        said = (
+            f"{error.message} Unless it was cancelled, the response is made all the same: read on with GET {path}, or"
+            " fetch it whole."
+        )
         before = b"" if not number else b'"sequence_number":%d' % (number - 1)
         return openai_responses.error_frame(GatewayError(error.status, said), self._call.request_id, before)
 

@@ -236,16 +236,20 @@ def _taken(call: Call, leg: Leg, seen: Seen, row: Row, shown: Callable[[Row], by
         at + (LEAST_HERE_MS if leg.channel.provider == "sandbox" else LEAST_MS), at,
         (call.caller.account_id, *kept) if kept else None, order=call.caller.account_id, durable=True,
     )  # fmt: skip
+    stands(call, ticket, "task", "Look for it at /v1/tasks in a while.")
+    return reply
+
+
+def stands(call: Call, ticket: writer.Ticket, what: str, advice: str) -> None:
+    """Wait until it is written where work is being done. Raises GatewayError, whose caller is given the advice."""
     if not ticket.wait(SETTLE_S):  # it is written when the database takes it: the provider is at work
         raise GatewayError(
-            503, "The gateway's database takes no writes now. The task has begun: look for it at /v1/tasks in a while.",
-            retry_after=30,
-        )  # fmt: skip
+            503, f"The gateway's database takes no writes now, and the {what} has begun. {advice}", retry_after=30
+        )
     if not ticket.result():
-        raise GatewayError(503, "The task was given up while its provider was being asked. Retry.", retry_after=1)
+        raise GatewayError(503, f"The {what} was given up while its provider was being asked. Retry.", retry_after=1)
     crash.here("after_settle")
-    journal.write(call, status=200, tokens=(0, 0), cost=0, note="task")
-    return reply
+    journal.write(call, status=200, tokens=(0, 0), cost=0, note=what)
 
 
 def _withdraw(call: Call, status: int) -> writer.Ticket:

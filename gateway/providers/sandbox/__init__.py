@@ -4,7 +4,6 @@
 by the neutral words, as any provider would on the wire, and is priced like a small real model.
 """
 
-from .background import open
 from .models import FIXED, knows, send
 
-__all__ = ["FIXED", "knows", "open", "send"]
+__all__ = ["FIXED", "knows", "send"]

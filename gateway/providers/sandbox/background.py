@@ -1,17 +1,17 @@
 """Responses in the background (https://platform.openai.com/docs/guides/background), of any chat model of the sandbox.
 
-What will be said stands in the id that is given back, sealed, so that nobody has to remember it and nobody can read it;
-of a long answer only as much as fits. All that is remembered is which ones were cancelled or deleted.
+How long an answer will be stands in the id that is given back, as for all work of the sandbox (`jobs`). What it says
+does not, for ids are kept and may hold no word of a caller's (Law 6): it says as many tokens of its own. All that is
+remembered is which ones were cancelled or deleted.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
+import os
 import re
-import zlib
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,13 +22,13 @@ from ...call import Outbound
 from ...clock import now_ms
 from ...dialects import openai_responses
 from ...dialects.openai_responses.reply import begun
-from ...dialects.shapes import dumps, packed
+from ...dialects.shapes import packed
 from ...neutral.events import unfold
-from ...neutral.parts import Part, Reasoning, Refusal, Text, ToolCall
+from ...neutral.parts import Text
 from ...neutral.reply import ChatReply, Choice, Finish
 from ...sse import PING, Splitter, write
-from ...vault import Vault, VaultError, seal, unseal
-from .answer import choice, pieces, usage
+from .answer import pieces, usage
+from .jobs import pack, unpack
 from .wire import SandboxWire
 
 USUAL_MS = 2_000
@@ -37,7 +37,6 @@ USUAL_MS = 2_000
 KEPT_MS = 3_600_000
 """How long one can be asked about."""
 
-_MOST_ID = 255
 _PATH = re.compile(r"/responses/resp_([A-Za-z0-9_-]{1,250})(/cancel)?")
 _ASKED = {"background": True}
 _OWNER = "sandbox"
@@ -45,24 +44,20 @@ _CANCELLED, _DELETED = "cancelled", "deleted"
 _LOOK_MS = 200
 """Between two looks whether a response that is being streamed was cancelled."""
 
-_key = b""
-
-
-def open(vault: Vault) -> None:
-    """Say how answers are sealed. Call once."""
-    global _key
-    _key = vault.derive("sandbox", "background")
+_SAID = " This was made in the background by the sandbox, which keeps no word of what it was asked."
+"""Said over and over, as long as the answer would have been."""
 
 
 class Work(NamedTuple):
-    """One response. model: as the sandbox calls it · began: Unix ms · taken: tokens of the input · finish: why its
-    answer ends · parts: of that, as lists."""
+    """One response. model: as the sandbox calls it · began: Unix ms · taken, said: tokens of the input and the answer ·
+    whole: it ends by itself · mark: tells it from any other."""
 
     model: str
     began: int
     taken: int
-    finish: str
-    parts: list[list[Any]]
+    said: int
+    whole: bool
+    mark: str
 
     @property
     def took_ms(self) -> int:
@@ -75,30 +70,26 @@ class Work(NamedTuple):
         return min(share, 0.5) if self.model == "hang" else share
 
     def reply(self, identity: str) -> ChatReply:
-        one = Choice(parts=tuple(map(_part, self.parts)), finish=Finish(reason=self.finish))  # type: ignore[arg-type]
+        text = "".join(islice(chain.from_iterable(map(pieces, repeat(_SAID))), self.said)).lstrip()
+        one = Choice(parts=(Text(text=text),), finish=Finish(reason="stop" if self.whole else "length"))
         took = usage(self.taken, 0, (one,))
         return ChatReply(id=identity, model=self.model, created=self.began // 1000, choices=(one,), usage=took)
 
 
 def begin(model: str, reply: ChatReply, streamed: bool) -> SandboxWire:
-    """Begin a response that will say what a reply says."""
-    one, said = reply.choices[0], reply.usage
-    assert said is not None
-    limit, parts = said.output or 0, one.parts
-    while True:
-        work = Work(model, now_ms(), said.input or 0, one.finish.reason, list(map(_plain, parts)))
-        identity = _named(work)
-        if len(identity) <= _MOST_ID:
-            return _told(identity, work, 0) if streamed else _whole(_shown(identity, work))
-        limit //= 2
-        parts = choice(one.parts, limit, (), None).parts
+    """Begin a response that takes what a reply takes."""
+    took, whole = reply.usage, reply.choices[0].finish.reason != "length"
+    assert took is not None
+    work = Work(model, now_ms(), took.input or 0, took.output or 0, whole, os.urandom(9).hex())
+    identity = f"resp_{pack(work)}"
+    return _told(identity, work, 0) if streamed else _whole(_shown(identity, work))
 
 
 def ask(outbound: Outbound) -> SandboxWire | None:
     """What is answered about a response; None where there is none."""
     url = urlsplit(outbound.path)
     found = _PATH.fullmatch(unquote(url.path))
-    work = _read(found[1]) if found else None
+    work = unpack(found[1], Work) if found else None
     if (
         found is None
         or work is None
@@ -118,46 +109,6 @@ def ask(outbound: Outbound) -> SandboxWire | None:
         after = parse_qs(url.query).get("starting_after", ["-1"])[0]
         return _told(identity, work, int(after) + 1)
     return _whole(_shown(identity, work))
-
-
-def _named(work: Work) -> str:
-    sealed = seal(_key, zlib.compress(dumps(work).encode("utf-8", "replace"), 9), _OWNER)
-    return "resp_" + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-
-
-def _read(name: str) -> Work | None:
-    try:
-        sealed = base64.urlsafe_b64decode(name + "=" * (-len(name) % 4))
-        return Work(*json.loads(zlib.decompress(unseal(_key, sealed, _OWNER))))
-    except (ValueError, VaultError):
-        return None
-
-
-def _plain(part: Part) -> list[Any]:
-    match part:
-        case Reasoning(text=text):
-            return ["thought", text]
-        case Refusal(text=text):
-            return ["refusal", text]
-        case ToolCall(name=name, arguments=arguments, custom=custom):
-            return ["call", name, arguments, custom]
-        case Text(text=text):
-            return ["text", text]
-        case _:
-            raise TypeError(type(part).__name__)
-
-
-def _part(plain: list[Any]) -> Part:
-    match plain:
-        case ["thought", text]:
-            return Reasoning(text=text)
-        case ["refusal", text]:
-            return Refusal(text=text)
-        case ["call", name, arguments, custom]:
-            mark = zlib.crc32(f"{name}{arguments}".encode("utf-8", "replace"))
-            return ToolCall(id=f"call_sandbox_{mark:08x}", name=name, arguments=arguments, custom=custom)
-        case _:
-            return Text(text=plain[1])
 
 
 def _shown(identity: str, work: Work) -> Mapping[str, Any]:

@@ -11,8 +11,8 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
@@ -32,6 +32,7 @@ _PATH = re.compile(r"/(videos|music)/([A-Za-z0-9_-]{1,400})(/content)?")
 _JSON = {"content-type": "application/json"}
 
 Answer = tuple[int, Mapping[str, str], bytes]
+_Work = TypeVar("_Work")
 
 
 class Work(NamedTuple):
@@ -70,15 +71,14 @@ def begin(family: str, kind: str, number: int, values: Mapping[str, Any]) -> tup
         return None, f"The sandbox makes up to {MOST_RESULTS} at once. Ask for fewer."
     seed = asked.seed if asked.seed is not None else int.from_bytes(os.urandom(3), "big")
     work = Work(kind, number, now_ms(), seconds, width, height, asked.n, abs(seed) % (1 << 24))
-    packed = base64.urlsafe_b64encode(zlib.compress(json.dumps(work).encode(), 9)).rstrip(b"=").decode()
-    return (200, _JSON, _shown(family, packed, work)), None
+    return (200, _JSON, _shown(family, pack(work), work)), None
 
 
 def ask(path: str) -> Answer | None:
     """What is answered at a path; None where there is nothing. Raises Fault where a real provider would break off."""
     parts = urlsplit(path)
     found = _PATH.fullmatch(unquote(parts.path))
-    work = _read(found[2]) if found else None
+    work = unpack(found[2], Work) if found else None
     if found is None or work is None:
         return None
     if not found[3]:
@@ -92,9 +92,15 @@ def ask(path: str) -> Answer | None:
     return 200, {"content-type": "video/mp4"}, film.film(work.width, work.height, work.seconds, seed)
 
 
-def _read(packed: str) -> Work | None:
+def pack(work: tuple[Any, ...]) -> str:
+    """Work as an id, which is all that anybody has to know of it. It holds no word of a caller's (Law 6)."""
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(work).encode(), 9)).rstrip(b"=").decode()
+
+
+def unpack(identity: str, kind: Callable[..., _Work]) -> _Work | None:
+    """The work of an id; None where it is none."""
     try:
-        return Work(*json.loads(zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))))
+        return kind(*json.loads(zlib.decompress(base64.urlsafe_b64decode(identity + "=" * (-len(identity) % 4)))))
     except (ValueError, TypeError, zlib.error):
         return None
 
