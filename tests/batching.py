@@ -56,6 +56,7 @@ class Batching:
         self.listed: list[Row] = [{"id": f"batch_other{n}", "input_file_id": f"file-other{n}"} for n in range(5)]
         self.cancels = 0
         self.removed: list[str] = []
+        self.refused = 0
         self.called: list[Row] = []  # calls that came one by one
         self._looked: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -65,6 +66,7 @@ class Batching:
             path, _, query = asked.path.removeprefix("/v1").partition("?")
             if asked.method == "POST" and path in self.refuse:
                 status, code = self.refuse[path]
+                self.refused += 1
                 return _error(status, code)
             return self._answer(asked, path.strip("/").split("/"), query)
 

@@ -46,7 +46,7 @@ def ask(channel: Channel, dialect: str, model: str, wanted: Request, wait_s: flo
     """A provider's answer about work on a model. Raises Fault."""
     leg = Leg(channel=channel, model=model, dialect=dialect)
     with gevent.Timeout(wait_s, Fault("timeout")):
-        wire = _send(leg, wanted)
+        wire = _send(leg, wanted, wait_s)
         try:
             raise_for_status(wire, leg)
             return read(wire, MOST_ANSWER)
@@ -54,10 +54,10 @@ def ask(channel: Channel, dialect: str, model: str, wanted: Request, wait_s: flo
             wire.close()
 
 
-def _send(leg: Leg, wanted: Request) -> Wire:
+def _send(leg: Leg, wanted: Request, wait_s: float = LOOK_S) -> Wire:
     outbound = Outbound(
         channel=leg.channel, dialect=leg.dialect, model=leg.model, path=wanted.path, body=wanted.body, headers={},
-        stream=False, account_id="", method=wanted.method, content_type=wanted.content_type,
+        stream=False, account_id="", method=wanted.method, content_type=wanted.content_type, slow_s=wait_s,
     )  # fmt: skip
     return pool.send(outbound)
 

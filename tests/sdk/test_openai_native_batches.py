@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,16 @@ def on_both(gateway: Gateway) -> Iterator[There]:
 
 def test_it_is_made_there_as_one_at_half_the_price(on_both: There) -> None:
     there, mine = on_both, on_both.mine
-    made = begin(mine, there.lines(12), metadata={"for": "test"})
+    lines = there.lines(12)
+    made = begin(mine, lines, metadata={"for": "test"})
     assert made.status == "in_progress"
     done = wait(mine, made.id)
     assert done.status == "completed" and done.metadata == {"for": "test"} and done.error_file_id is None
     assert (done.request_counts.completed, done.request_counts.failed) == (12, 0)
     [sent] = there.maker.sent
     assert [one["custom_id"] for one in sent] == [str(n) for n in range(1, 13)], "names stay with their owner"
-    assert {one["body"]["model"] for one in sent} == {"gpt-4o-mini"} and there.maker.called == []
+    assert [one["body"] for one in sent] == [{**one["body"], "model": "gpt-4o-mini"} for one in lines]
+    assert there.maker.called == []
     [batch] = there.maker.batches.values()
     assert batch["metadata"] == {"gateway": made.id}
     answers = read(mine, done.output_file_id)
@@ -194,6 +197,44 @@ def test_one_that_is_not_heard_of_is_not_asked_for_again(there: There) -> None:
     assert there.spent() == 2 * HALF
 
 
+def test_one_that_comes_too_often_is_asked_for_later(there: There) -> None:
+    there.maker.refuse = {"/batches": (429, "rate_limit_exceeded")}
+    made = begin(there.mine, there.lines(2))
+    wait_until(lambda: there.maker.refused, "it is not asked for")
+    there.maker.refuse = {}
+    assert wait(there.mine, made.id).status == "completed" and len(there.maker.batches) == 1
+    assert len(there.maker.sent) == 1 and there.spent() == 2 * HALF
+
+
+def test_one_that_never_ends_there_expires(there: There) -> None:
+    there.maker.gate.clear()
+    made = begin(there.mine, there.lines(2))
+    wait_until(lambda: there.maker.batches, "it is not begun there")
+    with closing(sqlite3.connect(there.gateway.folder / "data" / "gateway.db", timeout=30)) as database, database:
+        database.execute("UPDATE task SET deadline_at = created_at - 7200000 WHERE id = ?", (made.id,))
+    done = wait(there.mine, made.id)
+    assert done.status == "expired" and done.request_counts.failed == 2 and there.maker.cancels == 1
+    late = read(there.mine, done.error_file_id)
+    assert {one["error"]["code"] for one in late.values()} == {"batch_expired"}
+    assert there.spent() == 0
+
+
+def test_what_was_sent_is_paid_for_though_its_key_was_revoked(there: There) -> None:
+    there.maker.gate.clear()
+    name, other = there.gateway.account()
+    key = there.gateway.cli("keys", "create", "--account", name, "--name", "short")
+    with client(there.gateway, key["key"]) as mine:
+        made = begin(mine, there.lines(3))
+    wait_until(lambda: there.maker.batches, "it is not begun there")
+    there.gateway.cli("keys", "revoke", key["id"])
+    there.maker.gate.set()
+    with client(there.gateway, other) as later:
+        done = wait(later, made.id)
+        assert done.status == "completed" and len(read(later, done.output_file_id)) == 3
+    there.key = other
+    assert there.spent() == 3 * HALF
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -210,8 +251,20 @@ def test_one_with_a_line_that_cannot_go_there_is_made_here(there: There, other: 
     assert there.maker.sent == [] and there.maker.batches == {}
 
 
-def test_what_the_operator_puts_first_stays_first(there: There) -> None:
-    """A channel of another kind with the lower number serves the model, call by call, and so does a price of his own."""
+def test_a_channel_that_the_operator_puts_first_stays_first(there: There) -> None:
+    [mine] = [one for one in there.gateway.cli("channels", "list") if one["name"] == there.name]
+    there.gateway.cli(
+        "channels", "add", "--provider", "openai-compatible", "--name", f"{there.name}-own", "--namespace", there.name,
+        "--base-url", mine["base_url"], "--key", "-", "--free", "--priority", "-1", stdin=PROVIDER_KEY,
+    )  # fmt: skip
+    there.gateway.settle_in()
+    done = wait(there.mine, begin(there.mine, there.lines(2)).id)
+    assert done.status == "completed" and there.maker.sent == [] and len(there.maker.called) == 2
+    assert there.spent() == 0
+    there.gateway.cli("channels", "disable", f"{there.name}-own")
+
+
+def test_a_price_that_the_operator_sets_holds(there: There) -> None:
     there.gateway.cli("prices", "set", there.model, "--input-mtok", "1", "--output-mtok", "2")
     there.gateway.settle_in()
     done = wait(there.mine, begin(there.mine, there.lines(2)).id)
@@ -272,6 +325,19 @@ def test_a_death_at_any_step_makes_no_second_batch_and_no_second_charge(tmp_path
         assert len(there.maker.batches) == 1 and there.maker.called == []
         answers = read(there.mine, done.output_file_id)
         assert sum(there.receipt(one)["cost_usd"] for one in answers.values()) == there.spent() == 8 * HALF
+
+
+def test_a_death_before_its_end_ends_it_once(tmp_path: Path) -> None:
+    order, draft = tmp_path / "order", tmp_path / "draft"
+    with Gateway(tmp_path, GATEWAY_TEST="1", CRASH_AT=str(order)) as gateway, at_openai(gateway) as there:
+        there.maker.lose = {"1", "2"}  # so nothing is settled before all is written
+        draft.write_text("before_settle")
+        draft.rename(order)
+        made = begin(there.mine, there.lines(2))
+        wait_until(lambda: not order.exists(), "nobody came to the end")
+        done = wait(there.mine, made.id, 120)
+        assert done.status == "completed" and done.request_counts.failed == 2 and there.maker.files == {}
+        assert there.spent() == 0
 
 
 def test_a_gateway_that_is_killed_while_it_is_made_there_goes_on(tmp_path: Path) -> None:
