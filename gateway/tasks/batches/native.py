@@ -140,8 +140,7 @@ class There:
         if "asked_at" in at:
             found = service.find(at["file"], self._keeper)
             if found is not None:
-                at["id"] = found
-                self._outcomes.note()
+                self._begun(service, found)
                 return
             if now_ms() < at["asked_at"] + UNSURE_MS:
                 return
@@ -158,15 +157,20 @@ class There:
         self._outcomes.note()
         crash.here("after_hold")
         try:
-            at["id"] = _asked(lambda: service.create(at["file"], self._outcomes.facts["endpoint"], self._row["id"]))
+            made = _asked(lambda: service.create(at["file"], self._outcomes.facts["endpoint"], self._row["id"]))
         except Fault as fault:
             if fault.cause in ("limited", "unreachable"):  # it is not being made
                 del at["asked_at"]
                 self._outcomes.note()
             raise
         crash.here("after_dispatch")
+        self._begun(service, made)
+
+    def _begun(self, service: Service, identity: str) -> None:
+        """It is being made there, by that id."""
+        self._at["id"] = identity
         self._outcomes.note()
-        _log.info("batch %s is made at channel %s as %s", self._row["id"], service.channel.name, at["id"])
+        _log.info("batch %s is made at channel %s as %s", self._row["id"], service.channel.name, identity)
 
     def _lines(self, channel: Channel) -> bytes | Kept:
         """What is sent: each line as its call would be sent to that channel, with its number for a name. Raises
