@@ -1,4 +1,4 @@
-"""`python -m bench.scale`: long prompts, many streams, a long history and many calls."""
+"""`python -m bench.scale`: long prompts, many streams, a long history, many calls and many tasks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..programs import Provider, load, provider
 from ..shapes import Failed
 from ..starts import starts
 from ..subjects import Subject, gateway, of
-from . import growth, history, report, size
+from . import growth, history, report, size, tasks
 
-PARTS = ("size", "streams", "history", "memory", "start")
+PARTS = ("size", "streams", "history", "memory", "tasks", "start")
 HISTORY_ROUNDS = 5
 USAGE = "/v1/usage"
 
@@ -33,6 +33,9 @@ def main() -> int:
     words.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts (3; of history 5)")
     words.add_argument("--calls", type=int, default=200_000, help="calls over which memory is watched (200,000)")
     words.add_argument("--receipts", type=int, default=1_000_000, help="of the history (1,000,000)")
+    words.add_argument(
+        "--tasks", type=int, default=tasks.OPEN, help="that run at once, of a list of 100 times as many (1,000)"
+    )
     words.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     told = words.parse_args()
     parts = told.only or PARTS
@@ -56,6 +59,9 @@ def main() -> int:
                 _memory(results, subject, told.calls)
         finally:
             live.stop()
+    if "tasks" in parts:
+        with provider() as to, tempfile.TemporaryDirectory() as folder:
+            _tasks(results, to, Path(folder), told.tasks, told.rounds)
     if "start" in parts:
         starts(results, told.rounds)
 
@@ -131,6 +137,19 @@ def _listed(results: Found, full: Gateway, rounds: int) -> None:
     for _ in range(rounds):
         _try(results, "models", "full", ask, "/v1/models")
         _try(results, "usage", "full", ask, USAGE)
+
+
+def _tasks(results: Found, to: Provider, at: Path, count: int, rounds: int) -> None:
+    film_mb, many = tasks.FILM_MB * count // tasks.OPEN, tasks.LISTED * count // tasks.OPEN
+    with tasks.studio(to, at / "studio", film_mb) as live:
+        results.add("asked", "tasks", {"open": float(count), "film_mb": float(film_mb)})
+        for _ in range(rounds):
+            _try(results, "film", "gateway", tasks.film, live, film_mb)
+        _try(results, "open", "gateway", tasks.open_ones, live, count, 20.0 * count / tasks.OPEN)
+        tasks.fill(live, tasks.FEW)
+        _try(results, "list", "few", tasks.listed, live)
+        tasks.fill(live, many)
+        _try(results, "list", "many", tasks.listed, live)
 
 
 def _memory(results: Found, subject: Subject, calls: int) -> None:

@@ -42,15 +42,15 @@ def fill(live: Gateway, to: Provider, receipts: int, keys: int, models: int) -> 
         database.executescript("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA cache_size = -400000")
         database.create_function("digest", 1, lambda number: hashlib.sha256(str(number).encode()).hexdigest())
         with database:
-            _copy(database, "account", ACCOUNTS - 1, id="'acc_' || n", name="'account-' || n")
-            _copy(
+            copy(database, "account", ACCOUNTS - 1, id="'acc_' || n", name="'account-' || n")
+            copy(
                 database, "api_key", keys - 1, id="'key_' || n", account_id=_account("n"), name="'key-' || n",
                 hash="digest(n)",
             )  # fmt: skip
-            _copy(database, "price", named, "model = 'shop/*'", model="'shop/model-' || (n - 1)")
-            _copy(database, "route", models - named - 1, model="'team/route-' || n")
+            copy(database, "price", named, "model = 'shop/*'", model="'shop/model-' || (n - 1)")
+            copy(database, "route", models - named - 1, model="'team/route-' || n")
             key, turn = f"(1 + n % {keys - 1})", f"(n / {keys})"
-            _copy(
+            copy(
                 database, "receipt", receipts, id="'chatcmpl-' || lower(hex(randomblob(12)))", account_id=_account(key),
                 key_id=f"'key_' || {key}", model=f"'shop/model-' || ((7 * {key} + {turn} % 3) % {named})",
                 created_at=f"created_at - ((13 * {key} + {turn} / 10) % {DAYS}) * 86400000 - n % 3600000",
@@ -66,7 +66,7 @@ def _account(number: str) -> str:
     return f"CASE WHEN {number} % 10 = 0 THEN account_id ELSE 'acc_' || (1 + {number} % {ACCOUNTS - 1}) END"
 
 
-def _copy(database: sqlite3.Connection, name: str, times: int, where: str = "1", /, **other: str) -> None:
+def copy(database: sqlite3.Connection, name: str, times: int, where: str = "1", /, **other: str) -> None:
     """Copies of one row, with some columns made anew by an expression of `n`, which counts from 1."""
     columns = [row[1] for row in database.execute(f"PRAGMA table_info({name})")]
     taken = ", ".join(other.get(column, column) for column in columns)

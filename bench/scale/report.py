@@ -16,6 +16,8 @@ MORE = 1.10
 
 MODELS_MS, USAGE_MS = 20.0, 50.0
 GROWTH_PERCENT = 5.0
+OPEN_PERCENT, FILM_TAKES_MB, LISTED = 5.0, 16.0, 1.5
+"""CPU that open tasks may take, of a core; memory that a long video may take; a page of a long list, of one of few."""
 
 _KINDS = {"images": "2 MB of inline images", "text": "2 MB of escaped text"}
 
@@ -32,6 +34,7 @@ def rows(found: Found, parts: Collection[str]) -> list[Row]:
             _usage(found),
         ],
         "memory": lambda: [_growth(found)],
+        "tasks": lambda: [_open(found), _film(found), _list(found, "first"), _list(found, "deep")],
         "start": lambda: [start(found)],
     }
     return [row for part, rows_of in made.items() if part in parts for row in rows_of()]
@@ -100,6 +103,35 @@ def _growth(found: Found) -> Row:
         f"memory (PSS) of a worker over {number(calls)} calls", f"{percent:+.1f} %" if percent is not None else "–",
         f"0 within {GROWTH_PERCENT:g} %", within(None if percent is None else abs(percent), GROWTH_PERCENT),
         f"{number(first)} MB after the first fifth, {number(last)} at the end",
+    )  # fmt: skip
+
+
+def _open(found: Found) -> Row:
+    used, count = found.get("open", "gateway", "core_percent"), found.get("asked", "tasks", "open")
+    return Row(
+        f"{number(count)} tasks that run: CPU of a core",
+        number(used, "%") if used is not None else found.reason("open", "gateway"), f"≤ {OPEN_PERCENT:g} %",
+        _or_failed(found, "open", "gateway", within(used, OPEN_PERCENT)), "in their first seconds, when most is asked",
+    )  # fmt: skip
+
+
+def _film(found: Found) -> Row:
+    copied, fetched = (found.most("film", "gateway", figure) for figure in ("copied_mb", "fetched_mb"))
+    most = None if copied is None or fetched is None else max(copied, fetched)
+    return Row(
+        f"a video of {number(found.get('asked', 'tasks', 'film_mb'))} MB: memory of the worker while it passes",
+        number(most, "MB") if most is not None else found.reason("film", "gateway"), f"≤ {FILM_TAKES_MB:g} MB",
+        _or_failed(found, "film", "gateway", within(most, FILM_TAKES_MB)),
+        f"copied in {number(copied)}, fetched {number(fetched)}",
+    )  # fmt: skip
+
+
+def _list(found: Found, place: str) -> Row:
+    few, many = (found.get("list", name, f"{place}_ms") for name in ("few", "many"))
+    return Row(
+        f"a {'' if place == 'first' else 'late '}page of {number(found.get('list', 'many', 'tasks'))} tasks",
+        number(many, "ms") if many is not None else found.reason("list", "many"), f"≤ {LISTED:g} × of few",
+        _or_failed(found, "list", "many", within(many, few and few * LISTED)), f"{ratio(many, few)} of {number(few)}",
     )  # fmt: skip
 
 

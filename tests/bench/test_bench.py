@@ -60,11 +60,13 @@ def test_a_short_run_beside_the_provider_has_a_figure_in_every_row() -> None:
 
 @pytest.mark.timeout(400)
 def test_a_short_run_at_scale_has_a_figure_in_every_row() -> None:
-    told = _run("bench.scale", "--calls", "500", "--receipts", "2000", *_only("size", "history", "memory"))
-    assert len(told["rows"]) == 9 and all(row["ours"] not in ("", "–") for row in told["rows"]), told["rows"]
+    parts = _only("size", "history", "memory", "tasks")
+    told = _run("bench.scale", "--calls", "500", "--receipts", "2000", "--tasks", "20", *parts)
+    assert len(told["rows"]) == 13 and all(row["ours"] not in ("", "–") for row in told["rows"]), told["rows"]
     rows = told["figures"]["rows"]["full"]
     assert rows["receipt"] >= 2000 and rows["ledger"] >= 2000 and rows["price"] + rows["route"] >= 2000
     assert told["figures"]["models"]["full"]["p50_ms"] > 0 and told["figures"]["growth"]["gateway"]["calls"] == 500
+    assert told["figures"]["list"]["many"]["tasks"] >= 2000 and told["figures"]["film"]["gateway"]["fetched_mb"] < 100
 
 
 def test_a_stream_has_its_events_and_the_end_is_in_no_gap(fake: Provider) -> None:
