@@ -189,7 +189,7 @@ def reckon(
         "units": {**meter.units, **used.units, **used.tools} if leg is not None else {},
         "cost": parts,
         "saved": saved,
-        "losses": call.lost(leg),
+        "losses": call.lost(leg, meter),
     }
     values = {
         "id": call.id,
