@@ -204,17 +204,22 @@ def test_what_the_answer_shall_be_made_of_is_said_where_it_can_be() -> None:
         "chat": {"modalities": ["image", "text"]},
         "gemini": {"generationConfig": {"responseModalities": ["IMAGE", "TEXT"]}},
     }
-    for client, provider in (("chat", "gemini"), ("gemini", "chat")):
+    for client, taken in (
+        ("chat", leg("gemini")), ("gemini", leg("chat", provider="openrouter")),
+        ("gemini", leg("chat", provider="openai-compatible")),
+    ):  # fmt: skip
         one = call(client, {**ASKED[client], **asked[client]})
-        assert bridge.screen(one, leg(provider)) == ()
-        body = json.loads(bridge.encode(one, leg(provider)))
-        assert {name: body.get(name) for name in asked[provider]} == asked[provider]
+        assert bridge.screen(one, taken) == ()
+        body = json.loads(bridge.encode(one, taken))
+        assert {name: body.get(name) for name in asked[taken.dialect]} == asked[taken.dialect]
         for other in ("responses", "messages", "converse"):
             with pytest.raises(bridge.Refused) as refused:
                 bridge.screen(one, leg(other))
             assert (
                 refused.value.param == {"chat": "modalities", "gemini": "generationConfig.responseModalities"}[client]
             )
+    with pytest.raises(bridge.Refused):  # of OpenAI's own Chat no images can be asked
+        bridge.screen(call("gemini", {**ASKED["gemini"], **asked["gemini"]}), leg("chat"))
     spoken = call(
         "chat", {**ASKED["chat"], "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
     )

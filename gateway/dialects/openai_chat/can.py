@@ -46,7 +46,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "tool_result_error": ("reshape", "messages.content"),
     "json_object": ("express", "response_format"),
     "json_schema": ("express", "response_format"),
-    "image_out": ("express", "modalities"),
+    "image_out": ("refuse", "modalities"),
     "audio_out": ("refuse", "modalities"),
     "verbosity": ("express", "verbosity"),
     "limit": ("express", "max_completion_tokens"),
