@@ -12,8 +12,8 @@ import signal
 from pathlib import Path
 
 POINTS = ("after_hold", "after_dispatch", "before_settle", "after_settle", "before_last_byte")
-"""The hold is committed · the provider has been asked · nothing of the settlement is written · it is committed · and
-what tells the client of its end is about to be sent."""
+"""The hold is committed, or that a batch is about to be asked for · the provider has been asked · nothing of the
+settlement is written · it is committed · and what tells the client of its end is about to be sent."""
 
 
 def _nothing(point: str) -> None:

@@ -331,7 +331,9 @@ class Answer:
             else:
                 data = self._head + data
         if data:
-            self.sock.sendall(data)
+            sent = self.sock.send(data)  # as a rule it takes all, and gevent's `sendall` does much before it tries
+            if sent < len(data):
+                self.sock.sendall(memoryview(data)[sent:])
 
 
 def serve(app: Callable[..., Iterable[bytes]], common: dict[str, Any], request: Request, answer: Answer) -> None:

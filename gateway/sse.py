@@ -42,6 +42,10 @@ class Splitter:
                 frames.append(b"\n")
                 chunk = chunk[1:]
         rest = self._rest
+        if not rest and not frames and b"\r" not in chunk:  # as nearly always: whole frames, in plain lines
+            *whole, left = chunk.split(b"\n\n")
+            if not left:
+                return [frame + b"\n\n" for frame in whole]
         rest += chunk
         start = 0
         for match in _BLANK.finditer(rest, self._scanned):

@@ -219,8 +219,8 @@ REPLIES: dict[str, Like] = {
         finish_reason=_MAYBE_TEXT, status=_WHOLE, attempts=_OBJECTS,
         tokens={"type": "object", "additionalProperties": _COUNT}, units=OBJECT,
         usage_source={"enum": ["reported", "estimated"]}, partial=_FLAG, overrun=_FLAG, price_version=_MAYBE_TEXT,
-        cost_usd=_USD, cost={"type": "object", "additionalProperties": _USD}, cache_saving_usd=_USD, latency_ms=_COUNT,
-        first_event_ms=_MAYBE_COUNT, losses=_TEXTS,
+        service_tier=_MAYBE_TEXT, cost_usd=_USD, cost={"type": "object", "additionalProperties": _USD},
+        cache_saving_usd=_USD, latency_ms=_COUNT, first_event_ms=_MAYBE_COUNT, losses=_TEXTS,
     )})},
     "DryRun": _reply(
         "object", "model", "legs", "ceiling", "limits", "balance_usd", "would", object={"const": "dry_run"}, model=TEXT,

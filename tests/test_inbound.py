@@ -16,10 +16,10 @@ from gateway import inbound
 
 
 class Sock:
-    """A connection: what comes on it, in pieces, and what was written."""
+    """A connection: what comes on it, in pieces, and what was written. room: how much it takes before it must wait."""
 
-    def __init__(self, *pieces: bytes) -> None:
-        self.pieces, self.written = list(pieces), list[bytes]()
+    def __init__(self, *pieces: bytes, room: int = 1 << 20) -> None:
+        self.pieces, self.written, self.room = list(pieces), list[bytes](), room
 
     def recv(self, size: int) -> bytes:
         if not self.pieces:
@@ -29,8 +29,12 @@ class Sock:
             self.pieces.insert(0, piece[size:])
         return piece[:size]
 
+    def send(self, data: bytes) -> int:
+        self.written.append(data[: self.room])
+        return min(len(data), self.room)
+
     def sendall(self, data: bytes) -> None:
-        self.written.append(data)
+        self.written.append(bytes(data))
 
 
 def config() -> Any:
@@ -148,10 +152,10 @@ def test_what_is_left_of_a_body_is_no_request() -> None:
 
 
 def answered(
-    request: bytes, status: str, headers: list[tuple[str, str]], *pieces: bytes
+    request: bytes, status: str, headers: list[tuple[str, str]], *pieces: bytes, room: int = 1 << 20
 ) -> tuple[bytes, list[bytes], inbound.Answer]:
     """All that was written, in its writes."""
-    sock = Sock(request)
+    sock = Sock(request, room=room)
     parser = inbound.Parser(CONFIG, sock, ADDRESS)
     answer = inbound.Answer(next(parser), sock)
 
@@ -169,6 +173,12 @@ GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 def test_a_whole_answer_is_one_write() -> None:
     _, writes, answer = answered(GET, "200 OK", [("Content-Length", "3")], b"abc")
     assert len(writes) == 1 and writes[0].endswith(b"\r\n\r\nabc") and not answer.closes
+
+
+def test_an_answer_leaves_whole_where_the_connection_takes_a_part_of_it() -> None:
+    whole, _, _ = answered(GET, "200 OK", [], b"abc", b"defg")
+    got, writes, _ = answered(GET, "200 OK", [], b"abc", b"defg", room=2)
+    assert got.partition(b"\r\n\r\n")[2] == whole.partition(b"\r\n\r\n")[2] and len(writes[0]) == 2
 
 
 def test_an_answer_is_no_longer_than_it_said() -> None:

@@ -123,6 +123,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "partial": bool(row["partial"]),
         "overrun": bool(row["overrun"]),
         "price_version": row["price_version"],
+        "service_tier": detail.get("tier"),
         "cost_usd": _money(row["cost_nanos"]),
         "cost": {name: _money(nanos) for name, nanos in detail["cost"].items()},
         "cache_saving_usd": _money(detail.get("saved", 0)),

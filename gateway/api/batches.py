@@ -93,18 +93,22 @@ def shown(row: Row) -> Row:
     facts = json.loads(row["facts"])
     sealed = json.loads(seals.unseal(row["results"], row["id"]) or "{}")
     is_open, done_at = row["status"] in task.OPEN, row["done_at"]
+    there = {} if "refused" in facts.get("there", {}) else facts.get("there", {})
     if "done" in facts:
         good, bad = facts["done"]
+    elif "done" in there:
+        good, bad = there["done"]
     else:
         with session():
             good, bad = batch.counts(row["id"]) if is_open else (0, 0)
     status = row["status"]
     if is_open and row["error"] == batch.CANCELLING:
         status = "cancelling"
-    elif is_open and "finalizing_at" in facts:
+    elif is_open and ("finalizing_at" in facts or there.get("status") == "finalizing"):
         status = "finalizing"
     elif facts.get("expired"):
         status = "expired"
+    cancelled_at = there.get("cancelled_at", row["changed_at"])
     problems = sealed.get("errors") or []
     if row["status"] == task.FAILED and not problems:
         problems = [{"code": row["error"], "line": None, "message": "The input file was removed.", "param": None}]
@@ -118,7 +122,7 @@ def shown(row: Row) -> Row:
         "expires_at": row["deadline_at"] // 1000, "finalizing_at": _seconds(facts.get("finalizing_at")),
         **{f"{one}_at": _seconds(done_at) if status == one else None
            for one in ("completed", "failed", "expired", "cancelled")},
-        "cancelling_at": _seconds(row["changed_at"]) if status in ("cancelling", "cancelled") else None,
+        "cancelling_at": _seconds(cancelled_at) if status in ("cancelling", "cancelled") else None,
         "request_counts": {"total": facts["total"], "completed": good, "failed": bad},
         "metadata": sealed.get("metadata"),
     }  # fmt: skip

@@ -69,7 +69,34 @@ def terms(call: Call, leg: Leg, upstream_id: str) -> str:
     """The same as `bill` for what is charged by tokens: with all that a reckoning needs."""
     price, ask = leg.price, call.ask
     assert price is not None
-    facts = {
+    asked = {
+        "limit": ask.limit, "tier": ask.tier, "search_size": ask.search_size, "guess": ask.weight.guess(),
+        "hosted": [list(one) for one in ask.hosted],
+    }  # fmt: skip
+    named = {"model": leg.model, "served": call.model, "losses": call.lost(leg)}
+    written = {**json.loads(bill(call, leg, upstream_id)), "price": _noted(price), "ask": asked, "leg": named}
+    return json.dumps(written, separators=(",", ":"))
+
+
+def priced(call: Call, price: Price) -> str:
+    """The same as `bill` for a batch whose lines will be charged by tokens at one price."""
+    return json.dumps({**json.loads(bill(call, None)), "price": _noted(price)}, separators=(",", ":"))
+
+
+def price_of(written: str) -> Price:
+    """The price that stands in what was written."""
+    facts = json.loads(written)["price"]
+    return Price(
+        rates=_exact(facts["rates"]), context=facts["context"], max_output=facts["max_output"],
+        version=facts["version"], above=_steps(facts["above"]),
+        tiers={name: (_exact(rates), _steps(above)) for name, (rates, above) in facts["tiers"].items()},
+        fees=_exact(facts["fees"]), sized={kind: _exact(sizes) for kind, sizes in facts["sized"].items()},
+    )  # fmt: skip
+
+
+def _noted(price: Price) -> dict[str, Any]:
+    """What of a price a reckoning by tokens needs."""
+    return {
         "rates": _plain(price.rates), "context": price.context, "max_output": price.max_output,
         "version": price.version, "above": [[step, _plain(rates)] for step, rates in price.above],
         "tiers": {
@@ -78,25 +105,12 @@ def terms(call: Call, leg: Leg, upstream_id: str) -> str:
         },
         "fees": _plain(price.fees), "sized": {kind: _plain(sizes) for kind, sizes in price.sized.items()},
     }  # fmt: skip
-    asked = {
-        "limit": ask.limit, "tier": ask.tier, "search_size": ask.search_size, "guess": ask.weight.guess(),
-        "hosted": [list(one) for one in ask.hosted],
-    }  # fmt: skip
-    named = {"model": leg.model, "served": call.model, "losses": call.lost(leg)}
-    written = {**json.loads(bill(call, leg, upstream_id)), "price": facts, "ask": asked, "leg": named}
-    return json.dumps(written, separators=(",", ":"))
 
 
 def reckon(written: str, channel: Channel, meter: Meter, at: int) -> tuple[Any, ...]:
     """The arguments of `models.ledger.settle` for what was charged by tokens, now that they are counted."""
     kept = json.loads(written)
-    values, facts, asked, named = kept["values"], kept["price"], kept["ask"], kept["leg"]
-    price = Price(
-        rates=_exact(facts["rates"]), context=facts["context"], max_output=facts["max_output"],
-        version=facts["version"], above=_steps(facts["above"]),
-        tiers={name: (_exact(rates), _steps(above)) for name, (rates, above) in facts["tiers"].items()},
-        fees=_exact(facts["fees"]), sized={kind: _exact(sizes) for kind, sizes in facts["sized"].items()},
-    )  # fmt: skip
+    values, asked, named = kept["values"], kept["ask"], kept["leg"]
     ask = Ask(
         model=named["served"], limit=asked["limit"], tier=asked["tier"], search_size=asked["search_size"],
         hosted=tuple(Hosted(*one) for one in asked["hosted"]), weight=Weight(text=4 * asked["guess"]),
@@ -112,7 +126,7 @@ def reckon(written: str, channel: Channel, meter: Meter, at: int) -> tuple[Any, 
         attempts=[Attempt(**one) for one in json.loads(values["detail"])["attempts"]],
     )  # fmt: skip
     leg = Leg(
-        channel=channel, model=named["model"], dialect="responses", public=named["served"], price=price,
+        channel=channel, model=named["model"], dialect="responses", public=named["served"], price=price_of(written),
         losses=tuple(named["losses"]),
     )  # fmt: skip
     done = ledger.reckon(call, leg, meter, status=200, partial=False, first_event_ms=None)

@@ -176,19 +176,20 @@ def reckon(
     price = leg.price if leg is not None else None
     used, reported = _used(call, meter, whole=not partial)
     said = meter.out_bytes or meter.units or (reported and used.output and (meter.final or not partial))
-    total, parts, saved = 0, dict[str, int](), 0
+    total, parts, saved, tier = 0, dict[str, int](), 0, ""
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     else:
         used = _clamped(used, price, call.ask) if reported else used
         total, parts = prices.cost(price, used, call.ask)
-        saved = prices.saved(price, used, call.ask)
+        saved, tier = prices.saved(price, used, call.ask), prices.tier(price, used, call.ask)
     detail = {
         "attempts": [{"channel": a.channel, "status": a.status, "ms": a.ms} for a in call.attempts],
         "tokens": used.counts(),
         "units": {**meter.units, **used.units, **used.tools} if leg is not None else {},
         "cost": parts,
         "saved": saved,
+        **({"tier": tier} if tier else {}),
         "losses": call.lost(leg, meter),
     }
     values = {

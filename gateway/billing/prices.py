@@ -373,6 +373,12 @@ def in_force(price: Price, tokens: int, tier: str | None = None) -> Rates:
     return rates
 
 
+def tier(price: Price, used: Usage, ask: Ask) -> str:
+    """The service tier whose rates hold for what was used; "" for the usual one."""
+    name = _tier(used.tier if used.tier is not None else ask.tier)
+    return name if name in price.tiers else ""
+
+
 def rate(rates: Rates, bucket: str) -> Decimal:
     """Nano-dollars for one token of a class."""
     while bucket not in rates and PARENT[bucket] != bucket:
@@ -388,7 +394,7 @@ def cost(price: Price, used: Usage, ask: Ask) -> tuple[int, dict[str, int]]:
     """What was used costs: the total, rounded up once, and its parts by class and fee, which sum to it."""
     counts = used.counts()
     tokens = sum(counts.get(bucket, 0) for bucket in _INPUTS)
-    rates = in_force(price, tokens, used.tier if used.tier is not None else ask.tier)
+    rates = in_force(price, tokens, tier(price, used, ask))
     pieces = _pieces(price, used)
     charges = [(bucket, rate(rates, bucket) * amount) for bucket, amount in counts.items() if not pieces]
     charges += [(unit, _piece(price, unit, used.variant, dearest=False) * amount) for unit, amount in pieces.items()]

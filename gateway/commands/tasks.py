@@ -71,12 +71,15 @@ def _found(identity: str) -> dict[str, Any]:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """What is shown of a row; nothing that its owner has sealed."""
+    """What is shown of a row, nothing that its owner has sealed; of a batch, where its provider makes it if it does."""
+    facts = json.loads(row["facts"])
+    there = facts.get("there", {})
+    place = ("", row["id"]) if "refused" in there else (row["channel_id"], there.get("id", row["upstream_id"]))
     return {
         "id": row["id"], "type": row["kind"], "model": row["model"], "status": row["status"],
-        "progress": row["progress"], "account": row["account_id"], "channel": row["channel_id"],
-        "upstream_id": row["upstream_id"], "error": row["error"], "created": clock.iso(row["created_at"]),
+        "progress": row["progress"], "account": row["account_id"], "channel": place[0],
+        "upstream_id": place[1], "error": row["error"], "created": clock.iso(row["created_at"]),
         "done": clock.iso(row["done_at"]) if row["done_at"] is not None else None,
         "next_look": clock.iso(row["next_at"]) if row["next_at"] is not None else None,
-        "results": len(json.loads(row["facts"]).get("results", ())),
+        "results": len(facts.get("results", ())),
     }  # fmt: skip

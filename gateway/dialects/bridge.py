@@ -6,6 +6,7 @@ held against what the leg's dialect can say (`screen`, Law 2), and rendered; the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -53,8 +54,11 @@ def ways(call: Call, dialects: Sequence[str]) -> tuple[str, ...]:
 
 def passes(call: Call, leg: Leg) -> bool:
     """Whether the caller's own bytes go to this leg: same words, and no seal that a third dialect has made."""
-    sealed = call.dialect in DIALECTS and any(f'"{mark}' in call.body.text for mark in (MARK, MARK_BASE64))
-    return leg.dialect == call.dialect and not sealed
+    return leg.dialect == call.dialect and not (call.dialect in DIALECTS and _SEALED.search(call.body.text))
+
+
+_SEALED = re.compile(f'"(?:{re.escape(MARK)}|{MARK_BASE64})')
+"""A string that begins as a seal does; one search for both, which looks at quotes only."""
 
 
 def request(call: Call) -> ChatRequest:

@@ -32,7 +32,8 @@ class Request(NamedTuple):
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    body: bytes = b""
+    body: Body = b""
+    content_type: str = "application/json"
 
 
 class Result(NamedTuple):

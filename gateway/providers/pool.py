@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 import requests
 import urllib3
+from gevent.monkey import is_module_patched
 from requests.structures import CaseInsensitiveDict
 
 from .. import __version__
@@ -81,7 +82,9 @@ def send(outbound: Outbound) -> Wire:
             if odd is not None and outbound.method == "POST":
                 outbound = odd.prepare(outbound)
             request = _prepare(outbound.method, outbound, _below(outbound))
-            response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, first_s))
+            loop = outbound.stream and is_module_patched("socket")  # then whoever reads it bounds each wait
+            waits = (_settings.connect_s, None) if loop else (_settings.connect_s, first_s)
+            response = _adapter.send(request, stream=True, timeout=waits)
     except Fault:
         raise
     except Exception as error:

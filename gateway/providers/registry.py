@@ -39,7 +39,8 @@ class Provider:
     usual variables of its key, the preferred first · keyless: works without a key · generic: no vendor but a wire
     format or a server of one's own; a channel's name is its namespace · author: who makes the models of its own, as
     their names begin; None for a host of others' models · probe: a path that costs nothing and, where there is such,
-    needs the key; one without a leading slash is relative as roots are · source: the page that these facts are from.
+    needs the key; one without a leading slash is relative as roots are · batches: it takes whole batches of OpenAI's
+    words, at a price of their own · source: the page that these facts are from.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Provider:
     generic: bool = False
     author: str | None = None
     probe: str = "/models"
+    batches: bool = False
     source: str = ""
 
     @property
@@ -111,6 +113,7 @@ PROVIDERS = (
         speaks=_OPENAI,
         key_envs=("OPENAI_API_KEY",),
         author="openai",
+        batches=True,
         source="https://platform.openai.com/docs/api-reference",
     ),
     Provider(

@@ -6,7 +6,6 @@ import logging
 import random
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import gevent
@@ -181,14 +180,22 @@ def _tell_operator(channel: str, status: int) -> None:
         )  # fmt: skip
 
 
-@contextmanager
-def sensible() -> Iterator[None]:
+class _Sensible:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, _MISREAD):
+            _log.error("a provider's answer was read wrong: %s at %s", type(error).__name__, _where(error))
+            raise Fault("malformed") from error
+
+
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_SENSIBLE = _Sensible()
+
+
+def sensible() -> _Sensible:
     """Around the reading of a provider's words: what no reader foresaw is a malformed answer, not a crash of ours."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        _log.error("a provider's answer was read wrong: %s at %s", type(error).__name__, _where(error))
-        raise Fault("malformed") from error
+    return _SENSIBLE
 
 
 def _where(error: BaseException) -> str:

@@ -55,6 +55,9 @@ HELD_S = 2.0
 BREATH_S = 0.01
 """How long one stream may hold the event loop."""
 
+WAITED_S = 0.001
+"""A read that took so long has waited, and all others had their turn meanwhile."""
+
 YIELD_S = 1e-6
 """A sleep (of a millisecond, in truth) in which the event loop looks at all sockets. In one of 0 it does not: gevent
 runs 50 callbacks before it looks, so one stream that never paused kept all others waiting for half a second."""
@@ -242,10 +245,11 @@ class Stream:
             ping_at = self._sent_at + self._ping_s
             wake = min(read_by, deadline, ping_at if held_since is None else held_since + HELD_S)
             chunk: bytes | None = None
-            with self._watch, gevent.Timeout(max(0.0, wake - monotonic()), False):
+            asked = monotonic()
+            with self._watch.until(wake):
                 chunk = wire.read()
+            now = monotonic()
             if chunk is None:
-                now = monotonic()
                 if now >= read_by or now >= deadline:
                     raise Fault("timeout")
                 if held_since is not None:
@@ -254,8 +258,9 @@ class Stream:
                 elif not self._call.ask.raw:
                     yield self._comments(feed)
                 continue
-            now = monotonic()
-            if now - breath > BREATH_S:
+            if now - asked > WAITED_S:
+                breath = now
+            elif now - breath > BREATH_S:
                 gevent.sleep(YIELD_S)  # a provider and a client that are always ready would keep all others waiting
                 breath = now
             read_by = now + idle_s

@@ -3,7 +3,7 @@
 WSGI learns that a client has left only when it writes. While a provider is silent nothing is written, so the client's
 socket is watched by the event loop: no greenlet, no polling. `with watch:` around a wait makes the wait end in
 ClientGone as soon as the client is gone, and in Stopping when this worker will end before the call does; outside of it
-nothing is ever thrown.
+nothing is ever thrown. `with watch.until(at):` is left at that time, too, if it is still waited for something then.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import gevent
 from gevent import getcurrent
 
 from ..call import ClientGone
+from ..clock import monotonic
 from ..errors import GatewayError
 
 
@@ -24,6 +25,10 @@ class Stopping(GatewayError):
 
     def __init__(self) -> None:
         super().__init__(503, "The gateway is being stopped or started anew. Retry in a moment.", retry_after=1)
+
+
+class _Late(BaseException):
+    """It is the time until which it was to be waited."""
 
 
 _watches: WeakSet[ClientWatch] = WeakSet()
@@ -48,6 +53,7 @@ class ClientWatch:
         self._waiting: Any = None
         self._io: Any = None
         self._patience: float | None = None  # what the client had before it was hurried
+        self._until: _Until | None = None
         _watches.add(self)
 
     def __enter__(self) -> None:
@@ -63,10 +69,16 @@ class ClientWatch:
     def __exit__(self, *_: object) -> None:
         self._waiting = None
 
-    def interrupt(self) -> None:
+    def until(self, at: float) -> _Until:
+        """`with watch.until(at):` waits until then (`monotonic`) and no longer, as by a silent `gevent.Timeout`."""
+        until = self._until = self._until or _Until(self)
+        until.at = at
+        return until
+
+    def interrupt(self, error: BaseException | None = None) -> None:
         """End the wait, if there is one. Runs in the event loop."""
         if self._waiting is not None:
-            self._waiting.throw(Stopping())
+            self._waiting.throw(error or Stopping())
 
     def hurry(self, seconds: float) -> None:
         """Give up on a client that takes nothing for so long: writing to it then fails, as if it had left."""
@@ -92,5 +104,52 @@ class ClientWatch:
             self._io.stop()
             self._io.close()
             self._io = self._sock = None
+        if self._until is not None:
+            self._until.close()
+            self._until = None
         if self._patience is not None:
             self._client.settimeout(self._patience)
+
+
+class _Until:
+    """Times until which a watch waits. A stream waits for each event and nearly always for as long again, so one timer
+    runs on through many waits, and is set anew where it rings too early or would ring too late."""
+
+    def __init__(self, watch: ClientWatch) -> None:
+        self._watch = watch
+        self.at = 0.0
+        self._waits = False
+        self._timer: Any = None
+        self._rings_at = 0.0
+
+    def __enter__(self) -> None:
+        self._watch.__enter__()
+        self._waits = True
+        if self._timer is None or self._rings_at > self.at:
+            self._set()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._waits = False
+        self._watch.__exit__()
+        return kind is _Late
+
+    def _set(self) -> None:
+        self.close()
+        self._rings_at = self.at
+        self._timer = gevent.get_hub().loop.timer(max(0.0, self.at - monotonic()))
+        self._timer.start(self._ring, update=True)
+
+    def _ring(self) -> None:
+        self.close()
+        if not self._waits:
+            return
+        if monotonic() < self.at:
+            self._set()
+        else:
+            self._watch.interrupt(_Late())
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None

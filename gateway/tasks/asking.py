@@ -42,11 +42,11 @@ def cancel(channel: Channel, job: Job, at: At) -> bool:
     return True
 
 
-def ask(channel: Channel, dialect: str, model: str, wanted: Request) -> bytes:
+def ask(channel: Channel, dialect: str, model: str, wanted: Request, wait_s: float = LOOK_S) -> bytes:
     """A provider's answer about work on a model. Raises Fault."""
     leg = Leg(channel=channel, model=model, dialect=dialect)
-    with gevent.Timeout(LOOK_S, Fault("timeout")):
-        wire = _send(leg, wanted)
+    with gevent.Timeout(wait_s, Fault("timeout")):
+        wire = _send(leg, wanted, wait_s)
         try:
             raise_for_status(wire, leg)
             return read(wire, MOST_ANSWER)
@@ -54,10 +54,10 @@ def ask(channel: Channel, dialect: str, model: str, wanted: Request) -> bytes:
             wire.close()
 
 
-def _send(leg: Leg, wanted: Request) -> Wire:
+def _send(leg: Leg, wanted: Request, wait_s: float = LOOK_S) -> Wire:
     outbound = Outbound(
         channel=leg.channel, dialect=leg.dialect, model=leg.model, path=wanted.path, body=wanted.body, headers={},
-        stream=False, account_id="", method=wanted.method,
+        stream=False, account_id="", method=wanted.method, content_type=wanted.content_type, slow_s=wait_s,
     )  # fmt: skip
     return pool.send(outbound)
 
@@ -72,7 +72,12 @@ def fetch(channel: Channel, job: Job, result: Result) -> Iterator[bytes]:
     path = result.where if result.where.startswith("/") else _below(channel, result.where)
     if path is None:
         return _elsewhere(result.where, at_home=_origin(result.where) == _origin(channel.base_url))
-    leg = Leg(channel=channel, model="", dialect=job.name)
+    return pieces(channel, job.name, path)
+
+
+def pieces(channel: Channel, dialect: str, path: str) -> Iterator[bytes]:
+    """What is behind a path below the channel's base, in pieces as it comes. Raises Fault."""
+    leg = Leg(channel=channel, model="", dialect=dialect)
     with gevent.Timeout(LOOK_S, Fault("timeout")):
         wire = _send(leg, Request("GET", path))
         if wire.status in _REDIRECTS and wire.headers.get("location", "").startswith(("http://", "https://")):

@@ -19,7 +19,7 @@ from ..dialects import openai_responses
 from ..dialects.openai_responses.stream import ResponsesFeed
 from ..errors import GatewayError
 from ..relay.attempts import sensible
-from ..relay.streams import BREATH_S, PING_S, YIELD_S
+from ..relay.streams import BREATH_S, PING_S, WAITED_S, YIELD_S
 from ..relay.watch import ClientWatch, Stopping
 
 LINGER_S = 5.0
@@ -92,7 +92,8 @@ class Following:
             if feed.tail is not None:
                 break
             chunk: bytes | None = None
-            with self._watch, gevent.Timeout(max(0.0, min(read_by, end, self._sent_at + PING_S) - monotonic()), False):
+            asked = monotonic()
+            with self._watch.until(min(read_by, end, self._sent_at + PING_S)):
                 chunk = self._wire.read()
             now = monotonic()
             if chunk is None:
@@ -101,7 +102,9 @@ class Following:
                 self._sent_at = now
                 yield openai_responses.PING
                 continue
-            if now - breath > BREATH_S:
+            if now - asked > WAITED_S:
+                breath = now
+            elif now - breath > BREATH_S:
                 gevent.sleep(YIELD_S)
                 breath = now
             read_by = now + idle_s

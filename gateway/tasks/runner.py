@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,19 @@ from models.base import session
 from .. import crash, store
 from ..billing import later, ledger
 from ..call import Channel, Fault
-from ..clock import monotonic, now_ms
+from ..clock import now_ms
 from ..modalities import words
 from ..modalities.jobs import COMPLETED, At, Job, Seen
 from ..relay.attempts import sensible
 from ..routing import channels
 from . import asking, background, seals, webhooks
 from .batches import run as batches
-from .leases import LEASE_MS, Moved
+from .leases import LEASE_MS, Keeper, Moved
 from .machine import Collect, End, State, Wait, advance
 from .views import FAMILIES
 
 TICK_S = 0.25
 MOST_AT_ONCE = 64
-_RENEW_S = LEASE_MS / 3_000
 _NO_WORD = "application/octet-stream"
 
 _log = logging.getLogger("gateway.tasks")
@@ -176,7 +175,7 @@ def _collect(row: Row, channel: Channel, job: Job, seen: Seen) -> None:
     """Take what was made, and settle for it."""
     kept: list[Row] = []
     expires_at = None
-    keeper = _Keeper(row)
+    keeper = Keeper(row)
     try:
         for number, result in enumerate(seen.results):
             kind = result.media_type or _NO_WORD
@@ -233,19 +232,3 @@ def _finish(
     if not done:
         raise Moved
     _log.info("task %s is %s", row["id"], status if error is None else f"{status}: {error}")
-
-
-class _Keeper:
-    """Keeps a claim while something long is being read. Raises Moved when it is another's by now."""
-
-    def __init__(self, row: Row) -> None:
-        self._row, self._renewed = row, monotonic()
-
-    def around(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            if monotonic() - self._renewed > _RENEW_S:
-                until = now_ms() + LEASE_MS
-                if not writer.write(table.hold_on, self._row["id"], self._row["claim"], until, order="~"):
-                    raise Moved
-                self._renewed = monotonic()
-            yield chunk

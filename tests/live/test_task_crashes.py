@@ -19,7 +19,7 @@ from tests.live.test_crashes import wait_until
 from tests.live.test_tasks import Studio
 from tests.upstream import upstream
 
-TASKS = 40
+TASKS = 200
 PRICE = Decimal("0.04")
 
 
@@ -36,11 +36,17 @@ def begin(gateway: Gateway, key: str, model: str, count: int) -> list[str]:
 
 
 def statuses(gateway: Gateway, key: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    after = ""
     try:
-        data = gateway.get("/v1/tasks?limit=100", key).json()["data"]
+        while True:
+            page = gateway.get(f"/v1/tasks?limit=100{after}", key).json()
+            found.update(one["status"] for one in page["data"])
+            if not page["has_more"]:
+                return found
+            after = f"&after={page['last_id']}"
     except (OSError, ValueError):  # it fell to one that was killed
         return Counter()
-    return Counter(one["status"] for one in data)
 
 
 def settled(gateway: Gateway, key: str, count: int) -> Callable[[], bool]:
@@ -117,7 +123,7 @@ def test_two_machines_share_the_work_and_no_task(request: pytest.FixtureRequest,
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     with Gateway(tmp_path / "one", **shared) as one, Gateway(tmp_path / "two", **shared) as two, upstream() as provider:
-        studio = Studio(provider)
+        studio = Studio(provider, pause=1.0)  # so long that one machine has no hands for all of them
         one.cli(
             "channels", "add", "--provider", "openai-compatible", "--name", "film", "--base-url", provider.base_url,
             "--models", "*",

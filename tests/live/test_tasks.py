@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,11 +27,12 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(600)
 class Studio:
     """A scripted provider of videos, in OpenAI's words: each is done at its second look.
 
-    begun, looked: how often it was asked to begin, and to tell.
+    begun, looked: how often it was asked to begin, and to tell. pause: seconds that it takes to tell.
     """
 
-    def __init__(self, provider: Upstream) -> None:
+    def __init__(self, provider: Upstream, pause: float = 0.0) -> None:
         self.provider = provider
+        self.pause = pause
         self.begun: list[dict[str, Any]] = []
         self.looked: dict[str, int] = {}
         self.at_the_end: dict[str, Any] = {"status": "completed", "seconds": "4", "size": "1280x720"}
@@ -47,9 +49,9 @@ class Studio:
         if parts[-1] == "content":
             return Script(200, {"content-type": "video/mp4"}, [FILM])
         looks = self.looked[parts[-1]] = self.looked.get(parts[-1], 0) + 1
-        if looks < 2:
-            return Script.json({"id": parts[-1], "object": "video", "status": "in_progress", "progress": 40})
-        return Script.json({"id": parts[-1], "object": "video", **self.at_the_end})
+        now = self.at_the_end if looks >= 2 else {"status": "in_progress", "progress": 40}
+        told = Script.json({"id": parts[-1], "object": "video", **now})
+        return replace(told, pieces=[self.pause, *told.pieces]) if self.pause else told
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import gevent
+
 from schemas.base import WireSchema
 from schemas.chat import ChatSchema
 from schemas.completions import CompletionsSchema
@@ -17,6 +19,7 @@ from schemas.responses import ResponsesSchema
 
 from ...access import keys
 from ...call import Call, Caller
+from ...clock import monotonic
 from ...dialects import openai_chat, openai_completions, openai_responses
 from ...dialects.base import Words
 from ...errors import GatewayError
@@ -29,6 +32,7 @@ MOST_LINE = 16 << 20
 """Bytes of one line."""
 
 MOST_NAME = 512
+_BREATH_S = 0.01
 
 
 class Endpoint(NamedTuple):
@@ -64,8 +68,18 @@ class BadLine(Exception):
         self.code, self.message, self.param = code, message, param
 
 
-def split(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not empty, by number. Raises BadLine for one that is too long."""
+def split(chunks: Iterable[bytes], most: int = MOST_LINE) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not empty, by number. most: bytes of one. Raises BadLine for one that is too long.
+    Others have their turn meanwhile."""
+    breath = monotonic()
+    for one in _split(chunks, most):
+        yield one
+        if monotonic() - breath > _BREATH_S:
+            gevent.sleep(1e-6)
+            breath = monotonic()
+
+
+def _split(chunks: Iterable[bytes], most: int) -> Iterator[tuple[int, bytes]]:
     rest, number = bytearray(), 0
     for chunk in chunks:
         rest += chunk
@@ -76,8 +90,8 @@ def split(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
                 number += 1
                 if one.strip():
                     yield number, one
-        if len(rest) > MOST_LINE:
-            raise BadLine("line_too_long", f"Line {number + 1} has more than {MOST_LINE} bytes.")
+        if len(rest) > most:
+            raise BadLine("line_too_long", f"Line {number + 1} has more than {most} bytes.")
     if rest.strip():
         yield number + 1, bytes(rest)
 

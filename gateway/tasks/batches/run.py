@@ -6,14 +6,12 @@ was not charged. When all lines are done, or the time is over, or the owner want
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
-import orjson
 from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
 
@@ -21,19 +19,18 @@ from models import batch, task, writer
 from models import ledger as book
 from models.base import session
 
-from ... import config, crash, ids, store
+from ... import config, ids
 from ...access import keys
-from ...billing import later
-from ...call import Reply, Share
+from ...call import Share
 from ...clock import now_ms
 from ...errors import GatewayError
-from ...relay import exchange, keeping
+from ...relay import exchange
 from ...relay.load import load
 from ...relay.watch import ClientWatch, Stopping
-from ...store import files
-from .. import seals
 from ..leases import LEASE_MS, Moved
-from .lines import ENDPOINTS, BadLine, Line, read, split
+from . import native
+from .lines import BadLine, read
+from .outcomes import EXPIRED, Gone, Outcomes, named
 
 AT_ONCE = 4
 """Calls of one batch at once."""
@@ -47,8 +44,6 @@ _AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _LOOK_S = 1.0
 _RENEW = 20
 """Looks between two renewals of a claim."""
-
-_PAGE = 200
 
 _log = logging.getLogger("gateway.tasks")
 _places = BoundedSemaphore(MOST_AT_ONCE)
@@ -84,12 +79,11 @@ class Run:
 
     def __init__(self, row: Row) -> None:
         self._row = row
-        self._facts: Row = json.loads(row["facts"])
+        self._outcomes = Outcomes(row)
         self._pool = Pool(AT_ONCE)
         self.stop: str | None = None
         with session():
             standing = batch.standing(row["id"])
-            self._done = batch.done(row["id"])
         assert standing is not None
         self._note(standing)
         self._purse = Purse(row, standing[3])
@@ -114,8 +108,8 @@ class Run:
                 return
             if self.stop == "expired":
                 for number, text in self._left():
-                    self._fail(number, _name(text), None, {"code": "batch_expired", "message": _EXPIRED})
-            self._finish()
+                    self._outcomes.failed(number, named(text), EXPIRED)
+            self._outcomes.finish(self.stop or "completed")
         finally:
             keeper.kill()
             self._pool.kill()
@@ -151,13 +145,10 @@ class Run:
 
     def _left(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not done."""
-        stored = next(iter(store.of(self._row["account_id"], self._facts["input"])), None)
-        if stored is None or stored.removed_at is not None:
+        try:
+            yield from self._outcomes.left(self._outcomes.facts["input"])
+        except Gone:
             self.stop = self.stop or "gone"
-            return
-        for number, text in split(store.read(stored)):
-            if number not in self._done:
-                yield number, text
 
     def _line(self, number: int, text: bytes) -> None:
         """Make the call of one line, again after a pause where that may help."""
@@ -174,113 +165,41 @@ class Run:
                 self.stop = self.stop or "stopping"
                 return
             if error.status not in _AGAIN or attempt == TRIES - 1:
-                self._fail(number, _name(text), self._told(error), None)
+                self._outcomes.refused(number, named(text), error)
                 return
             pause_s = max(2.0**attempt * (0.75 + random.random() / 2), error.retry_after or 0)
             gevent.sleep(min(MOST_PAUSE_S, pause_s))
-
-    def _told(self, error: GatewayError) -> Row:
-        """An error as the answer of a line."""
-        request_id = ids.new("req_")
-        body = ENDPOINTS[self._facts["endpoint"]].words.error(error, request_id)
-        return {"status_code": error.status, "request_id": request_id, "body": orjson.Fragment(body)}
 
     def _try(self, number: int, text: bytes) -> GatewayError | None:
         """Make the call of a line once. What went wrong, None where it is done."""
         try:
             caller = keys.named(self._row["key_id"])  # it may be narrower now, or revoked
-            line = read(caller, ids.new("req_"), self._facts["endpoint"], number, text)
+            line = read(caller, ids.new("req_"), self._outcomes.facts["endpoint"], number, text)
         except GatewayError as refused:
             return refused
         except BadLine as problem:  # it was none when the batch began
             return GatewayError(403, problem.message, param=problem.param)
         batch_id = self._row["id"]
         share = Share(
-            batch_id=batch_id, number=number, take=self._purse.take, keep=lambda reply: self._kept(line, reply)
+            batch_id=batch_id,
+            number=number,
+            take=self._purse.take,
+            keep=lambda reply: self._outcomes.answered(line, reply),
         )
         line.call.share = share
         drawn = False
         try:
             exchange.run(line.call, ClientWatch(None))
             drawn = True
-            self._done.add(number)
+            self._outcomes.done.add(number)
         except GatewayError as error:
             return error
         finally:
             self._purse.done(share.amount, drawn=drawn)
         return None
 
-    def _kept(self, line: Line, reply: Reply) -> bytes:
-        assert isinstance(reply.body, bytes)
-        body = orjson.Fragment(reply.body.replace(b"\n", b" ").replace(b"\r", b" "))
-        answered = {"status_code": reply.status, "request_id": line.call.request_id, "body": body}
-        return self._sealed(line.number, line.name, answered, None)
-
-    def _sealed(self, number: int, name: str, response: Row | None, error: Row | None) -> bytes:
-        identity = f"batch_req_{self._row['id'].removeprefix('batch_')}{number:x}"
-        line = {"id": identity, "custom_id": name, "response": response, "error": error}
-        return seals.seal(orjson.dumps(line).decode(), self._row["id"])
-
-    def _fail(self, number: int, name: str, response: Row | None, error: Row | None) -> None:
-        """A line has come to nothing for good."""
-        sealed = self._sealed(number, name, response, error)
-        writer.write(batch.fail, self._row["id"], number, sealed, 0, order=self._row["account_id"], durable=True)
-        self._done.add(number)
-
-    def _finish(self) -> None:
-        """Write the files and end the batch. Who does it again writes the same files."""
-        row, facts = self._row, self._facts
-        with session():
-            good, bad = batch.counts(row["id"])
-        facts |= {"done": [good, bad], "finalizing_at": now_ms()}
-        writer.write(batch.note, row["id"], row["claim"], json.dumps(facts), now_ms(), order=row["account_id"])
-        crash.here("before_settle")
-        for many, which, ok in ((good, "output", True), (bad, "errors", False)):
-            if many:
-                identity = f"{files.PREFIX}{row['id'].removeprefix('batch_')}{which[0]}"
-                name = f"{row['id']}_{'output' if ok else 'error'}.jsonl"
-                keeping.made(row["account_id"], identity, name, facts["keep_s"], self._outcomes(ok))
-                facts[which] = identity
-        status, error = task.COMPLETED, None
-        if self.stop == "cancelled":
-            status = task.CANCELLED
-        elif self.stop == "expired":
-            facts["expired"] = True
-        elif self.stop == "gone":
-            status, error = task.FAILED, "input_file_removed"
-        settlement = later.settlement(row["bill"], status=200, finish=error or status, at=now_ms())
-        done = writer.write(
-            batch.finish, row["id"], row["claim"], status, now_ms(), settlement, error, json.dumps(facts),
-            row["results"], order=row["account_id"], durable=True,
-        )  # fmt: skip
-        if not done:
-            raise Moved
-        _log.info("batch %s is %s: %d lines answered, %d not", row["id"], status, good, bad)
-
-    def _outcomes(self, good: bool) -> Iterator[bytes]:
-        """The lines of a file, in their order."""
-        after = 0
-        while True:
-            with session():
-                found = batch.outcomes(self._row["id"], good, after, _PAGE)
-            for _, sealed in found:
-                line = seals.unseal(sealed, self._row["id"])
-                if line is not None:
-                    yield line.encode() + b"\n"
-            if len(found) < _PAGE:
-                return
-            after = found[-1][0]
-
-
-_EXPIRED = "This request could not be executed before the completion window expired."
-
-
-def _name(text: bytes) -> str:
-    """The custom_id of a line that was read before."""
-    found = orjson.loads(text.removeprefix(b"\xef\xbb\xbf"))
-    return str(found.get("custom_id", ""))
-
 
 def see_to(row: Row) -> None:
     """Go on with a batch that was claimed."""
-    Run(row).carry_out()
+    if not native.see_to(row):
+        Run(row).carry_out()

@@ -8,8 +8,6 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import gevent
-
 from models import batch, task, writer
 from models.base import session
 from models.idempotency import Found
@@ -19,21 +17,20 @@ from ... import ids, store
 from ...access import idempotency, limits
 from ...billing import later, ledger
 from ...billing.prices import Ceiling
-from ...call import Ask, Call, Caller, Claim, Reply
+from ...call import Ask, Call, Caller, Claim, Leg, Reply
 from ...clock import monotonic, now_ms
 from ...errors import GatewayError
 from ...relay import exchange
 from ...splice import Scan
 from ...store import files
 from .. import seals
+from .choice import Choice
 from .lines import MOST_LINES, BadLine, read, refused, split
 
 PREFIX = "batch_"
 WINDOW_S = 24 * 3_600
 MOST_PROBLEMS = 100
 """Bad lines that are told of."""
-
-_BREATH_S = 0.01
 
 Row = dict[str, Any]
 
@@ -48,12 +45,14 @@ class Wanted(NamedTuple):
 
 
 class _Sum(NamedTuple):
-    """All lines of a batch together. names: of models that may answer them."""
+    """All lines of a batch together. names: of models that may answer them · leg: where a provider makes them as
+    one."""
 
     lines: int
     nanos: int
     model: str
     names: tuple[str, ...]
+    leg: Leg | None
 
 
 def create(
@@ -72,7 +71,7 @@ def create(
     problems: list[Row] = []
     total = _priced(caller, request_id, wanted, problems)
     call.ask, call.names, call.created_ms = Ask(model=total.model), total.names, now_ms()
-    row = _row(call, wanted, total.lines, problems)
+    row = _row(call, wanted, total, problems)
     nanos, rules = (0, ()) if problems else (total.nanos, _rules(call, total.lines))
     denied = ledger.hold(call, (), Ceiling(nanos, nanos, nanos, 0, None), rules, row, batch.place)
     if isinstance(denied, Found):
@@ -109,8 +108,8 @@ def _priced(caller: Caller, request_id: str, wanted: Wanted, problems: list[Row]
     names: dict[str, int] = {}
     models: dict[str, None] = {}
     public: dict[str, None] = {}
+    choice = Choice()
     nanos = lines = 0
-    breath = monotonic()
     try:
         for number, text in split(_bytes(wanted.file)):
             lines += 1
@@ -123,18 +122,16 @@ def _priced(caller: Caller, request_id: str, wanted: Wanted, problems: list[Row]
                         "duplicate_custom_id", f"Line {names[line.name]} has this custom_id, too.", "custom_id"
                     )
                 try:
-                    _, ceiling = exchange.planned(line.call)
+                    legs, ceiling = exchange.planned(line.call)
                 except GatewayError as error:
                     raise refused(error) from None
+                choice.narrow(line.call, legs)
                 nanos += ceiling.want
                 models[line.call.ask.model] = None
                 public.update(dict.fromkeys(line.call.names))
             except BadLine as problem:
                 if len(problems) < MOST_PROBLEMS:
                     problems.append(_told(problem, number))
-            if monotonic() - breath > _BREATH_S:
-                gevent.sleep(1e-6)
-                breath = monotonic()
     except BadLine as problem:
         problems.append(_told(problem, None))
     except store.Lost:
@@ -143,7 +140,7 @@ def _priced(caller: Caller, request_id: str, wanted: Wanted, problems: list[Row]
         problems.append(
             _told(BadLine("empty_file", "The file has no lines. Send one line of JSON for each call."), None)
         )
-    return _Sum(lines, nanos, next(iter(models)) if len(models) == 1 else "batch", tuple(public))
+    return _Sum(lines, nanos, next(iter(models)) if len(models) == 1 else "batch", tuple(public), choice.leg)
 
 
 def _bytes(file: files.Found) -> Any:
@@ -157,15 +154,20 @@ def _told(problem: BadLine, number: int | None) -> Row:
     return {"code": problem.code, "line": number, "message": problem.message, "param": problem.param}
 
 
-def _row(call: Call, wanted: Wanted, lines: int, problems: list[Row]) -> Row:
-    at = call.created_ms
-    facts = {"endpoint": wanted.endpoint, "input": wanted.file.id, "total": lines, "keep_s": wanted.keep_s}
+def _row(call: Call, wanted: Wanted, total: _Sum, problems: list[Row]) -> Row:
+    at, bill = call.created_ms, later.bill(call, None)
+    facts: Row = {"endpoint": wanted.endpoint, "input": wanted.file.id, "total": total.lines, "keep_s": wanted.keep_s}
+    there = {"channel_id": "", "dialect": "", "upstream_model": ""}
+    if total.leg is not None and total.leg.price is not None and not problems:
+        bill, leg = later.priced(call, total.leg.price), total.leg
+        there = {"channel_id": leg.channel.id, "dialect": leg.dialect, "upstream_model": leg.model}
+        facts["there"] = {}
     sealed = {"metadata": wanted.metadata, "errors": problems}
     return dict.fromkeys(task.COLUMNS) | {
         "id": call.id, "account_id": call.caller.account_id, "key_id": call.caller.key_id, "kind": batch.KIND,
         "model": call.ask.model[:255], "status": task.QUEUED if problems else task.IN_PROGRESS, "progress": 0,
         "created_at": at, "changed_at": at, "deadline_at": at + WINDOW_S * 1_000, "claim": 0, "next_at": at,
-        "polls": 0, "failures": 0, "told": 0, "upstream_id": call.id, "upstream_model": "", "channel_id": "",
-        "dialect": "", "facts": json.dumps(facts), "bill": later.bill(call, None),
+        "polls": 0, "failures": 0, "told": 0, "upstream_id": call.id, **there,
+        "facts": json.dumps(facts), "bill": bill,
         "results": seals.seal(json.dumps(sealed), call.id),
     }  # fmt: skip
