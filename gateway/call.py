@@ -195,8 +195,9 @@ class Price:
     class · above: (tokens of input, rates) for calls with more input than that, all of it · tiers: service tiers with
     rates and steps of their own · fees: each time that the provider runs a tool (`Hosted`'s kinds), or a `request` ·
     sized: fees by how much a search shall find, and units by their variant (`high/1024x1536`, `512x512`, `2k`) ·
-    units: each character, second, query, image, … where that is sold, beside tokens or instead of them · idle_hosted:
-    tools that a provider would run may be offered beside the caller's own; none is run, so none costs anything.
+    units: each character, second, query, image, … where that is sold, beside tokens or instead of them · least: as so
+    many of a unit a call counts at least · idle_hosted: tools that a provider would run may be offered beside the
+    caller's own; none is run, so none costs anything.
     """
 
     rates: Rates
@@ -208,6 +209,7 @@ class Price:
     fees: Rates = field(default_factory=dict)
     sized: Mapping[str, Rates] = field(default_factory=dict)
     units: Rates = field(default_factory=dict)
+    least: Mapping[str, int] = field(default_factory=dict)
     image_tokens: int = 1_600
     idle_hosted: bool = False
 
@@ -436,9 +438,10 @@ class Call:
         """Where a result of this call is fetched by who owns it."""
         return content_url(self.public_url, family, self.id, number)
 
-    def lost(self, leg: Leg | None) -> list[str]:
-        """What was not said: members that are the gateway's own and not heeded, and what the leg's dialect lacks."""
-        return [*self.losses, *(leg.losses if leg is not None else ())]
+    def lost(self, leg: Leg | None, meter: Meter | None = None) -> list[str]:
+        """What was not said: members that are the gateway's own and not heeded, what the leg's dialect lacks, and what
+        the caller's lacks of the answer."""
+        return [*self.losses, *(leg.losses if leg is not None else ()), *(meter.lost if meter is not None else ())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -533,7 +536,7 @@ class Meter:
     bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
     provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
     provider's id, is one where it is kept · files: what the reply names by addresses of ours, to be kept before it goes
-    out.
+    out · lost: what it says and the caller's dialect cannot show, as `answer.image=drop`.
     """
 
     usage: Usage | None = None
@@ -545,6 +548,7 @@ class Meter:
     upstream_id: str | None = None
     made: list[tuple[str, str]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import ledger
+from . import idempotency, ledger
 from .base import BigIntegerField, BlobField, CharField, Row, is_postgres, rows, run
 
 MOST_MB = 10_000
@@ -68,8 +68,11 @@ def room(account_id: str) -> Room:
     return Room(int(used[0][0]), _MB * int(most[0][0] if most and most[0][0] is not None else MOST_MB))
 
 
-def put(file: Found, settlement: tuple[Any, ...] | None = None) -> Room | None:
-    """Keep a file, and settle what it costs. Where it has no room nothing is done, and that is told."""
+def put(
+    file: Found, settlement: tuple[Any, ...] | None = None, outcome: tuple[str, bytes] | None = None
+) -> Room | None:
+    """Keep a file, settle what it costs, and keep the outcome of its claim (`ledger.settle`). Where it has no room
+    nothing is done, and that is told."""
     if is_postgres():  # elsewhere the write lock keeps others out between look and take
         rows("SELECT 1 FROM account WHERE id = ? FOR UPDATE", file.account_id)
     if file.purpose != MADE and not rows("SELECT 1 FROM file WHERE id = ?", file.id):
@@ -82,7 +85,10 @@ def put(file: Found, settlement: tuple[Any, ...] | None = None) -> Room | None:
         *file,
     )
     if settlement is not None:
-        ledger.settle(*settlement)
+        ledger.settle(*(*settlement, outcome))
+    elif outcome is not None:  # what costs nothing has no receipt
+        ledger.release(file.id)
+        idempotency.keep(file.account_id, outcome[0], file.id, outcome[1])
     return None
 
 

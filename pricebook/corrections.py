@@ -144,6 +144,9 @@ FEES = (
     Fee("xai", "file_search", D("0.0025"), "https://docs.x.ai/docs/models", "tools"),
 )
 
+LEAST = {("groq", "second"): 10}
+"""As how many of a unit a provider bills the shortest call of any model that it sells by it.
+https://console.groq.com/docs/speech-to-text#audio-file-limitations"""
 
 _A_GROUNDED_ANSWER = D("0.035")
 """What Gemini before 3 takes for an answer that is grounded in searches, however many; later ones take less, for each
@@ -181,6 +184,9 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
                     usd.setdefault("cache_write_1h", _CLAUDE_FOR_AN_HOUR * usd["input"])
         if entry.provider in ("google", "vertex") and entry.fees.get("web_search") == _A_GROUNDED_ANSWER:
             entry.fees["grounding"] = entry.fees.pop("web_search")
+        for (kind, unit), count in LEAST.items():
+            if kind == entry.provider and unit in entry.units:
+                entry.least[unit] = count
         for fee in FEES:
             if (
                 entry.provider == fee.provider

@@ -41,6 +41,7 @@ class Entry:
     tiers: dict[str, Rates] = field(default_factory=dict)
     fees: Usd = field(default_factory=dict)
     units: Usd = field(default_factory=dict)
+    least: dict[str, int] = field(default_factory=dict)
     variants: dict[str, Usd] = field(default_factory=dict)
 
     @property

@@ -71,6 +71,7 @@ def _offer(
         "tiers": {name: _rates(rates) for name, rates in tiers.items()},
         "fees": _money(entry.fees),
         "units": _money(entry.units),
+        "least": dict(sorted(entry.least.items())),
         "variants": {unit: _money(sizes) for unit, sizes in sorted(entry.variants.items())},
         "source": entry.source,
         "date": entry.date,

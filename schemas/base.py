@@ -75,7 +75,10 @@ class WireSchema(Schema):
 
 class Json(fields.Field[Any]):
     """A field of one JSON type, or of several; null is absent. test: further conditions, in `words` for the caller ·
-    inside: looks into a value that fits so far · like: what `test` and `inside` demand, as keywords of JSON Schema."""
+    inside: looks into a value that fits so far · like: what `test` and `inside` demand, as keywords of JSON Schema
+    · nested: a form may name the members of an object one by one."""
+
+    nested = False
 
     def __init__(
         self,

@@ -38,6 +38,8 @@ def _size() -> Json:
 class _Picture(Json):
     """A file of a form, or an image as JSON names it."""
 
+    nested = True
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **rest: Any) -> Any:
         return value if hasattr(value, "filename") else super()._deserialize(value, attr, data, **rest)
 

@@ -6,8 +6,12 @@ Only who owns it finds it. One range at a time (RFC 9110 §14); what a browser s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from flask import Blueprint, g, request
+
+from models import task
+from models.base import session
 
 from .. import store
 from ..clock import iso
@@ -41,6 +45,8 @@ def files(family: str, identity: str) -> list[store.Stored]:
     names = dict.fromkeys((identity, *spellings(identity))) if fits else ()
     kept = (one for name in names for one in store.of(g.caller.account_id, name))
     found = [one for one in kept if one.kind == family]
+    if not found and names:
+        _unfinished(names)
     if not found or any(one.removed_at is not None and one.removed_at < one.expires_at for one in found):
         raise GatewayError(404, f"There is no {_WORDS[family]} {identity[:80]!r} in this account.", param="id")
     if any(one.removed_at is not None for one in found):
@@ -51,6 +57,20 @@ def files(family: str, identity: str) -> list[store.Stored]:
             param="id",
         )
     return found
+
+
+def _unfinished(names: Iterable[str]) -> None:
+    """Raises GatewayError 409, 404 where an id is of a task that has made nothing, or nothing yet."""
+    with session():
+        row = task.find(g.caller.account_id, *names)
+    if row is None or row["status"] == task.COMPLETED:
+        return
+    if row["status"] in task.OPEN:
+        raise GatewayError(
+            409, f"The task is {row['status']}, so there is nothing yet. Fetch it once its status is completed.",
+            param="id", retry_after=2,
+        )  # fmt: skip
+    raise GatewayError(404, f"The task is {row['status']}, so it has made nothing.", param="id")
 
 
 def deliver(family: str, identity: str) -> Response:

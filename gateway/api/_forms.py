@@ -44,7 +44,7 @@ def values(schema: WireSchema, parts: Iterable[tuple[str, str | Upload]]) -> dic
 
 
 def _only_objects(field: Any) -> bool:
-    return isinstance(field, Json) and field.types == (dict,)
+    return isinstance(field, Json) and (field.types == (dict,) or field.nested)
 
 
 def _only_lists(field: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from flask import Blueprint, g, request
 
 from schemas.base import Wrong, check
@@ -14,7 +15,7 @@ from ..relay import keeping
 from ..store import files
 from . import _content, _forms, _pages
 from ._app import Response
-from ._door import answer, is_form, read_form
+from ._door import answer, claimed, deliver, is_form, read_form
 
 blueprint = Blueprint("files", __name__)
 _schema = FilesSchema()
@@ -27,7 +28,8 @@ def create() -> Response:
     """Keep a file. Send a form with `file` and `purpose`."""
     if not is_form():
         raise GatewayError(415, "A file is sent as multipart/form-data, with the fields file and purpose.")
-    values = _forms.values(_schema, read_form().parts)
+    form = read_form()
+    values = _forms.values(_schema, form.parts)
     try:
         check(_schema, values)
     except Wrong as wrong:
@@ -35,7 +37,9 @@ def create() -> Response:
     upload, after = values["file"], values.get("expires_after") or {}
     if len(upload.filename) > MOST_NAME:
         raise GatewayError(400, f"The file's name has more than {MOST_NAME} characters.", param="file")
-    return answer(shown(keeping.keep(g.caller, g.request_id, values["purpose"], upload, after.get("seconds"))))
+    claim = claimed(form.fingerprint.digest())
+    sent = keeping.Sent(values["purpose"], upload, after.get("seconds"), claim)
+    return deliver(keeping.keep(g.caller, g.request_id, sent, lambda found: orjson.dumps(shown(found))))
 
 
 @blueprint.get("/v1/files")

@@ -179,7 +179,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "completions.create": _call("Completion", "CompletionRequest", stream=True),
     "embeddings.create": _call("EmbeddingList", "EmbeddingsRequest"),
     "files.create": Operation(
-        ("KeptFile",), (400, 401, 402, 403, 408, 413, 415, 500, 503), form="FilesForm"
+        ("KeptFile",), (400, 401, 402, 403, 408, 409, 413, 415, 500, 503), form="FilesForm", header=_ONCE
     ),
     "files.index": Operation(
         ("FileList",), (400, 404, *_READ),
@@ -307,7 +307,7 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
     "x-gateway-channel": ("string", "The account of that provider."),
     "x-gateway-upstream-model": ("string", "The model's name there."),
     "x-gateway-cost-usd": ("string", "What the call cost, of whole answers."),
-    "x-gateway-losses": ("string", "What the provider could not be told, as `field=drop`."),
+    "x-gateway-losses": ("string", "What provider or client could not be told, as `field=drop`."),
     "Idempotent-Replayed": ("string", "`true` where this is an earlier call's answer, told again."),
     "x-gateway-estimated": ("string", "`1` where a count is a guess."),
 }

@@ -190,7 +190,7 @@ def reckon(
         "cost": parts,
         "saved": saved,
         **({"tier": tier} if tier else {}),
-        "losses": call.lost(leg),
+        "losses": call.lost(leg, meter),
     }
     values = {
         "id": call.id,

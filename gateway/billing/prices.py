@@ -172,6 +172,7 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         fees={kind: each(usd) * factor for kind, usd in offer.fees.items()},
         sized=sized,
         units={**{unit: max(sized[unit].values()) for unit in _SIZED if sized.get(unit)}, **units},
+        least=offer.least,
         image_tokens=next(figures, 1_600),
     )
 
@@ -415,7 +416,7 @@ def _pieces(price: Price, used: Usage) -> Mapping[str, int]:
     price."""
     if used.input is not None and "input" in price.rates:
         return {}
-    return {unit: amount for unit, amount in used.units.items() if unit in price.units}
+    return {unit: max(amount, price.least.get(unit, 0)) for unit, amount in used.units.items() if unit in price.units}
 
 
 def _times(price: Price, used: Usage, ask: Ask) -> Iterable[tuple[str, int]]:
@@ -584,7 +585,9 @@ def _dearest_output(price: Price, ask: Ask) -> Decimal:
 def _dearest_pieces(price: Price, ask: Ask) -> Decimal:
     """What is asked for by the piece, all of it."""
     costs = (
-        _piece(price, unit, ask.variant, dearest=True) * most for unit, most in ask.units.items() if unit in price.units
+        _piece(price, unit, ask.variant, dearest=True) * max(most, price.least.get(unit, 0))
+        for unit, most in ask.units.items()
+        if unit in price.units
     )
     return sum(costs, Decimal(0))
 

@@ -24,6 +24,7 @@ The first line is the head, `{"version", "sources"}`; each other line a model:
         fees      dollars each, for what the provider does on the way: web_search, grounding (an answer with searches,
                   however many), file_search, code_interpreter, maps, request
         units     dollars each: image, second, character, page, query, megapixel
+        least     {unit: count}: as so many of it a call counts at least
         variants  {unit: {variant: dollars each}}: sizes and qualities of images, resolutions of video
         source, date                                  where and when this was read
 """
@@ -66,6 +67,7 @@ class Offer:
     tiers: Mapping[str, Tier]
     fees: Mapping[str, str]
     units: Mapping[str, str]
+    least: Mapping[str, int]
     variants: Mapping[str, Mapping[str, str]]
     source: str
     date: str
@@ -224,6 +226,7 @@ def _offer(row: Mapping[str, Any]) -> Offer:
         tiers={"": _tier(row), **{name: _tier(tier) for name, tier in row.get("tiers", {}).items()}},
         fees=row.get("fees", {}),
         units=row.get("units", {}),
+        least=row.get("least", {}),
         variants=row.get("variants", {}),
         source=row["source"],
         date=row["date"],

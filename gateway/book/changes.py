@@ -57,6 +57,8 @@ def figures(offer: Offer) -> Iterator[tuple[str, str]]:
                 yield f"{head}{bucket} above {tokens}", usd
     for kind, usd in (*offer.fees.items(), *offer.units.items()):
         yield kind, usd
+    for unit, count in offer.least.items():
+        yield f"{unit} at least", str(count)
     for unit, variants in offer.variants.items():
         for variant, usd in variants.items():
             yield f"{unit} {variant}", usd

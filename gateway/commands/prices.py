@@ -238,6 +238,7 @@ def _figures(offer: book.Offer) -> Iterator[str]:
     pieces = {**offer.fees, **{unit: usd for unit, usd in offer.units.items() if unit not in offer.variants}}
     if pieces:
         yield f"each: {_listing(pieces)}"
+    yield from (f"{unit}: a call counts as {count} at least" for unit, count in offer.least.items())
 
 
 def _listing(usd: Mapping[str, str]) -> str:
@@ -250,6 +251,7 @@ def _sentence(price: Price) -> str:
     rates = ", ".join(f"{bucket} ${_usd(rate)}" for bucket, rate in price.rates.items())
     said = [f"{rates} a million tokens"] if rates else []
     said += [f"{kind} ${money.plain(nanos / money.NANOS)} each" for kind, nanos in _pieces(price)]
+    said += [f"a call counts as {count} {unit}s at least" for unit, count in price.least.items()]
     return f"{', '.join(said)} ({price.version})"
 
 

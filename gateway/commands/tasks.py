@@ -55,15 +55,16 @@ def tasks_cancel(identity: str) -> None:
     """End a task that is open; its account pays nothing."""
     open_rooms(house())
     row = _found(identity)
+    if row["kind"] in table.APART:
+        raise Failure(f"The {row['kind']} {row['id']} is its owner's to cancel, over HTTP.")
     if row["status"] not in table.OPEN or not cancelling.cancel(row):
         raise Failure(f"The task {row['id']} is over. See: python -m gateway tasks show {row['id']}")
     say(_shown(_found(identity)), f"The task {row['id']} is cancelled.")
 
 
 def _found(identity: str) -> dict[str, Any]:
-    names = spellings(identity)
     with session():
-        row = table.anybodys(*names) if names else None
+        row = table.anybodys(*(spellings(identity) or (identity,)))
     if row is None:
         raise Failure(f"There is no task {identity!r}. See: python -m gateway tasks list")
     return row

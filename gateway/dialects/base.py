@@ -120,10 +120,12 @@ class Words(Upstream, Protocol):
 class Surface(Words, Protocol):
     """What clients of chat speak: its bytes pass to a provider of the same, and it can be translated to a `Target`.
 
-    FIELD: its own field for each feature of `neutral.features`, for messages and losses.
+    FIELD: its own field for each feature of `neutral.features`, for messages and losses · SHOWS: which media in an
+    answer its clients are shown, of `ANSWERS` there.
     """
 
     FIELD: Mapping[str, str]
+    SHOWS: frozenset[str]
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         """The caller's bytes for a leg of the same dialect (Law 1)."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ..call import Call, Fault, Leg, Meter
 from ..neutral.events import ChoiceEnd, Event, PartDelta, PartStart, ReplyEnd, ReplyStart, UsageSeen, fold, unfold
-from ..neutral.features import MEANING, used
+from ..neutral.features import MEANING, shown, used
 from ..neutral.parts import Bytes, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest, HostedTool, Message
@@ -190,6 +190,8 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     target = NAMED[leg.dialect]
     reply = target.parse_reply(parsed(body))
     _measure(reply, meter)
+    for part in (part for choice in reply.choices for part in choice.parts):
+        _miss(part, source, meter)
     reply = replace(reply, id=call.id, model=call.model, created=reply.created or call.created_ms // 1000)
     customs = Customs(request(call))
     if customs.names:
@@ -202,6 +204,13 @@ def _measure(reply: ChatReply, meter: Meter) -> None:
     meter.upstream_id = reply.id[:255] or None
     meter.finish = ",".join(choice.finish.raw or choice.finish.reason for choice in reply.choices)
     meter.out_bytes = sum(_said(part) for choice in reply.choices for part in choice.parts)
+
+
+def _miss(part: Part, source: Surface, meter: Meter) -> None:
+    """Note a medium that the client's dialect cannot show (Law 3)."""
+    if isinstance(part, Media) and shown(part) not in source.SHOWS:
+        loss = f"answer.{shown(part)}=drop"
+        meter.lost += [] if loss in meter.lost else [loss]
 
 
 def _said(part: Part) -> int:
@@ -227,9 +236,9 @@ class Bridge(Intake):
     def __init__(self, call: Call, leg: Leg) -> None:
         super().__init__()
         self._call = call
-        self._target = NAMED[leg.dialect]
+        self._source, self._target = SURFACES[call.dialect], NAMED[leg.dialect]
         self._reader = self._target.reader()
-        self._writer = SURFACES[call.dialect].writer(call.body.values)
+        self._writer = self._source.writer(call.body.values)
         self._customs = Customs(request(call))
         self._finishes: dict[int, str] = {}
 
@@ -273,6 +282,7 @@ class Bridge(Intake):
                 meter.upstream_id = upstream_id[:255] or None
             case PartStart(part=part):
                 meter.out_bytes += _said(part)
+                _miss(part, self._source, meter)
                 self.bound = self.bound or not isinstance(part, Text | Reasoning | Refusal)
             case PartDelta(text=text):
                 meter.out_bytes += size(text)

@@ -74,11 +74,20 @@ def _gemini(part: Part, held: Mapping[str, Held]) -> Part | None:
     return None
 
 
+def _picture(part: Part, held: Mapping[str, Held]) -> Part | None:
+    match part:
+        case {"file_id": str(identity)} if identity in held and held[identity].image:
+            return {"image_url": held[identity].url}
+    return None
+
+
 WAYS: Mapping[str, tuple[tuple[str, ...], Instead]] = {
     "chat": (("messages",), _chat),
     "responses": (("input",), _responses),
     "messages": (("messages",), _messages),
     "gemini": (("contents",), _gemini),
+    "images:edits": (("image", "images", "mask"), _picture),
+    "videos": (("input_reference", "image", "image_url", "last_image"), _picture),
 }
 """By dialect: the members of a body in which parts may name files, and what such a part becomes."""
 

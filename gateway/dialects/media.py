@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
 from urllib.parse import unquote_to_bytes
 
 from ..neutral.parts import Bytes
 
 _BEGINNINGS = (("iVBOR", "image/png"), ("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("UklG", "image/webp"))
+
+_SOUNDS = (
+    (re.compile("UklGR"), "audio/wav"), (re.compile("SUQz|//[I-Po-v]"), "audio/mpeg"),
+    (re.compile("T2dnU"), "audio/ogg"), (re.compile("ZkxhQ"), "audio/flac"), (re.compile("//[E-Hk-n]"), "audio/aac"),
+)  # fmt: skip
+_SAMPLES = "audio/L16;codec=pcm;rate=24000"
+"""Bare samples as Google names them; what OpenAI streams are such, too
+(https://platform.openai.com/docs/guides/audio: `pcm16`)."""
 
 
 def from_data_url(url: str) -> tuple[Bytes, str | None] | None:
@@ -29,6 +38,11 @@ def data_url(media_type: str, data: str) -> str:
 def image_type(data: str) -> str | None:
     """The type of an image by how its base64 text begins."""
     return next((kind for start, kind in _BEGINNINGS if data.startswith(start)), None)
+
+
+def sound_type(data: str) -> str:
+    """The type of a sound by how its base64 text begins: what has no head is bare samples."""
+    return next((kind for start, kind in _SOUNDS if start.match(data)), _SAMPLES)
 
 
 def sound_format(media_type: str | None) -> str:

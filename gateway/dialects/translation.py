@@ -6,8 +6,8 @@ page shows is what `bridge.screen` does, so a loss that is not on it cannot happ
 
 from __future__ import annotations
 
-from ..neutral.features import FEATURES
-from .bridge import DIALECTS, NAMED
+from ..neutral.features import ANSWERS, FEATURES
+from .bridge import DIALECTS, NAMED, SURFACES
 
 _WORDS = {"express": "yes", "reshape": "reshaped", "drop": "dropped", "refuse": "refused"}
 _HEAD = """# Translation
@@ -31,7 +31,9 @@ Members that only one dialect knows and that have no row here are dropped on the
 is what a model takes less of than its dialect has words for (sampling beside thinking, thinking beside forced tools):
 the last table says which. A temperature above a model's highest becomes that, and is named like what is dropped. An
 effort that a model does not know becomes the next lower one that it knows, else its least. What a reply says and the
-client's dialect has no words for is left out: the answer was paid for and is never thrown away. A thinking signature,
+client's dialect has no words for is left out: the answer was paid for and is never thrown away. Of images, sound and
+files in it that is told: in the receipt and, of a whole answer, in `x-gateway-losses` as `answer.image=drop`. What an
+assistant has shown before is handed back by the user, where an assistant only speaks. A thinking signature,
 encrypted reasoning or `thoughtSignature` travels through a client of another dialect, marked with its origin, and goes
 back to nobody but its maker.
 
@@ -70,6 +72,16 @@ def as_markdown() -> str:
     ]
     for feature in FEATURES:
         cells = " | ".join(_field(DIALECTS[name].FIELD.get(feature.name)) for name in DIALECTS)
+        lines.append(f"| {feature.meaning} | {cells} |")
+    lines += [
+        "",
+        "## What clients are shown of an answer",
+        "",
+        f"| what an answer holds | {' | '.join(f'`{name}`' for name in SURFACES)} |",
+        "|---" * (len(SURFACES) + 1) + "|",
+    ]
+    for feature in ANSWERS:
+        cells = " | ".join("yes" if feature.name in surface.SHOWS else "dropped" for surface in SURFACES.values())
         lines.append(f"| {feature.meaning} | {cells} |")
     return _HEAD + "\n".join(lines) + "\n"
 

@@ -23,6 +23,7 @@ from ..dialects import gemini, shapes
 from ..dialects.base import Feed, Words
 from ..dialects.bridge import Refused
 from ..dialects.gemini import errors as google
+from ..dialects.gemini.reply import blocked as googles_block
 from ..dialects.gemini.spelling import level, several
 from ..dialects.intake import Intake
 from ..dialects.openai_chat import errors as openai
@@ -310,6 +311,9 @@ class Told(Speaking):
         found = [level(level(part).get("inlineData")) for part in parts]
         pieces = [(str(one.get("mimeType") or ""), _decoded(one.get("data"))) for one in found if one.get("data")]
         if not pieces:
+            blocked = googles_block(values)
+            if blocked is not None:
+                raise Fault("request", status=400, message="The model refuses to say this.", code=blocked)
             raise Fault("malformed")
         kind, sound = pieces[0][0], b"".join(data for _, data in pieces)
         rate = pcm_rate(kind)

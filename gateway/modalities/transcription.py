@@ -25,10 +25,10 @@ from ..dialects.intake import Intake
 from ..dialects.openai_chat import errors as openai
 from ..dialects.passing import parsed, scanned
 from ..dialects.scale import size
+from ..neutral.events import ChoiceEnd, PartDelta, PartStart, ReplyEnd, UsageSeen, unfold
 from ..neutral.events import Event as Told
-from ..neutral.events import PartDelta, PartStart, ReplyEnd, UsageSeen, unfold
 from ..neutral.parts import Text
-from ..neutral.reply import Usage
+from ..neutral.reply import Finish, Usage
 from ..splice import edit
 from ..sse import PING, Event, read, write
 from . import duration
@@ -205,6 +205,7 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         if not reply.choices:
             raise Fault("malformed")
         text = "".join(part.text for part in reply.choices[0].parts if isinstance(part, Text)).strip()
+        _written(text, reply.choices[0].finish)
         meter.upstream_id = reply.id[:255] or None
         _measure(call, leg, meter, _googles(reply.usage), None, text)
         return text.encode("utf-8", "replace") if plain else shapes.packed(_reply(text, meter, call))
@@ -224,6 +225,12 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
         return said.encode("utf-8", "replace")
     changes: dict[str, str | None] = {"model": shapes.dumps(call.model)} if "model" in values else {}
     return edit(found, {**changes, "id": shapes.dumps(call.id)} if "id" in values else changes)
+
+
+def _written(text: str, finish: Finish) -> None:
+    """Raises Fault where nothing was written down because it was blocked: of silence a text is empty, too."""
+    if not text and finish.reason == "filtered":
+        raise Fault("request", status=400, message="The model refuses to write this down.", code=finish.raw)
 
 
 def _reply(text: str, meter: Meter, call: Call) -> dict[str, Any]:
@@ -408,6 +415,8 @@ class FromGoogle(Hearing):
                 self.say(text)
             case PartDelta(choice=0, index=index, text=text) if (0, index) in self._spoken:
                 self.say(text)
+            case ChoiceEnd(choice=0, finish=finish):
+                _written("".join(self._text).strip(), finish)
             case UsageSeen(usage=usage):
                 self._tokens = _googles(usage)
             case ReplyEnd():

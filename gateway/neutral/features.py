@@ -59,6 +59,8 @@ FEATURES = (
     Feature("tool_result_error", "a tool's result marked as failed"),
     Feature("json_object", "an answer that is any JSON object"),
     Feature("json_schema", "an answer that fits a JSON schema"),
+    Feature("image_out", "images in the answer"),
+    Feature("audio_out", "sound in the answer"),
     Feature("verbosity", "how wordy the answer is"),
     Feature("limit", "an output limit"),
     Feature("n", "several answers"),
@@ -85,6 +87,22 @@ FEATURES = (
 NAMES = tuple(feature.name for feature in FEATURES)
 MEANING = frozenset({"n", "stop", "stop_many"})
 """What would be missed where a model lacks it, though its dialect has words for it. All else that models lack tunes."""
+
+ANSWERS = (
+    Feature("image", "an image"),
+    Feature("image_url", "an image by its address"),
+    Feature("audio", "sound"),
+    Feature("video", "a film"),
+    Feature("file", "another file, or one by its address"),
+)
+"""Media that an answer may hold. Which of them a dialect shows its clients is in its `can.py`, as SHOWS."""
+
+
+def shown(part: Media) -> str:
+    """The name of what a medium in an answer is, among ANSWERS."""
+    if isinstance(part.source, Bytes):
+        return part.kind
+    return "image_url" if part.kind == "image" and isinstance(part.source, Url) else "file"
 
 
 def used(request: ChatRequest) -> frozenset[str]:
@@ -186,6 +204,9 @@ def _tools(request: ChatRequest) -> Iterator[str]:
 def _answer(request: ChatRequest) -> Iterator[str]:
     if request.output.form != "text":
         yield f"json_{'schema' if request.output.form == 'schema' else 'object'}"
+    for kind in ("image", "audio"):
+        if kind in request.output.modalities:
+            yield f"{kind}_out"
     for name, value in (("verbosity", request.output.verbosity), ("limit", request.sampling.limit)):
         if value is not None:
             yield name

@@ -64,7 +64,8 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The form of the answer: text, any JSON object, or JSON that fits `schema`. verbosity: low, medium or high."""
+    """The form of the answer: text, any JSON object, or JSON that fits `schema`. verbosity: low, medium or high ·
+    modalities: what it is made of (text, image, audio), where that is said and not text alone."""
 
     form: Literal["text", "json", "schema"] = "text"
     name: str | None = None
@@ -72,6 +73,7 @@ class Output:
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
     verbosity: str | None = None
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,7 +199,7 @@ ROWS = (
         facts={
             "switch": "reasoning",
             "thoughts": ("reasoning_details", "reasoning"),
-            "knows": ("top_k", "thoughts_shown"),
+            "knows": ("top_k", "thoughts_shown", "image_out"),
         },
         source="https://openrouter.ai/docs/use-cases/reasoning-tokens",
     ),
@@ -216,6 +216,13 @@ ROWS = (
         dialects=(CHAT,),
         facts={"knows": ("top_k",)},
         source="https://docs.together.ai/reference/chat-completions-1",
+    ),
+    Row(
+        what="servers of Chat, some of which pass images as OpenRouter does",
+        providers=("openai-compatible",),
+        dialects=(CHAT,),
+        facts={"knows": ("image_out",)},
+        source="https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/image-generation",
     ),
     # OpenAI's models, wherever they run.
     Row(

@@ -13,7 +13,7 @@ import gevent
 from .. import config, counts, journal
 from ..access import idempotency
 from ..bodies import Form
-from ..call import Attempt, Call, Fault, Leg, Outbound, Reply, Wire
+from ..call import Attempt, Call, Fault, Leg, Meter, Outbound, Reply, Wire
 from ..clock import monotonic
 from ..errors import GatewayError
 from ..modalities import words
@@ -249,8 +249,8 @@ def read(wire: Wire, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
-    """What a billable reply says about itself."""
+def call_headers(call: Call, leg: Leg | None, meter: Meter | None = None) -> list[tuple[str, str]]:
+    """What a billable reply says about itself. meter: of an answer that is whole."""
     found = [("x-generation-id", call.id)]
     if leg is not None:
         found += [
@@ -259,7 +259,7 @@ def call_headers(call: Call, leg: Leg | None) -> list[tuple[str, str]]:
             ("x-gateway-attempts", str(len(call.attempts))),
             ("x-gateway-upstream-model", leg.model),
         ]
-    if losses := call.lost(leg):
+    if losses := call.lost(leg, meter):
         found.append(("x-gateway-losses", ", ".join(losses)))
     return found
 

@@ -114,7 +114,7 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, said: Mapping[str,
         status=200,
         content_type=call.ask.answers,
         headers=[
-            *call_headers(call, leg), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(said),
+            *call_headers(call, leg, meter), ("x-gateway-cost-usd", usd(settlement.cost)), *headers.for_client(said),
         ],
         body=body,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from ..call import Call
 from ..dialects.inlined import WAYS, Held, inlined
 from ..errors import GatewayError
 from ..modalities import words
-from ..splice import BadJson, edit, guard
+from ..splice import BadJson, Scan, edit, guard
 from ..store import files
 from .media import MOST_FILE, MOST_FILES, guessed
 
@@ -44,12 +44,19 @@ def bring(call: Call) -> None:
     changes = inlined(call.dialect, call.body.values, {file.id: _held(file) for file in found})
     written = {name: json.dumps(value, ensure_ascii=False, separators=(",", ":")) for name, value in changes.items()}
     try:
-        call.body = guard(edit(call.body, dict(written)))
+        if call.body.text:
+            call.body = guard(edit(call.body, dict(written)))
+        else:  # a form has values only
+            call.body = Scan("", {**call.body.values, **changes}, [])
     except BadJson as problem:
         raise GatewayError(413, f"The request is too large with its files: {problem}. Send less.") from None
     told = {"model": call.ask.model, "stream": call.ask.stream}  # some say that in the path
     ask = words.NAMED[call.dialect].ask({**told, **call.body.values})
-    call.ask = replace(ask, model=call.ask.model, stream=call.ask.stream, fallbacks=call.ask.fallbacks)
+    others = (one for one in call.ask.references if one.kind != "file")  # the path may name some
+    references = tuple(dict.fromkeys((*ask.references, *others)))
+    call.ask = replace(
+        ask, model=call.ask.model, stream=call.ask.stream, fallbacks=call.ask.fallbacks, references=references
+    )
     kept = {file.id for file in found}
     left = next((one for one in call.ask.references if one.kind == "file" and one.id in kept), None)
     if left is not None:

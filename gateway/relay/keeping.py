@@ -1,4 +1,5 @@
-"""Keeping what a caller sends: room and credit first, then the bytes, then the row and the charge in one write.
+"""Keeping what a caller sends: room and credit first, then the bytes, then the row, the charge and what an
+Idempotency-Key stands for in one write.
 
 Where the operator set a price, a file costs its size times the time that it is kept, at once; what is removed before is
 not paid back.
@@ -6,55 +7,78 @@ not paid back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 from models import file, media, writer
+from models.idempotency import Found as Claimed
 
 from .. import config, crash, journal, store
+from ..access import idempotency
 from ..billing import later, ledger
 from ..billing.prices import Ceiling
 from ..bodies import Upload, pieces
-from ..call import Ask, Call, Caller
+from ..call import Ask, Call, Caller, Claim, Reply
 from ..clock import monotonic, now_ms
 from ..errors import GatewayError
 from ..money import plain
 from ..splice import Scan
 from ..store import files
+from .attempts import ERROR_WAIT_S
 
 _DAY_MS = 86_400_000
 _GB = 10**9
 
 
-def keep(caller: Caller, request_id: str, purpose: str, upload: Upload, seconds: int | None) -> files.Found:
-    """Keep a file. seconds: for how long, None for as long as the plan says. Raises GatewayError 402, 413, 503; then
-    nothing is kept and nothing was charged."""
-    size = len(upload.content)
+class Sent(NamedTuple):
+    """A file that shall be kept. seconds: for how long, None for as long as the plan says · claim: to be kept once
+    only."""
+
+    purpose: str
+    upload: Upload
+    seconds: int | None
+    claim: Claim | None
+
+
+def keep(caller: Caller, request_id: str, sent: Sent, shown: Callable[[files.Found], bytes]) -> Reply:
+    """Keep a file, and answer as `shown` has it. Raises GatewayError 402, 409, 413, 503; then nothing is kept, nothing
+    was charged, and the claim is free again."""
+    size = len(sent.upload.content)
+    expires_at = files.until(caller.account_id, sent.purpose, sent.seconds)
+    found = files.new(caller.account_id, sent.purpose, sent.upload.filename or "file", size, expires_at)
+    call = _call(caller, request_id, found.id, sent.claim)
+    again = idempotency.earlier(call)
+    if again is not None:
+        return again
     _room(files.room(caller.account_id), size)
-    expires_at = files.until(caller.account_id, purpose, seconds)
-    found = files.new(caller.account_id, purpose, upload.filename or "file", size, expires_at)
-    call = _call(caller, request_id, found.id)
     gb_days = Decimal(size) / _GB * max(0, expires_at - found.created_at) / _DAY_MS
     cost = later.kept(gb_days, config.current().file_gb_day_usd)
-    if cost is not None:
-        ledger.hold(call, (), Ceiling(cost.most, cost.most, cost.most, 0, None), ())
+    held = cost is not None or sent.claim is not None  # a hold also says that what is claimed still runs
+    if held:
+        most = cost.most if cost is not None else 0
+        denied = ledger.hold(call, (), Ceiling(most, most, most, 0, None), ())
+        if isinstance(denied, Claimed):
+            return idempotency.replay(call, denied)
         crash.here("after_hold")
+    reply = Reply(status=200, content_type="application/json", headers=[], body=shown(found))
     try:
-        _put(caller.account_id, found, upload.media_type, pieces(upload.content))
+        _put(caller.account_id, found, sent.upload.media_type, pieces(sent.upload.content))
         settlement = cost.settlement(call, now_ms()) if cost is not None else None
-        short = writer.write(file.put, found, settlement, order=caller.account_id, durable=True)
+        outcome = idempotency.outcome(call, reply)
+        short = writer.write(file.put, found, settlement, outcome, order=caller.account_id, durable=True)
     except (store.Lost, writer.Busy) as problem:
-        _undo(call, found, cost is not None)
+        _undo(call, found, held, doubtful=isinstance(problem, writer.Busy) and problem.doubtful)
         raise GatewayError(503, "The file cannot be kept now. Retry in a while.", retry_after=5) from problem
     except BaseException:
-        _undo(call, found, cost is not None)
+        _undo(call, found, held)
         raise
     if short is not None:
-        _undo(call, found, cost is not None)
+        _undo(call, found, held)
         _room(short, size)
     if cost is not None:
         journal.write(call, status=200, tokens=(0, 0), cost=cost.most, note="file")
-    return found
+    return reply
 
 
 def made(account_id: str, identity: str, filename: str, seconds: int | None, chunks: Iterator[bytes]) -> files.Found:
@@ -78,10 +102,12 @@ def _put(account_id: str, found: files.Found, media_type: str, chunks: Iterator[
     return store.put(account_id, found.id, 0, files.FAMILY, kind, chunks, expires_at=found.expires_at)
 
 
-def _undo(call: Call, found: files.Found, held: bool) -> None:
+def _undo(call: Call, found: files.Found, held: bool, doubtful: bool = False) -> None:
+    """Nothing was kept. doubtful: it may have been, and paid for; then its bytes stay until their time is over."""
     if held:
-        ledger.release(call)
-    store.forget(found.account_id, found.id)
+        ledger.release(call).wait(ERROR_WAIT_S)
+    if not doubtful:
+        store.forget(found.account_id, found.id)
 
 
 def _room(room: files.Room, size: int) -> None:
@@ -94,9 +120,9 @@ def _room(room: files.Room, size: int) -> None:
         )
 
 
-def _call(caller: Caller, request_id: str, identity: str) -> Call:
+def _call(caller: Caller, request_id: str, identity: str, claim: Claim | None) -> Call:
     """Who pays for a file."""
     return Call(
         id=identity, request_id=request_id, caller=caller, surface="files", dialect="chat", body=Scan("", {}, []),
-        ask=Ask(model="files"), created_ms=now_ms(), started=monotonic(), headers={},
+        ask=Ask(model="files"), created_ms=now_ms(), started=monotonic(), headers={}, claim=claim,
     )  # fmt: skip

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-import gevent
+from ..apart import apart
 
 PIECE = 1 << 18
 """Bytes that are read or written at once."""
@@ -24,11 +23,6 @@ _STALE_S = 6 * 3_600
 
 class TooLarge(Exception):
     """More bytes came than may."""
-
-
-def apart(work: Callable[..., Any], *args: Any) -> Any:
-    """What some work that waits for a disk gives back, or raises; it is done in a thread."""
-    return gevent.get_hub().threadpool.apply(work, args)
 
 
 class Folder:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from .. import config
+from ..apart import apart
 from ..bodies import Kept
-from .folder import PIECE, apart
+from .folder import PIECE
 
 HELD = 1 << 20
 """Bytes of one file that are held in memory."""

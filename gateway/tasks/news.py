@@ -29,6 +29,7 @@ def wait(task_id: str, seen: Stamp, seconds: float) -> bool:
     global _looking
     event = Event()
     _waiting[task_id].add(event)
+    _stamps.pop(task_id, None)  # who waits already may know less than was seen here; the next look tells all
     if not _looking:
         _looking = True
         gevent.spawn(_look)

@@ -29,7 +29,7 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..modalities.jobs import Seen
 from ..providers import pool
-from ..relay import dry, exchange, media
+from ..relay import dry, exchange, filed, media
 from ..relay.attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -78,6 +78,8 @@ def run(
         return again
     if here and not _here.free_count():
         raise GatewayError(503, "This worker makes as many tasks as it can. Retry in a while.", retry_after=5)
+    if call.ask.references:
+        filed.bring(call)
     if call.ask.urls:
         media.screen(call)
     found = plan.legs(call)

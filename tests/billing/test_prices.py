@@ -83,6 +83,21 @@ def test_what_is_affordable_costs_no_more(rates: dict[str, Decimal], amount: int
         assert prices.most(price(rates), ask, output) <= max(amount, prices.most(price(rates), ask, 0))
 
 
+def test_a_short_call_counts_as_the_least_that_its_provider_bills() -> None:
+    """Groq's Whisper bills ten seconds at least; elsewhere a second is a second."""
+    sold = {"second": Decimal(100)}
+    one = Price(rates={}, context=1, max_output=0, version="t", units=sold, least={"second": 10})
+    for seconds, billed in ((0, 10), (3, 10), (10, 10), (11, 11)):
+        assert prices.cost(one, Usage(units={"second": seconds}), ASK) == (100 * billed, {"second": 100 * billed})
+        asked = Ask(model="m", units={"second": seconds + 1}, rigid=True)
+        assert prices.ceiling([made.leg("transcriptions", "m", one)], asked, 0).want >= 100 * billed
+    plain = replace(one, least={})
+    assert prices.cost(plain, Usage(units={"second": 3}), ASK)[0] == 300
+    model = book.built_in().models["openai/whisper-large-v3-turbo"]
+    for offer in model.offers:
+        assert prices.from_book(model, offer).least == ({"second": 10} if offer.provider == "groq" else {})
+
+
 def test_input_that_is_not_in_the_body_is_held_as_the_whole_window() -> None:
     ask = Ask(model="m", weight=Weight(text=5, unseen=True))
     assert prices.bound_input(price({}), ask) == 128_000

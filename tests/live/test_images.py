@@ -156,6 +156,7 @@ def test_forms_are_bounded_and_told_apart(sqlite_gateway: Gateway) -> None:
     ):  # fmt: skip
         answer = edit(files, **fields)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert "Traceback" not in sqlite_gateway.log.read_text()
     first, again = edit({"image": ("a.png", png())}, once="k1"), edit({"image": ("a.png", png())}, once="k1")
     assert again.headers["Idempotent-Replayed"] == "true" and again.json() == first.json()
     assert edit({"image": ("a.png", png(colour=(0, 1, 0)))}, once="k1").status_code == 409

@@ -323,7 +323,11 @@ def test_what_google_cannot_say_is_refused_before_anything_is_sent(google: Lab) 
     )  # fmt: skip
     assert (strict.status_code, strict.json()["error"]["param"]) == (400, "speed")
     assert len(google.provider.asked) == before
-    google.provider.answer = lambda asked: Script.json({"promptFeedback": {"blockReason": "OTHER"}})
+    for said in ({"promptFeedback": {"blockReason": "SAFETY"}}, {"candidates": [{"finishReason": "SAFETY"}]}):
+        google.provider.answer = lambda asked, said=said: Script.json(said)
+        blocked = speak(google.gateway, f"{google.name}/x-tts")
+        assert (blocked.status_code, blocked.json()["error"]["provider_code"]) == (400, "SAFETY"), blocked.text
+    google.provider.answer = lambda asked: Script.json({"candidates": [{"finishReason": "OTHER"}]})
     assert speak(google.gateway, f"{google.name}/x-tts").status_code == 502
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import uuid
@@ -20,6 +21,7 @@ from tests.tasks.test_webhooks import verified
 from tests.upstream import Asked, Script, Upstream, upstream
 
 FILM = bytes(range(256)) * 64
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(600)
 
 
 class Studio:
@@ -41,7 +43,7 @@ class Studio:
         if asked.method == "POST":
             if self.refusal is not None:
                 return self.refusal
-            self.begun.append(asked.json)
+            self.begun.append(asked.json if asked.headers["content-type"] == "application/json" else {})
             return Script.json({"id": f"video_{len(self.begun)}", "object": "video", "status": "queued", "progress": 0})
         parts = asked.path.split("/")
         if parts[-1] == "content":
@@ -177,6 +179,57 @@ def test_bad_input_names_its_field(gateway: Gateway, body: dict[str, Any], param
     for path, more in (("/v1/videos", {}), ("/v1/tasks", {"type": "video"})):
         answer = gateway.post(path, {**body, **more})
         assert answer.status_code == 400 and answer.json()["error"]["param"] == param, answer.text
+
+
+def test_a_picture_may_be_a_file_that_its_account_keeps(gateway: Gateway, studio: tuple[Studio, str]) -> None:
+    """Ids that nobody here knows reach no provider, in whichever field and whether JSON or a form names them."""
+    there, model = studio
+    _, key = gateway.account("5")
+    _, other = gateway.account("5")
+    body = {"model": model, "prompt": "a", "seconds": "4"}
+    mine, foreign = (
+        requests.post(
+            f"{gateway.base_url}/files", files={"file": ("a.png", PICTURE)}, data={"purpose": "vision"},
+            headers={"Authorization": f"Bearer {whose}"}, timeout=30,
+        ).json()["id"]
+        for whose in (key, other)
+    )  # fmt: skip
+    for field in ("input_reference", "image", "last_image"):
+        for named in ("file-of-the-operator", foreign):
+            refused = gateway.post("/v1/videos", {**body, field: {"file_id": named}}, key)
+            assert (refused.status_code, refused.json()["error"]["param"]) == (404, f"{field}.file_id"), refused.text
+    local = gateway.post(
+        "/v1/videos", {**body, "input_reference": "https://example.com/a.png", "image": "http://10.0.0.1/a"}, key
+    )
+    assert (local.status_code, local.json()["error"]["param"]) == (400, "image")
+
+    def form(**fields: str) -> requests.Response:
+        parts = {name: (None, value) for name, value in {**body, **fields}.items()}
+        return requests.post(
+            f"{gateway.base_url}/videos", files=parts, headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+
+    refused = form(**{"input_reference[file_id]": foreign})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (404, "input_reference.file_id"), refused.text
+    assert not there.begun
+    url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
+    assert gateway.post("/v1/videos", {**body, "input_reference": {"file_id": mine}}, key).status_code == 200
+    assert there.begun[-1]["input_reference"] == {"image_url": url}
+    assert form(**{"input_reference[file_id]": mine}).status_code == 200
+    sent = next(asked for asked in reversed(there.provider.asked) if asked.method == "POST")
+    assert b'name="input_reference[image_url]"' in sent.body and url.encode() in sent.body
+
+
+def test_what_is_not_there_yet_is_told_so(gateway: Gateway) -> None:
+    made = gateway.post("/v1/videos", {"model": "sandbox/hang", "prompt": "a"}).json()
+    path = f"/v1/videos/{made['id']}/content"
+    early = gateway.get(path)
+    assert (
+        early.status_code == 409 and "nothing yet" in early.json()["error"]["message"] and early.headers["Retry-After"]
+    )
+    gateway.post(f"/v1/tasks/{made['id']}/cancel", {})
+    over = gateway.get(path)
+    assert over.status_code == 404 and "cancelled" in over.json()["error"]["message"]
 
 
 def test_types(gateway: Gateway) -> None:
@@ -322,9 +375,6 @@ def test_a_webhook_tells_of_the_end(tmp_path_factory: pytest.TempPathFactory) ->
         assert first.json["type"] == "task.completed" and first.json["data"]["id"] == made["id"]
         files = [p for p in (gateway.folder / "data").rglob("*") if p.is_file()]
         assert not [p for p in files if b"s3cret" in p.read_bytes()], "an address may hold a secret"
-
-
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(600)
 
 
 def priced(gateway: Gateway, kind: str, provider: Upstream, *units: str) -> str:

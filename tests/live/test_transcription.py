@@ -332,6 +332,10 @@ def test_google_hears(google: Lab) -> None:
     deltas = [json.loads(frame[6:]) for frame in events if frame]
     assert [one.get("delta") for one in deltas[:-1]] == ["Hel", "lo"] and deltas[-1]["text"] == "Hello"
     assert deltas[-1]["usage"]["input_tokens"] == 130
+    google.provider.answer = lambda asked: Script.json({"promptFeedback": {"blockReason": "SAFETY"}})
+    for fields in ({}, {"stream": "true"}):  # an empty text would look like silence, and be paid for
+        blocked = hear(google.gateway, model, **fields)
+        assert (blocked.status_code, blocked.json()["error"]["provider_code"]) == (400, "SAFETY"), blocked.text
     before = len(google.provider.asked)
     for form in ("srt", "vtt", "verbose_json", "diarized_json"):
         refused = hear(google.gateway, model, response_format=form)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +14,13 @@ from PIL import Image
 from gateway import book
 from gateway.billing import prices
 from gateway.bodies import Upload
+from gateway.call import Price
+from gateway.modalities import images
 from gateway.modalities.images.looks import UNKNOWN, look
 from gateway.modalities.images.request import ask, given, nearest, parse
 from gateway.neutral.parts import Bytes, Url
 from gateway.neutral.reply import Usage, Variant
+from tests import made
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 20), (1024, 1536), (5_000, 17)])
@@ -126,3 +131,19 @@ def test_what_is_held_is_the_dearest_that_may_come(
     if not offer.tiers[""].usd:
         held = Decimal(prices.most(prices.from_book(found.model, offer), asked, 0)) / 10**9
     assert Decimal(least) <= held <= Decimal(most)
+
+
+def test_each_image_of_a_stream_is_paid_by_its_own_size() -> None:
+    body = {"model": "lab/m", "prompt": "x", "n": 2, "stream": True}
+    call = made.call("images", "img_1", json.dumps(body).encode(), ask("generations", body))
+    price = Price(rates={}, context=1, max_output=0, version="t", units={"megapixel": Decimal(10)})
+    feed = images.feed(call, made.leg("images", "m", price), {})
+    for size in ((1024, 1024), (2048, 2048)):
+        out = io.BytesIO()
+        Image.new("1", size).save(out, "PNG")
+        event = {"type": "image_generation.completed", "b64_json": base64.b64encode(out.getvalue()).decode()}
+        feed.push(b"event: image_generation.completed\ndata: " + json.dumps(event).encode() + b"\n\n")
+    feed.end()
+    assert feed.fault is None and feed.meter.usage is not None
+    assert feed.meter.usage.units == {"image": 2, "megapixel": 5}
+    assert prices.cost(price, feed.meter.usage, call.ask) == (50, {"megapixel": 50})

@@ -62,9 +62,10 @@ def _installed(package: str, install: list[str]) -> Path:
     return folder
 
 
-def run(script: str, url: str, key: str, folder: Path | None) -> str:
-    """What a script beside this file prints when it calls a gateway, with the SDK of a folder or the installed one."""
-    environ = {**os.environ, "URL": url, "KEY": key}
+def run(script: str, url: str, key: str, folder: Path | None, **more: str) -> str:
+    """What a script beside this file prints when it calls a gateway, with the SDK of a folder or the installed one.
+    more: variables that it reads."""
+    environ = {**os.environ, "URL": url, "KEY": key, **more}
     command = [sys.executable, str(_HERE / script)]
     if script.endswith(".mjs"):
         assert folder is not None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
 import openai
 import pytest
+import requests
 from openai import OpenAI
 
 from tests.gateway import Gateway
@@ -90,6 +93,54 @@ def test_what_is_no_file_is_refused_by_name(gateway: Gateway, mine: OpenAI) -> N
     assert mine.files.list().data == []
 
 
+def upload(gateway: Gateway, key: str, name: str, data: bytes = b"x", purpose: str = "batch") -> requests.Response:
+    return requests.post(
+        f"{gateway.base_url}/files", data={"purpose": purpose}, files={"file": ("a.jsonl", data)}, timeout=60,
+        headers={"Authorization": f"Bearer {key}", "Idempotency-Key": name},
+    )  # fmt: skip
+
+
+def test_a_named_upload_is_kept_once(gateway: Gateway, mine: OpenAI) -> None:
+    """However often it is sent, whatever boundary its form has."""
+    named = {"Idempotency-Key": "upload-1"}
+    first = mine.files.create(file=("a.jsonl", b"x"), purpose="batch", extra_headers=named)
+    assert mine.files.create(file=("a.jsonl", b"x"), purpose="batch", extra_headers=named) == first
+    again = upload(gateway, mine.api_key, "upload-2", b"y" * 3_000_000)
+    replayed = upload(gateway, mine.api_key, "upload-2", b"y" * 3_000_000)
+    assert "Idempotent-Replayed" not in again.headers and replayed.headers["Idempotent-Replayed"] == "true"
+    assert replayed.content == again.content
+    for data, purpose in ((b"z", "batch"), (b"y" * 3_000_000, "user_data")):
+        other = upload(gateway, mine.api_key, "upload-2", data, purpose)
+        assert (other.status_code, other.json()["error"]["param"]) == (409, "Idempotency-Key")
+        assert other.headers["x-should-retry"] == "false"
+    assert upload(gateway, mine.api_key, "two words").status_code == 400
+    assert {file.id for file in mine.files.list()} == {first.id, again.json()["id"]}
+    assert gateway.credits(mine.api_key)["held"] == 0
+
+
+def test_of_uploads_at_once_one_is_kept(gateway: Gateway, mine: OpenAI) -> None:
+    data = b"x" * 8_000_000
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(upload, gateway, mine.api_key, "at-once", data) for _ in range(8)]
+        answers = [call.result() for call in calls]
+    kept = {answer.json()["id"] for answer in answers if answer.status_code == 200}
+    running = [answer for answer in answers if answer.status_code != 200]
+    assert all(answer.status_code == 409 and answer.headers["Retry-After"] == "1" for answer in running)
+    assert [file.id for file in mine.files.list()] == list(kept) and len(kept) == 1
+
+
+def test_what_is_refused_leaves_its_name_free(gateway: Gateway) -> None:
+    gateway.cli("plans", "set", "tiny", "--file-mb", "1")
+    name, key = gateway.account()
+    gateway.cli("accounts", "set", name, "--plan", "tiny")
+    gateway.settle_in()
+    assert upload(gateway, key, "large", b"x" * 2_000_000).status_code == 413
+    gateway.cli("plans", "set", "tiny", "--file-mb", "3")
+    gateway.settle_in()
+    assert upload(gateway, key, "large", b"x" * 2_000_000).status_code == 200
+    assert upload(gateway, key, "large", b"x" * 2_000_000).headers["Idempotent-Replayed"] == "true"
+
+
 def test_it_is_kept_as_long_as_asked_and_the_plan_allows(gateway: Gateway) -> None:
     gateway.cli("plans", "set", "narrow", "--media-days", "2", "--file-mb", "1")
     name, key = gateway.account()
@@ -125,6 +176,14 @@ def test_a_price_for_size_and_time_is_charged_at_once(tmp_path: Path) -> None:
             with pytest.raises(openai.APIStatusError) as poor:
                 mine.files.create(file=("a", b"x" * 10_000_000), purpose="user_data")
             assert poor.value.status_code == 402
+            assert upload(gateway, key, "once", b"x" * 10_000_000).status_code == 402
+            left = gateway.credits(key)["balance"]
+            once = [upload(gateway, key, "once", b"x" * 1_000) for _ in range(3)]
+            assert [answer.headers.get("Idempotent-Replayed") for answer in once] == [None, "true", "true"]
+            paid = left - gateway.credits(key)["balance"]
+            receipt = gateway.get(f"/v1/generation?id={once[0].json()['id']}", key)
+            assert paid == Decimal(json.loads(receipt.text, parse_float=str)["data"]["cost_usd"]) > 0
+            mine.files.delete(once[0].json()["id"])
             assert [file.id for file in mine.files.list()] == [made.id]
         assert gateway.credits(key)["held"] == 0 and gateway.books()["ok"]
 

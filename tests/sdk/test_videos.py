@@ -18,9 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def opened(path: Path) -> dict[str, Any]:
-    """What ffprobe sees of a film when it reads all of it: codec, size and pictures, no two of which are alike."""
+    """What ffprobe sees of a film or a sound when it reads all of it: codec, size, and how many pictures."""
     if shutil.which("ffprobe") is None:
-        pytest.skip("no ffprobe here (Debian: apt-get install ffmpeg): no film is opened")
+        pytest.skip("no ffprobe here (Debian: apt-get install ffmpeg): nothing is opened")
     asked = [
         "ffprobe",
         "-v",

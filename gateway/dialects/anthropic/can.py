@@ -48,6 +48,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "tool_result_error": ("express", "messages.content.is_error"),
     "json_object": ("reshape", "output_config.format"),  # by a line in `system`: there is no such format
     "json_schema": ("express", "output_config.format"),  # objects closed, bounds told in words: see `schemas`
+    "image_out": ("refuse", "modalities"),
+    "audio_out": ("refuse", "modalities"),
     "verbosity": ("drop", "verbosity"),
     "limit": ("express", "max_tokens"),
     "n": ("refuse", "n"),
@@ -73,3 +75,5 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+SHOWS: frozenset[str] = frozenset()
+"""Media in an answer that its clients are shown, of `neutral.features.ANSWERS`."""

@@ -13,6 +13,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Sampling, Tool, ToolChoice
 from ..fitting import JSON_ONLY, Ids, fitted
+from ..handed import handed
 from ..schemas import closed
 from ..shapes import arguments, loads
 from ..thinking import borne
@@ -32,7 +33,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     known = leg.profile
     extras = dict(request.extras.get(NAME, {}))
     conversation = _Conversation(known, cited=extras.pop("documents.citations", False) is True)
-    for message in request.messages:
+    for message in handed(request.messages):
         conversation.add(message)
     limit = _limit(request.sampling.limit, leg)
     body: _Json = {"model": request.model, "max_tokens": limit, "messages": conversation.done()}

@@ -47,6 +47,8 @@ CAN: Mapping[str, Verdict] = {
     "tool_result_error": "express",
     "json_object": "reshape",  # by a line in `system`: there is no such format
     "json_schema": "express",  # objects closed, bounds told in words: see `schemas`
+    "image_out": "refuse",
+    "audio_out": "refuse",
     "verbosity": "drop",
     "limit": "express",
     "n": "refuse",

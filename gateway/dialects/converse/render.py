@@ -15,6 +15,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Cache, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, FunctionTool, Message, Output, Sampling, ToolChoice
 from ..fitting import JSON_ONLY, Ids, fitted
+from ..handed import handed
 from ..schemas import closed
 from ..shapes import arguments, dumps
 from ..thinking import borne
@@ -42,7 +43,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
     known, sampling = leg.profile, request.sampling
     thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
     conversation = _Conversation(marks="cache" not in known.lacks)
-    for message in request.messages:
+    for message in handed(request.messages):
         conversation.add(message)
     body: _Json = {"messages": conversation.done()}
     tools = _tools(request, conversation, known)

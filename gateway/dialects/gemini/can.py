@@ -43,6 +43,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "tool_result_error": ("express", "contents.parts.functionResponse.response"),
     "json_object": ("express", "generationConfig.responseMimeType"),
     "json_schema": ("express", "generationConfig.responseJsonSchema"),
+    "image_out": ("express", "generationConfig.responseModalities"),
+    "audio_out": ("refuse", "generationConfig.responseModalities"),
     "verbosity": ("drop", "generationConfig"),
     "limit": ("express", "generationConfig.maxOutputTokens"),
     "n": ("express", "generationConfig.candidateCount"),
@@ -68,3 +70,5 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+SHOWS: frozenset[str] = frozenset({"image", "image_url", "audio", "video", "file"})
+"""Media in an answer that its clients are shown, of `neutral.features.ANSWERS`."""

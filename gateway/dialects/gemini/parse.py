@@ -47,6 +47,7 @@ _CONFIG = frozenset(
     }
 )  # fmt: skip
 _JSON = "application/json"
+_MODALITIES = frozenset({"TEXT", "IMAGE", "AUDIO"})
 
 
 def parse(values: Mapping[str, Any]) -> ChatRequest:
@@ -212,11 +213,13 @@ def _tool_choice(config: Mapping[str, Any]) -> ToolChoice:
 
 
 def _output(config: Mapping[str, Any]) -> Output:
+    asked = [word.upper() for word in words(config.get("responseModalities"))]
+    made = () if asked == ["TEXT"] or not _MODALITIES.issuperset(asked) else tuple(word.lower() for word in asked)
     if config.get("responseMimeType") != _JSON:
-        return Output()
+        return Output(modalities=made)
     given = config.get("responseJsonSchema")
     schema = given if isinstance(given, Mapping) else json_schema(config.get("responseSchema"))
-    return Output(form="schema", schema=schema) if schema else Output(form="json")
+    return Output(form="schema" if schema else "json", schema=schema or None, modalities=made)
 
 
 def _sampling(config: Mapping[str, Any]) -> Sampling:
@@ -263,7 +266,7 @@ def _extras(body: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dic
     found = {name: value for name, value in body.items() if name not in _TOP and name != "store" and "." not in name}
     config = {name: value for name, value in config.items() if "." not in name}
     found |= {f"generationConfig.{name}": value for name, value in config.items() if name not in _CONFIG}
-    if words(config.get("responseModalities")) in ((), ("TEXT",)):
+    if _MODALITIES.issuperset(word.upper() for word in words(config.get("responseModalities"))):
         found.pop("generationConfig.responseModalities", None)
     if config.get("responseMimeType") not in (None, _JSON, "text/plain"):
         for name in ("responseMimeType", "responseSchema", "responseJsonSchema"):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ...neutral.parts import Bytes, FileRef, Media, Opaque, Reasoning, Seal, Text, ToolCall, ToolResult, Url
 from .. import shapes
+from ..media import sound_type
 from ..shapes import dumps, loads, strictly
 from .request import FILES_API
 from .spelling import level, several
@@ -124,7 +125,8 @@ def written(part: Media | Opaque) -> dict[str, Any] | None:
     """Media, or what only Gemini knows, as a part; None for what it cannot say."""
     match part:
         case Media(source=Bytes(base64=data), media_type=kind):
-            return {"inlineData": {"mimeType": kind or _DEFAULTS[part.kind], "data": data}}
+            kind = kind or (sound_type(data) if part.kind == "audio" else _DEFAULTS[part.kind])
+            return {"inlineData": {"mimeType": kind, "data": data}}
         case Media(source=Url(url=uri), media_type=kind):
             return {"fileData": {"fileUri": uri, **({"mimeType": kind} if kind else {})}}
         case Media(source=FileRef(id=name), media_type=kind):
@@ -136,7 +138,7 @@ def written(part: Media | Opaque) -> dict[str, Any] | None:
             return None
 
 
-_DEFAULTS = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "file": "application/pdf"}
+_DEFAULTS = {"image": "image/png", "video": "video/mp4", "file": "application/pdf"}
 
 
 def call(part: ToolCall, call_id: str | None) -> dict[str, Any]:

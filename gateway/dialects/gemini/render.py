@@ -203,10 +203,11 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
 
 
 def _output(output: Output) -> dict[str, Any]:
+    made = {"responseModalities": [word.upper() for word in output.modalities]} if output.modalities else {}
     if output.form == "text":
-        return {}
+        return made
     shape = {"responseJsonSchema": _described(output)} if output.form == "schema" and output.schema else {}
-    return {"responseMimeType": "application/json", **shape}
+    return {**made, "responseMimeType": "application/json", **shape}
 
 
 def _described(output: Output) -> Mapping[str, Any]:

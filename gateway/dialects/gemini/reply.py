@@ -94,6 +94,12 @@ def blocked_by(values: Mapping[str, Any]) -> str | None:
     return end_word(members(values.get("promptFeedback")).get("blockReason"))
 
 
+def blocked(values: Mapping[str, Any]) -> str | None:
+    """Why a reply says nothing, where its prompt was blocked or what it would have said."""
+    ends = [end_word(one.get("finishReason")) for one in candidates(values)]
+    return blocked_by(values) or next((word for word in ends if _ENDS.get(word or "") == "filtered"), None)
+
+
 def end_word(value: Any) -> str | None:
     """A reason to end: a word, whatever it is, or Vertex's number for one."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -46,6 +46,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "tool_result_error": ("reshape", "messages.content"),
     "json_object": ("express", "response_format"),
     "json_schema": ("express", "response_format"),
+    "image_out": ("refuse", "modalities"),
+    "audio_out": ("refuse", "modalities"),
     "verbosity": ("express", "verbosity"),
     "limit": ("express", "max_completion_tokens"),
     "n": ("express", "n"),
@@ -71,6 +73,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+SHOWS: frozenset[str] = frozenset({"image", "image_url", "audio"})
+"""Media in an answer that its clients are shown, of `neutral.features.ANSWERS`."""
 
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:

@@ -28,7 +28,7 @@ from ..base import OWN
 from ..shapes import dumps, listed, members
 from ..unanswered import Unanswered
 from . import thoughts
-from .parts import cache, parse_call, parse_content, seal
+from .parts import cache, parse_call, parse_content, parse_images, seal
 from .thoughts import NAME
 
 LIMITS = ("max_completion_tokens", "max_tokens")
@@ -38,14 +38,15 @@ _SAID = frozenset({
     "model", "messages", "stream", "tools", "functions", "tool_choice", "function_call", "parallel_tool_calls",
     "response_format", "verbosity", *LIMITS, "n", "stop", "temperature", "top_p", "top_k", "seed", "presence_penalty",
     "frequency_penalty", "logprobs", "top_logprobs", "reasoning_effort", "reasoning", "thinking", "enable_thinking",
-    "thinking_budget", "include_reasoning", "user", "safety_identifier", "service_tier", "metadata",
+    "thinking_budget", "include_reasoning", "user", "safety_identifier", "service_tier", "metadata", "modalities",
 })  # fmt: skip
 """Members that neutral words have a place for."""
 
 _SILENT = frozenset({"stream_options", "store", *OWN})
 """Members that change nothing in the answer."""
 
-_DEFAULTS: dict[str, Any] = {"modalities": ["text"], "logit_bias": {}}
+_DEFAULTS: dict[str, Any] = {"logit_bias": {}}
+_MODALITIES = frozenset({"text", "image", "audio"})
 
 
 def parse(values: Mapping[str, Any]) -> ChatRequest:
@@ -58,7 +59,9 @@ def parse(values: Mapping[str, Any]) -> ChatRequest:
         messages=_messages(values.get("messages")),
         tools=tools,
         tool_choice=_tool_choice(values),
-        output=output or Output(verbosity=shapes.text(values.get("verbosity"))),
+        output=replace(
+            output or Output(verbosity=shapes.text(values.get("verbosity"))), modalities=_modalities(values)
+        ),
         sampling=_sampling(values),
         thinking=_thinking(values),
         stream=bool(values.get("stream")),
@@ -77,7 +80,15 @@ def _extras(values: Mapping[str, Any], known_form: bool) -> dict[str, dict[str, 
     }
     if not known_form:
         found["response_format"] = values["response_format"]
+    if values.get("modalities") and not _MODALITIES.issuperset(shapes.words(values["modalities"])):
+        found["modalities"] = values["modalities"]
     return {NAME: found} if found else {}
+
+
+def _modalities(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the answer is made of; () for text, and where it is said in words that nobody knows."""
+    found = tuple(shapes.words(values.get("modalities")))
+    return () if found == ("text",) or not _MODALITIES.issuperset(found) else found
 
 
 def _messages(given: Any) -> tuple[Message, ...]:
@@ -97,6 +108,7 @@ def _message(message: Mapping[str, Any], place: int, unanswered: Unanswered[Tool
     parts: list[Part] = [*thoughts.parse(message), *parse_content(message.get("content"))]
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         parts.append(Refusal(text=message["refusal"]))
+    parts += parse_images(message)
     if isinstance(message.get("audio"), dict):
         parts.append(Opaque(dialect=NAME, kind="audio", raw=dumps(message["audio"])))
     calls = list(_calls(message, place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...neutral.parts import (
@@ -74,6 +75,20 @@ def _parse_part(part: Mapping[str, Any], mark: Cache | None) -> Part:
                     name = _text(part.get("file_name")) or _text(part.get("document_name"))
                     return media("file", url, name=name, mark=mark)
     return Opaque(dialect=NAME, kind=part["type"], raw=dumps(part), cache=mark)
+
+
+def parse_images(message: Mapping[str, Any]) -> Iterator[Media]:
+    """The images that a model has made, beside a message's content or a delta's; each may carry a signature."""
+    for values in shapes.objects(message.get("images")):
+        for part in parse_content([values]):
+            if isinstance(part, Media):
+                yield replace(part, seal=seal(values))
+
+
+def image(part: Media) -> dict[str, Any]:
+    """An image in an answer, as OpenRouter has it (https://openrouter.ai/docs/features/multimodal/image-generation)."""
+    carried = {} if part.seal is None else {"extra_content": extra(part.seal)}
+    return {"type": "image_url", "image_url": {"url": address(part)}, **carried}
 
 
 def _text(value: Any) -> str | None:

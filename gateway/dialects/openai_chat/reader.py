@@ -22,7 +22,7 @@ from ..passing import parsed
 from ..shapes import listed, members, objects
 from . import thoughts
 from .errors import fault_in_reply
-from .parts import arguments, identity, parse_citations, parse_content, parse_logprobs, seal, sources
+from .parts import arguments, identity, parse_citations, parse_content, parse_images, parse_logprobs, seal, sources
 from .reply import created, parse_finish
 from .usage import usage
 
@@ -143,8 +143,8 @@ class _Choice:
             yield from self._call(call)
         if isinstance(delta.get("function_call"), dict):
             yield from self._call({"index": -1, "function": delta["function_call"]})
-        for part in parse_content(delta.get("images")):
-            yield from self._content(part)
+        for image in parse_images(delta):
+            yield from self._content(image)
         if isinstance(delta.get("audio"), dict):
             yield from self._hear(delta["audio"])
         self._notes += listed(delta.get("annotations"))

@@ -14,6 +14,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Output, Thinking, Tool
 from ..borne import sampled
+from ..handed import handed
 from ..shapes import loads
 from . import thoughts
 from .parts import extra, render_call, render_media
@@ -31,9 +32,10 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     sampling = request.sampling
     fields: dict[str, Any] = {
         "model": request.model,
-        "messages": _messages(request.messages, known),
+        "messages": _messages(handed(request.messages), known),
         **_tools(request),
         "response_format": _form(request.output),
+        "modalities": list(request.output.modalities) or None,
         "verbosity": request.output.verbosity,
         known.limit_name: sampling.limit,
         "n": sampling.n if sampling.n > 1 else None,
@@ -160,7 +162,7 @@ def _grammar(form: str) -> dict[str, Any]:
 
 def _messages(messages: Iterable[Message], known: Profile) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
-    held: list[Part] = []  # media that the message of their tool, or of the model, cannot hold
+    held: list[Part] = []  # media that the message of their tool cannot hold
     for message in messages:
         rest = message.parts
         if message.role != "assistant":
@@ -174,13 +176,13 @@ def _messages(messages: Iterable[Message], known: Profile) -> list[dict[str, Any
         elif held:
             rest = (*held, *rest)
         held = []
-        out += _message(message, rest, held, known)
+        out += _message(message, rest, known)
     if held:
         out.append({"role": "user", "content": _content(held)})
     return out
 
 
-def _message(message: Message, parts: tuple[Part, ...], held: list[Part], known: Profile) -> Iterator[dict[str, Any]]:
+def _message(message: Message, parts: tuple[Part, ...], known: Profile) -> Iterator[dict[str, Any]]:
     role = {"developer": "system", "tool": "user"}.get(message.role, message.role)  # its results stand apart already
     values: dict[str, Any] = {"role": role}
     if message.name is not None:
@@ -189,7 +191,6 @@ def _message(message: Message, parts: tuple[Part, ...], held: list[Part], known:
         yield {**values, "content": _content(parts)}
         return
     _assist(values, parts, known)
-    held += [part for part in parts if isinstance(part, Media)]
     if len(values) > 1 + (message.name is not None) or not parts:
         yield {"content": "" if "tool_calls" not in values and "refusal" not in values else None, **values}
 

@@ -33,12 +33,13 @@ from . import thoughts
 from .errors import fault_in_reply
 from .parse import sealed
 from .parts import (
-    address,
     extra,
     identity,
+    image,
     parse_call,
     parse_citations,
     parse_content,
+    parse_images,
     parse_logprobs,
     render_call,
     render_citations,
@@ -205,7 +206,7 @@ def _parse_choice(choice: Mapping[str, Any], reply_id: str, place: int, beside: 
         if made is not None:
             parts.append(made)
     parts = list(sealed(tuple(parts), message))
-    parts += [part for part in parse_content(message.get("images")) if isinstance(part, Media)]
+    parts += parse_images(message)
     if isinstance(sound.get("data"), str) and sound["data"]:
         parts.append(Media(kind="audio", source=Bytes(base64=sound["data"])))
     calls = any(isinstance(part, ToolCall) for part in parts)
@@ -289,11 +290,6 @@ def _add(message: dict[str, Any], part: Part, old: bool) -> None:
             pass  # its place among the thoughts counts
         case _:
             assert_never(part)
-
-
-def image(part: Media) -> dict[str, Any]:
-    """An image in an answer, as OpenRouter has it (https://openrouter.ai/docs/features/multimodal/image-generation)."""
-    return {"type": "image_url", "image_url": {"url": address(part)}}
 
 
 def audio(data: str) -> dict[str, Any]:

@@ -75,6 +75,9 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
             if name == "content" and isinstance(value, list):
                 for place, part in enumerate(value):
                     _weigh_part(scale, part, f"messages[{index}].content[{place}]")
+            elif name == "images" and isinstance(value, list):
+                for place, image in enumerate(value):
+                    _weigh_part(scale, image, f"messages[{index}].images[{place}]")
             elif name == "audio" and isinstance(value, dict) and "id" in value:
                 scale.refer("audio", value["id"], f"messages[{index}].audio.id")
             else:

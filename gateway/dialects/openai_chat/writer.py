@@ -9,8 +9,8 @@ from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, R
 from ...neutral.parts import Bytes, Logprob, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Url
 from ...neutral.reply import Usage
 from . import thoughts
-from .parts import extra, render_call, render_citations, render_logprobs
-from .reply import DONE, audio, finish_word, frame, image, legacy
+from .parts import extra, image, render_call, render_citations, render_logprobs
+from .reply import DONE, audio, finish_word, frame, legacy
 from .request import wants_usage
 from .usage import render_usage
 

@@ -8,7 +8,7 @@ into this one: it can say too little. `request` reads and edits what is asked, `
 from ...sse import PING
 from ..openai_chat.errors import error, error_frame, fault
 from .reply import feed, render_reply, whole, writer
-from .request import FIELD, OWN, ask, encode, parse
+from .request import FIELD, OWN, SHOWS, ask, encode, parse
 
 name = "completions"
 id_prefix = "cmpl-"
@@ -19,6 +19,6 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "FIELD", "OWN", "PING", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name", "parse",
-    "path", "render_reply", "whole", "writer",
+    "FIELD", "OWN", "PING", "SHOWS", "ask", "encode", "error", "error_frame", "fault", "feed", "id_prefix", "name",
+    "parse", "path", "render_reply", "whole", "writer",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ OWN: tuple[str, ...] = ("models", "provider")
 """Members that are the gateway's and never go upstream."""
 
 FIELD: Mapping[str, str] = {**CHAT_FIELD, "limit": "max_tokens"}
+SHOWS: frozenset[str] = frozenset()
 
 _DEFAULT_LIMIT = 16
 """Output tokens where a request names no limit, by OpenAI's description."""

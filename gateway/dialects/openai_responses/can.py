@@ -46,6 +46,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "tool_result_error": ("reshape", "input.output"),
     "json_object": ("express", "text.format"),
     "json_schema": ("express", "text.format"),
+    "image_out": ("refuse", "tools"),
+    "audio_out": ("refuse", "tools"),
     "verbosity": ("express", "text.verbosity"),
     "limit": ("express", "max_output_tokens"),
     "n": ("refuse", "n"),
@@ -71,6 +73,8 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
 }
 CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.items()}
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
+SHOWS: frozenset[str] = frozenset({"image"})
+"""Media in an answer that its clients are shown, of `neutral.features.ANSWERS`."""
 
 
 def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:

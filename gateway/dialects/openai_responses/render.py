@@ -13,6 +13,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Thinking, Tool
 from ..borne import sampled
+from ..handed import handed
 from ..openai_chat.render import effort_of
 from ..shapes import loads
 from .items import NAME, annotation, render_media, sealed
@@ -23,7 +24,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     """A request from neutral words, `request.model` being the leg's."""
     request = sampled(request, leg.profile)
     extras = dict(request.extras.get(NAME, {}))
-    messages = list(request.messages)
+    messages = handed(request.messages)
     values: dict[str, Any] = {"model": request.model}
     first = messages[0] if messages else None
     if first is not None and first.role == "system" and all(isinstance(part, Text) for part in first.parts):
@@ -58,8 +59,6 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
         match part:
             case Text() | Refusal():
                 said.append(_said(part, message.role))
-            case Media() if message.role == "assistant":
-                pass  # an earlier picture of the model's: the provider knows it by its own id only
             case Media():
                 said.append(render_media(part))
             case Opaque(dialect=dialect, raw=raw):

@@ -131,16 +131,18 @@ def measure(call: Call, leg: Leg, reply: ImageReply, meter: Meter, first: int = 
     meter.files += [
         File(FAMILY, first + place, one.look.media_type, one.data) for place, one in enumerate(reply.pictures)
     ]
-    count = meter.units.get("image", 0) + len(reply.pictures)
-    meter.units = {"image": count}
-    pixels = sum(megapixels(one.look.width, one.look.height) for one in reply.pictures)
-    units = {"image": count, "megapixel": pixels}
+    units = {
+        "image": meter.units.get("image", 0) + len(reply.pictures),
+        "megapixel": meter.units.get("megapixel", 0)
+        + sum(megapixels(one.look.width, one.look.height) for one in reply.pictures),
+    }
+    meter.units = units
     usage = replace(reply.usage or Usage(), units=units, variant=_variant(call, leg, reply))
     priced = leg.price is None or leg.price.free or any(unit in leg.price.units for unit in units)
     if reply.usage is not None or priced:
         meter.usage = usage
         return
-    made = count * _guessed(call)
+    made = units["image"] * _guessed(call)
     meter.guess = replace(usage, input=call.ask.weight.guess(), output=made, image_out=made)
 
 

@@ -17,11 +17,11 @@ from ...call import Ask, Call, Fault, Leg, Reference
 from ...dialects import shapes
 from ...dialects.openai_chat import errors
 from ...dialects.passing import parsed
-from ...neutral.parts import Media, Url
+from ...neutral.parts import FileRef, Media, Url
 from ...splice import edit
 from ...sse import PING
 from ..jobs import At, Request, Result, Seen, code, percent
-from .request import OPENAIS, parse, pieces
+from .request import OPENAIS, parse, pictures, pieces
 
 MODEL = "openai/sora-2"
 """What is meant where a client of OpenAI's names no model."""
@@ -50,15 +50,18 @@ class OpenAI:
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         request = parse(values, self.OWN)
-        pictures = ((request.first, "input_reference"), (request.last, "last_image"))
-        urls = tuple(
-            (one.source.url, field) for one, field in pictures if isinstance(one, Media) and isinstance(one.source, Url)
-        )
+        found = tuple(pictures(values))
+        urls = tuple((one.source.url, field) for field, one in found if isinstance(one.source, Url))
         source = values.get("remix")  # the path says so: no body has it
-        references = (Reference(kind="video", id=source, param="id"),) if isinstance(source, str) else ()
+        references = [Reference(kind="video", id=source, param="id")] if isinstance(source, str) else []
+        references += [
+            Reference(kind="file", id=one.source.id, param=f"{field}.file_id")
+            for field, one in found
+            if isinstance(one.source, FileRef)
+        ]
         return Ask(
             model=values.get("model") or MODEL, limit=0, rigid=True, makes=pieces(request), urls=urls,
-            references=references,
+            references=tuple(references),
         )  # fmt: skip
 
     def encode(self, call: Call, leg: Leg) -> Body:
@@ -141,6 +144,11 @@ def _form(call: Call, leg: Leg, own: tuple[str, ...]) -> Form:
     parts: list[tuple[str, str | Upload]] = [("model", leg.model)]
     for name, value in call.body.values.items():
         if name == "model" or name in own or value is None:
+            continue
+        if isinstance(value, Mapping):
+            parts += [
+                (f"{name}[{inner}]", one if isinstance(one, str) else shapes.dumps(one)) for inner, one in value.items()
+            ]
             continue
         several = value if isinstance(value, list) else [value]
         for one in several:

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/videos/create
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -102,6 +102,18 @@ def parse(values: Mapping[str, Any], own: tuple[str, ...]) -> VideoRequest:
         of=shapes.text(values.get("video")) or shapes.text(shapes.members(values.get("video")).get("id")),
         extras={name: value for name, value in values.items() if name not in _KNOWN and name not in own},
     )
+
+
+PICTURES = ("input_reference", "image", "image_url", "last_image")
+"""The members that may name a picture."""
+
+
+def pictures(values: Mapping[str, Any]) -> Iterator[tuple[str, Media]]:
+    """All pictures that a request names, whether they are used or not: (field, picture); files of a form are none."""
+    for name in PICTURES:
+        found = _picture(values.get(name))
+        if isinstance(found, Media):
+            yield name, found
 
 
 _LONG = ("seconds", "duration", "duration_seconds", "durationSeconds")

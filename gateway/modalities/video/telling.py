@@ -29,6 +29,8 @@ def screen(call: Call, leg: Leg, request: VideoRequest) -> tuple[str, ...]:
     for media, field in ((request.first, "input_reference"), (request.last, "last_image")):
         if isinstance(media, Media) and isinstance(media.source, FileRef):
             raise Refused(field, f"{field} cannot be an uploaded file for a provider of this model: send the image.")
+    if leg.dialect == "veo" and request.seconds is not None and request.seconds % 1:
+        raise Refused("seconds", "seconds must be a whole number for a provider of this model.")
     asked = {
         "last_image": request.last is not None, "n": request.n > 1, "negative_prompt": request.negative is not None,
         "seed": request.seed is not None, "audio": request.sound is not None,

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import gevent
 import orjson
 
+from ...apart import apart
 from ...bodies import Form, Upload, joined
 from ...sse import write
 
@@ -72,9 +72,9 @@ def answer(dialect: str, values: Mapping[str, Any], stream: bool) -> tuple[str, 
 
     def drawn(place: int, rough: int = 0) -> str:
         return base64.b64encode(
-            gevent.get_hub().threadpool.apply(
-                _draw, (values.get("prompt") or "", wide, high, form, clear, place if n > 1 else None, given, rough,
-                        values.get("output_compression"), _mask(values))
+            apart(
+                _draw, values.get("prompt") or "", wide, high, form, clear, place if n > 1 else None, given, rough,
+                values.get("output_compression"), _mask(values),
             )
         ).decode()  # fmt: skip
 
