@@ -24,8 +24,9 @@ journal.open(settings.log)
 
 def on_starting(server):
     """Before the port opens: bring the database up to date, and on the first start print a key."""
-    import app  # noqa: F401
+    import app
 
+    app.prepare()
     gc.collect()
     gc.freeze()  # pages that no collection writes to stay shared
     if not apart(lambda: prepared(settings)):
