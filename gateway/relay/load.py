@@ -25,8 +25,9 @@ can still be told so. What callers without limits are told as theirs."""
 LOOK_S = 0.05
 """Time between two looks at the loop."""
 
-_LONG_S = 0.05
-"""A turn that takes longer is a long one."""
+_LONG_S, _EACH_S = 0.05, 4e-4
+"""A turn that takes longer is a long one, unless it is so because there are many calls, and each does no more than pass
+on what its provider sends: a thousand streams share one turn, and are late together instead of being refused."""
 
 _PATIENCE_S = 0.2
 """Time of two or more long turns in a row that makes the first bound."""
@@ -70,13 +71,14 @@ class Load:
             self.tell(self.most < MOST)
 
     def _moved(self, turn_s: float) -> int:
-        if turn_s <= _LONG_S:
+        long_s = max(_LONG_S, self.running * _EACH_S)
+        if turn_s <= long_s:
             self._long_s = 0.0
             return min(MOST, self.most + max(1, self.most // 20))
         again = self._long_s > 0
         self._long_s += turn_s
         if self.most < MOST or (again and self._long_s > _PATIENCE_S):
-            return max(_LEAST, int(self.running * _LONG_S / turn_s))  # a turn is as long as there are calls
+            return max(_LEAST, int(self.running * long_s / turn_s))  # a turn is as long as there are calls
         return min(MOST, max(_LEAST, self.running)) if turn_s > _STUCK_S else MOST
 
 

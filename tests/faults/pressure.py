@@ -7,8 +7,9 @@ that each ask again as soon as they are answered, which finds what a gateway can
 
 from __future__ import annotations
 
-import asyncio
 import json
+import select
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from tests.gateway import ROOT
 
 MOST_CONNECTIONS = 2_000
+_PATIENCE_S = 60.0
 
 
 class Pressed(NamedTuple):
@@ -46,61 +48,65 @@ def press(
     return Pressed(*json.loads(done.stdout))
 
 
-class _Line(asyncio.Protocol):
-    """One connection; it knows an answer's end by its length or its last chunk."""
+class _Line:
+    """One connection; it knows an answer's end by its length or its last chunk. due: when its call was due."""
 
-    def __init__(self) -> None:
-        self._kept = bytearray()
-        self._answer: asyncio.Future[int] | None = None
-        self.open = True
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.sock = socket.create_connection(address)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setblocking(False)
+        self.due = 0.0
+        self._head, self._tail = b"", b""
+        self._left: int | None = None  # of the body, where its length was told
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
+    def ask(self, request: bytes, due: float) -> None:
+        """Send a request, which must go out at once: what is small does. Raises OSError."""
+        self.due, self._head, self._tail = due, b"", b""
+        if self.sock.send(request) < len(request):
+            raise BlockingIOError("a small request does not go out")
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
-        self._kept.clear()
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self._answer
-
-    def data_received(self, data: bytes) -> None:
-        kept = self._kept
-        kept += data
-        head = kept.find(b"\r\n\r\n")
-        if head < 0 or self._answer is None:
-            return
-        lowered = bytes(kept[:head]).lower()
-        place = lowered.find(b"content-length: ")
-        if place >= 0:
-            whole = len(kept) - head - 4 >= int(lowered[place + 16 :].split(b"\r\n", 1)[0])
+    def heard(self) -> int | None:
+        """What has come. The status once an answer is whole, negative where the connection ends with it. Raises OSError
+        for one that breaks off."""
+        data = self.sock.recv(1 << 16)
+        if not data:
+            raise ConnectionResetError
+        if not self._tail:  # nothing of the body is here
+            self._head += data
+            head, mark, body = self._head.partition(b"\r\n\r\n")
+            if not mark:
+                return None
+            self._head, data = head.lower(), body
+            place = self._head.find(b"content-length: ")
+            self._left = int(self._head[place + 16 :].split(b"\r\n", 1)[0]) if place >= 0 else None
+        self._tail = (self._tail + data)[-7:] or b" "
+        if self._left is None:
+            whole = self._tail == b"\r\n0\r\n\r\n"
         else:
-            whole = kept.endswith(b"\r\n0\r\n\r\n")
-        if whole and not self._answer.done():
-            if b"connection: close" in lowered:
-                self.open = False
-                self._transport.close()
-            self._answer.set_result(int(kept[9:12]))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.open = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionResetError())
-
-    def close(self) -> None:
-        self._transport.close()
+            self._left -= len(data)
+            whole = self._left <= 0
+        if not whole:
+            return None
+        status = int(self._head[9:12])
+        return -status if b"connection: close" in self._head else status
 
 
 class _Run:
+    """Calls, one loop for all of them. A task and a timer for each would take from the gateway what it is tried with."""
+
     def __init__(self, url: str, key: str, model: str, share: float) -> None:
         parts = urlsplit(url)
-        self.host, self.port = parts.hostname, parts.port
+        assert parts.hostname is not None and parts.port is not None
+        self.address = (parts.hostname, parts.port)
         self.idle: list[_Line] = []
-        self.connections = self.late = self.number = 0
+        self.busy: dict[int, _Line] = {}
+        self.late = self.number = 0
         self.good: list[float] = []
         self.refused: list[float] = []
         self.lost: dict[str, int] = {}
         self.share = share
         self.requests = [self._request(key, model, stream) for stream in (False, True)]
+        self._poll = select.epoll()
 
     def _request(self, key: str, model: str, stream: bool) -> bytes:
         body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "word " * 200}]}
@@ -112,76 +118,103 @@ class _Run:
             f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         ).encode() + data
 
-    async def call(self, due: float) -> int:
+    def call(self, due: float) -> None:
+        """Begin a call."""
         self.number += 1
         stream = int(self.number * self.share) != int((self.number - 1) * self.share)
         line = None
         try:
-            while self.idle:
+            if self.idle:
                 line = self.idle.pop()
-                if line.open:
-                    break
-                line, self.connections = None, self.connections - 1
-            if line is None:
-                if self.connections >= MOST_CONNECTIONS:
-                    self.late += 1
-                    return 0
-                self.connections += 1
-                _, line = await asyncio.get_running_loop().create_connection(_Line, self.host, self.port)
-            async with asyncio.timeout(60):
-                status = await line.ask(self.requests[stream])
-        except (OSError, TimeoutError) as error:
-            self.connections -= 1
+            elif len(self.busy) >= MOST_CONNECTIONS:
+                self.late += 1
+                return
+            else:
+                line = _Line(self.address)
+                self._poll.register(line.sock, select.EPOLLIN)
+            self.busy[line.sock.fileno()] = line
+            line.ask(self.requests[stream], due)
+        except OSError as error:
             if line is not None:
-                line.close()
-            name = type(error).__name__
-            self.lost[name] = self.lost.get(name, 0) + 1
-            return 0
-        took = time.monotonic() - due
-        self.idle.append(line)
-        if status == 200:
-            self.good.append(took)
-        elif status in (429, 503):
-            self.refused.append(took)
+                self._close(line)
+            self._lose(type(error).__name__)
+
+    def hear(self, seconds: float) -> int:
+        """Wait for answers at most so long, and take those that come. How many have ended."""
+        ended = 0
+        for handle, _ in self._poll.poll(max(0.0, seconds)):
+            line = self.busy.get(handle)
+            try:
+                if line is None:
+                    self._close(next(one for one in self.idle if one.sock.fileno() == handle))
+                    continue
+                status = line.heard()
+            except OSError as error:
+                self._close(line)
+                self._lose(type(error).__name__)
+                ended += 1
+                continue
+            if status is not None:
+                ended += 1
+                self._ended(line, status)
+        return ended
+
+    def _ended(self, line: _Line, status: int) -> None:
+        took = time.monotonic() - line.due
+        if status < 0:
+            self._close(line)
         else:
-            self.lost[str(status)] = self.lost.get(str(status), 0) + 1
-        return status
+            self.idle.append(self.busy.pop(line.sock.fileno()))
+        match abs(status):
+            case 200:
+                self.good.append(took)
+            case 429 | 503:
+                self.refused.append(took)
+            case other:
+                self._lose(str(other))
+
+    def _lose(self, name: str) -> None:
+        self.lost[name] = self.lost.get(name, 0) + 1
+
+    def _close(self, line: _Line) -> None:
+        """Forget a connection. An idle one was hung up by the gateway, as it may."""
+        self._poll.unregister(line.sock)
+        self.busy.pop(line.sock.fileno(), None)
+        if line in self.idle:
+            self.idle.remove(line)
+        line.sock.close()
 
 
-async def _main(url: str, key: str, model: str, rate: float, seconds: float, clients: int, share: float) -> None:
+def _main(url: str, key: str, model: str, rate: float, seconds: float, clients: int, share: float) -> None:
     run = _Run(url, key, model, share)
     began = time.monotonic()
-    tasks: set[asyncio.Task[int]] = set()
     if rate:
         for place in range(int(rate * seconds)):
             due = began + place / rate
-            if (wait := due - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            elif place % 16 == 0:
-                await asyncio.sleep(0)
-            task = asyncio.create_task(run.call(due))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-    else:
-
-        async def client() -> None:
-            while time.monotonic() - began < seconds:
-                await run.call(time.monotonic())
-
-        tasks |= {asyncio.create_task(client()) for _ in range(clients)}
-    over = time.monotonic()
-    good = len(run.good)
-    if rate:  # what is answered after the last call was due is counted apart: it is no rate
-        while tasks and time.monotonic() - over < 30:
-            await asyncio.sleep(0.05)
+            while (wait := due - time.monotonic()) > 0:
+                run.hear(wait)
+            if place % 16 == 0:
+                run.hear(0)
+            run.call(due)
+        over = time.monotonic()
+        good = len(run.good)  # what is answered after the last call was due is counted apart: it is no rate
+        while run.busy and time.monotonic() - over < _PATIENCE_S:
+            run.hear(0.05)
         run.good[good:], after = [], len(run.good) - good
         run.lost["after the end"] = after
-        span = over - began
     else:
-        await asyncio.gather(*tasks)
-        span = time.monotonic() - began
-    print(json.dumps([span, run.good, run.refused, run.lost, run.late]))
+        for _ in range(clients):
+            run.call(time.monotonic())
+        while (over := time.monotonic()) - began < seconds:
+            for _ in range(run.hear(0.05)):
+                run.call(time.monotonic())
+        while run.busy and time.monotonic() - over < _PATIENCE_S:
+            run.hear(0.05)
+        over = time.monotonic()
+    if run.busy:
+        run.lost["no answer"] = len(run.busy)
+    print(json.dumps([over - began, run.good, run.refused, run.lost, run.late]))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(*json.loads(sys.argv[1])))
+    _main(*json.loads(sys.argv[1]))
