@@ -15,10 +15,11 @@ monkey.patch_all(os=False, signal=False)  # before the gateway is there; forks a
 
 from gateway import counts, journal
 from gateway.commands.serving import prepared
-from gateway.config import CONNECTIONS, load
+from gateway.config import CONNECTIONS, load, use  # gunicorn has a setting `config`
 from gateway.server import Log, Worker, apart
 
 settings = load()
+use(settings)
 journal.open(settings.log)
 
 

@@ -9,7 +9,7 @@ monkey.patch_all(os=False, signal=False)
 from app import create_app
 from gateway import config
 
-app = create_app(config.load(), serving=True)
+app = create_app(config.current(), serving=True)  # the master's: what is in a file by now may be half written, or wrong
 
 gc.collect()
 gc.freeze()  # what is here stays, and need not be looked through again and again

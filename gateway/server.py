@@ -290,12 +290,14 @@ class _Master(Arbiter):  # type: ignore[misc]
 
         gunicorn's own would wait for the old workers here, deaf to every signal and to the deaths of new ones.
         """
+        before = config.current()
         try:
             config.load()
             self.app.reload()
             self.setup(self.app)
             self.cfg.on_reload(self)
         except Exception as error:
+            config.use(before)
             _log.error("the settings are not read again, and all goes on as before: %s", error)
             return
         self._last_going = self.worker_age

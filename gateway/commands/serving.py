@@ -36,7 +36,7 @@ def serve(host: str | None, port: int | None, workers: int | None, as_json: bool
     """Bring the database up to date and serve until SIGTERM or SIGINT."""
     for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("LOG", "json" if as_json else None)):
         if value is not None:
-            os.environ[f"GATEWAY_{name}"] = str(value)  # the workers read it again
+            os.environ[f"GATEWAY_{name}"] = str(value)  # read again with the rest
     try:
         settings = config.load()
     except BadSetting as error:

@@ -151,6 +151,20 @@ def _refused(gateway: Gateway) -> bool:
         return probe.connect_ex(("127.0.0.1", gateway.port)) != 0
 
 
+def test_a_worker_that_dies_while_settings_are_wrong_is_replaced_under_those_that_hold(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_MAX_BODY=1 KiB\n")
+    with Gateway(tmp_path) as gateway:
+        wait_until(lambda: len(gateway.worker_pids()) == 2, "they do not start")
+        first = set(gateway.worker_pids())
+        file.write_text("GATEWAY_MAX_BODY=nonsense\n")
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(set(gateway.worker_pids()) - first) == 2, "nobody takes their place")
+        body = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "x" * 2_000}]}
+        assert gateway.post("/v1/chat/completions", body, gateway.key).status_code == 413
+
+
 def test_hup_takes_new_settings_and_loses_no_call(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("GATEWAY_MAX_BODY=1 MiB\n")
