@@ -145,24 +145,26 @@ def _whole(answer: http.client.HTTPResponse, outcome: Outcome) -> None:
 
 
 def _stream(answer: http.client.HTTPResponse, outcome: Outcome) -> None:
-    last = time.monotonic()
-    while line := answer.readline():
-        outcome.bytes += len(line)
-        if line in (b"\n", b"\r\n"):
-            continue
+    last, rest = time.monotonic(), b""
+    while piece := answer.read1(
+        1 << 16
+    ):  # what has come: a line at a time would cost more than the gateway takes for it
         now = time.monotonic()
-        if line.startswith(b"data: [DONE]"):
-            outcome.came_to = COMPLETE
-            answer.read()  # so that the connection can be used again
-            return
-        if outcome.frames:
-            outcome.stall_s = max(outcome.stall_s, now - last)
-        last = now
-        if not line.startswith(b"data: "):
-            continue
-        outcome.frames += 1
-        if b'"usage":{' in line:
-            outcome.usage = json.loads(line[6:]).get("usage")
-        if line.startswith(b'data: {"error"'):
-            outcome.why = str(json.loads(line[6:])["error"]["message"])[:200]
+        outcome.bytes += len(piece)
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in filter(None, (line.rstrip(b"\r") for line in lines)):
+            if line.startswith(b"data: [DONE]"):
+                outcome.came_to = COMPLETE
+                answer.read()  # so that the connection can be used again
+                return
+            if outcome.frames:
+                outcome.stall_s = max(outcome.stall_s, now - last)
+            last = now
+            if not line.startswith(b"data: "):
+                continue
+            outcome.frames += 1
+            if b'"usage":{' in line:
+                outcome.usage = json.loads(line[6:]).get("usage")
+            if line.startswith(b'data: {"error"'):
+                outcome.why = str(json.loads(line[6:])["error"]["message"])[:200]
     outcome.why = outcome.why or "cut"
