@@ -38,6 +38,10 @@ from .views import FAMILIES
 
 TICK_S = 0.25
 MOST_AT_ONCE = 64
+MOST_A_TICK = 16
+"""Tasks that are seen to from one tick to the next: 64 a second, so that a thousand of them neither take much of
+a core nor flood a provider. The longest due come first."""
+
 _NO_WORD = "application/octet-stream"
 
 _log = logging.getLogger("gateway.tasks")
@@ -54,7 +58,7 @@ class Runner:
 
     def tick(self) -> None:
         """Claim what is due, if this process has the job or can get it, and see to each of it."""
-        free = self._pool.free_count()
+        free = min(self._pool.free_count(), MOST_A_TICK)
         if not free or not self._take_job():
             return
         now = now_ms()
