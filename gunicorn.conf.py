@@ -16,7 +16,7 @@ monkey.patch_all(os=False, signal=False)  # before the gateway is there; forks a
 from gateway import counts, journal
 from gateway.commands.serving import prepared
 from gateway.config import CONNECTIONS, load, use  # gunicorn has a setting `config`
-from gateway.server import Log, Worker, apart
+from gateway.server import Log, Worker, forked
 
 settings = load()
 use(settings)
@@ -30,14 +30,14 @@ def on_starting(server):
     app.prepare()
     gc.collect()
     gc.freeze()  # pages that no collection writes to stay shared
-    if not apart(lambda: prepared(settings)):
+    if not forked(lambda: prepared(settings)):
         sys.exit(1)
     counts.share()
 
 
 def on_reload(server):
     """Before new workers start: the same, for what has changed since."""
-    if not apart(lambda: prepared(settings)):
+    if not forked(lambda: prepared(settings)):
         raise RuntimeError("the database could not be brought up to date")
 
 

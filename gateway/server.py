@@ -325,7 +325,7 @@ def _serves(worker: Any) -> bool:
     return bool(worker.tmp.last_update() <= monotonic())
 
 
-def apart(work: Callable[[], bool]) -> bool:
+def forked(work: Callable[[], bool]) -> bool:
     """Do something in a process of its own, so that nothing of it stays in this one. Whether it succeeded."""
     child = os.fork()
     if child:

@@ -6,6 +6,8 @@ page shows is what `bridge.screen` does, so a loss that is not on it cannot happ
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from ..neutral.features import ANSWERS, FEATURES
 from .bridge import DIALECTS, NAMED, SURFACES
 
@@ -53,37 +55,24 @@ of several lengths are refused; titles, task types and `user` dropped.
 
 def as_markdown() -> str:
     """The page `docs/translation.md`."""
-    names = list(NAMED)
-    lines = [
-        "## To a provider that speaks …",
-        "",
-        f"| what is asked | {' | '.join(f'`{name}`' for name in names)} |",
-        "|---" * (len(names) + 1) + "|",
-    ]
-    for feature in FEATURES:
-        cells = " | ".join(_WORDS[NAMED[name].CAN[feature.name]] for name in names)
-        lines.append(f"| {feature.meaning} | {cells} |")
-    lines += [
-        "",
-        "## Its field in each dialect of clients",
-        "",
-        f"| what is asked | {' | '.join(f'`{name}`' for name in DIALECTS)} |",
-        "|---" * (len(DIALECTS) + 1) + "|",
-    ]
-    for feature in FEATURES:
-        cells = " | ".join(_field(DIALECTS[name].FIELD.get(feature.name)) for name in DIALECTS)
-        lines.append(f"| {feature.meaning} | {cells} |")
-    lines += [
-        "",
-        "## What clients are shown of an answer",
-        "",
-        f"| what an answer holds | {' | '.join(f'`{name}`' for name in SURFACES)} |",
-        "|---" * (len(SURFACES) + 1) + "|",
-    ]
-    for feature in ANSWERS:
-        cells = " | ".join("yes" if feature.name in surface.SHOWS else "dropped" for surface in SURFACES.values())
-        lines.append(f"| {feature.meaning} | {cells} |")
-    return _HEAD + "\n".join(lines) + "\n"
+    told = _table("## To a provider that speaks …", "what is asked", NAMED, {
+        feature.meaning: [_WORDS[one.CAN[feature.name]] for one in NAMED.values()] for feature in FEATURES
+    })  # fmt: skip
+    named = _table("## Its field in each dialect of clients", "what is asked", DIALECTS, {
+        feature.meaning: [_field(one.FIELD.get(feature.name)) for one in DIALECTS.values()] for feature in FEATURES
+    })  # fmt: skip
+    shown = _table("## What clients are shown of an answer", "what an answer holds", SURFACES, {
+        feature.meaning: ["yes" if feature.name in one.SHOWS else "dropped" for one in SURFACES.values()]
+        for feature in ANSWERS
+    })  # fmt: skip
+    return _HEAD + "\n".join((told, named, shown))
+
+
+def _table(title: str, what: str, dialects: Iterable[str], rows: Mapping[str, list[str]]) -> str:
+    names = [f"`{name}`" for name in dialects]
+    lines = [title, "", f"| {' | '.join((what, *names))} |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {' | '.join((meaning, *cells))} |" for meaning, cells in rows.items()]
+    return "\n".join((*lines, ""))
 
 
 def _field(name: str | None) -> str:

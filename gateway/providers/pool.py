@@ -82,8 +82,8 @@ def send(outbound: Outbound) -> Wire:
             if odd is not None and outbound.method == "POST":
                 outbound = odd.prepare(outbound)
             request = _prepare(outbound.method, outbound, _below(outbound))
-            loop = outbound.stream and is_module_patched("socket")  # then whoever reads it bounds each wait
-            waits = (_settings.connect_s, None) if loop else (_settings.connect_s, first_s)
+            bounded = outbound.stream and is_module_patched("socket")  # by whoever reads it
+            waits = (_settings.connect_s, None) if bounded else (_settings.connect_s, first_s)
             response = _adapter.send(request, stream=True, timeout=waits)
     except Fault:
         raise

@@ -15,6 +15,7 @@ from typing import Any
 from ...bodies import Upload
 from ...call import Piece
 from ...dialects import shapes
+from ...dialects.inlined import WAYS
 from ...dialects.media import from_data_url
 from ...neutral.parts import FileRef, Media, Url
 
@@ -104,13 +105,9 @@ def parse(values: Mapping[str, Any], own: tuple[str, ...]) -> VideoRequest:
     )
 
 
-PICTURES = ("input_reference", "image", "image_url", "last_image")
-"""The members that may name a picture."""
-
-
 def pictures(values: Mapping[str, Any]) -> Iterator[tuple[str, Media]]:
     """All pictures that a request names, whether they are used or not: (field, picture); files of a form are none."""
-    for name in PICTURES:
+    for name in WAYS["videos"][0]:
         found = _picture(values.get(name))
         if isinstance(found, Media):
             yield name, found
