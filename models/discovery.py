@@ -20,6 +20,11 @@ def claim(channel_id: str, now: int, again: int) -> bool:
     return bool(taken.rowcount == 1)
 
 
+def put_off(channel_id: str, again: int) -> None:
+    """Ask a channel again at `again` (Unix ms)."""
+    run("UPDATE discovery SET due_at = ? WHERE channel_id = ?", again, channel_id)
+
+
 def rested(now: int) -> set[str]:
     """Channels that need not be asked yet."""
     return {row[0] for row in rows("SELECT channel_id FROM discovery WHERE due_at > ?", now)}

@@ -139,17 +139,17 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: Body | None, wa
 def _exchanged(request: requests.PreparedRequest) -> tuple[int, Mapping[str, str], bytes]:
     """Status, headers and up to 1 MB of the answer to a request of the gateway's own."""
     assert _adapter is not None and _settings is not None
-    response = _adapter.send(request, stream=True, timeout=(_settings.connect_s, _TOLD_S))
-    wire = HttpWire(response)
-    try:
-        data = b""
-        while len(data) < 1 << 20:
-            piece = wire.read()
-            if not piece:
-                break
-            data += piece
-    finally:
-        wire.close()
+    with gevent.Timeout(_settings.connect_s + _TOLD_S, TimeoutError("no whole answer in time")):
+        wire = HttpWire(_adapter.send(request, stream=True, timeout=(_settings.connect_s, _TOLD_S)))
+        try:
+            data = b""
+            while len(data) < 1 << 20:
+                piece = wire.read()
+                if not piece:
+                    break
+                data += piece
+        finally:
+            wire.close()
     return wire.status, wire.headers, data
 
 

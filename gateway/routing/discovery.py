@@ -1,4 +1,5 @@
-"""What channels that take any name say that they serve: self-hosted and compatible servers, asked every few minutes."""
+"""What channels that take any name say that they serve: self-hosted and compatible servers, asked every few minutes,
+each for itself: one that hangs keeps no other waiting."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import models.discovery
 from models import writer
 from models.base import session
 
+from .. import rounds
 from ..call import Channel, Fault
 from ..clock import now_ms
 from ..providers import pool
@@ -16,6 +18,8 @@ from ..providers.registry import KINDS
 from . import catalogue, channels
 
 EVERY_MS = 300_000
+SILENT_MS = 30_000
+"""When one is asked again that listed nothing: it may only be starting."""
 _MOST = 2_000
 
 
@@ -28,11 +32,16 @@ def tick() -> None:
         rested = models.discovery.rested(now_ms())
     for channel in asked:
         now = now_ms()
-        if channel.id in rested or not writer.write(models.discovery.claim, channel.id, now, now + EVERY_MS):
-            continue
-        names = ask(channel)
-        if names is not None:
-            writer.write(models.discovery.put, channel.id, names)
+        if channel.id not in rested and writer.write(models.discovery.claim, channel.id, now, now + EVERY_MS):
+            rounds.beside(f"asking {channel.name} for its models", _hear, channel)
+
+
+def _hear(channel: Channel) -> None:
+    names = ask(channel)
+    if names is None:
+        writer.write(models.discovery.put_off, channel.id, now_ms() + SILENT_MS)
+    else:
+        writer.write(models.discovery.put, channel.id, names)
 
 
 def discoverable(channel: Channel) -> bool:

@@ -14,9 +14,19 @@ def listed(gateway: Gateway, namespace: str) -> list[str]:
     return [model["id"] for model in found if model["owned_by"] == namespace]
 
 
+def add(gateway: Gateway, name: str, url: str) -> None:
+    gateway.cli("channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", url, "--free")
+
+
 def test_what_a_server_lists_can_be_listed_and_called(sqlite_gateway: Gateway) -> None:
     gateway, name = sqlite_gateway, f"heard-{uuid.uuid4().hex[:6]}"
-    with upstream() as provider:
+    with upstream() as endless, upstream() as provider:
+        endless.answer = lambda asked: Script.sse(*[piece for _ in range(600) for piece in (b" ", 0.1)])
+        for number in range(4):  # more than workers
+            add(gateway, f"{name}-{number}", endless.base_url)
+        end = time.monotonic() + 30
+        while len(endless.listings) < 4 and time.monotonic() < end:
+            time.sleep(0.1)
         provider.answer = lambda asked: (
             Script.json(
                 {"object": "list", "data": [{"id": "tiny"}, {"id": "Qwen/Qwen3"}, {"id": "../etc"}, {"id": 7}, 8]}
@@ -24,13 +34,14 @@ def test_what_a_server_lists_can_be_listed_and_called(sqlite_gateway: Gateway) -
             if asked.method == "GET"
             else Script.json({"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}], "usage": None})
         )
-        gateway.cli("channels", "add", "--provider", "openai-compatible", "--name", name, "--base-url", provider.base_url, "--free")  # fmt: skip
+        add(gateway, name, provider.base_url)
         end = time.monotonic() + 60
         while not listed(gateway, name) and time.monotonic() < end:
             time.sleep(0.2)
         assert listed(gateway, name) == [f"{name}/7", f"{name}/Qwen/Qwen3", f"{name}/tiny"]
         assert len(provider.listings) == 1, "one of all workers asks"
         assert gateway.chat(f"{name}/tiny").status_code == gateway.chat(f"{name}/unlisted").status_code == 200
-    gateway.cli("channels", "disable", name)
+    for channel in (name, *(f"{name}-{number}" for number in range(4))):
+        gateway.cli("channels", "disable", channel)
     gateway.settle_in()
     assert listed(gateway, name) == []
