@@ -241,11 +241,15 @@ def read(wire: Wire, most: int) -> bytes:
     """All that is left of an answer. Raises Fault where it is more than so many bytes."""
     pieces: list[bytes] = []
     total = 0
-    while piece := wire.read():
-        total += len(piece)
-        if total > most:
-            raise Fault("malformed")
-        pieces.append(piece)
+    try:
+        while piece := wire.read():
+            total += len(piece)
+            if total > most:
+                raise Fault("malformed")
+            pieces.append(piece)
+    except BaseException:
+        pieces.clear()  # what is raised is kept with its traceback for as long as the call is tried elsewhere
+        raise
     return b"".join(pieces)
 
 
