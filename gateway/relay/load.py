@@ -25,7 +25,7 @@ can still be told so. What callers without limits are told as theirs."""
 LOOK_S = 0.05
 """Time between two looks at the loop."""
 
-_LONG_S, _EACH_S = 0.05, 4e-4
+_LONG_S, _EACH_S = 0.05, 2.5e-4
 """A turn that takes longer is a long one, unless it is so because there are many calls, and each does no more than pass
 on what its provider sends: a thousand streams share one turn, and are late together instead of being refused."""
 

@@ -20,11 +20,13 @@ from tests.gateway import ROOT
 
 MOST_CONNECTIONS = 2_000
 _PATIENCE_S = 60.0
+_FILL_S = 1.0
+"""Before a rate is counted: what is taken then and answered later would be missing."""
 
 
 class Pressed(NamedTuple):
     """What one run came to. good and refused: seconds of each call that was answered with 200, and with 429 or 503;
-    lost: other statuses and broken connections, by name; late: calls that no connection was left for."""
+    lost: other statuses and broken connections, by name, and «aside» those answered while a rate was not counted; late: calls that no connection was left for."""
 
     seconds: float
     good: list[float]
@@ -40,7 +42,7 @@ class Pressed(NamedTuple):
 def press(
     url: str, key: str, model: str, *, rate: float, seconds: float, clients: int = 32, share: float = 0.5
 ) -> Pressed:
-    """rate: calls a second, or 0 · clients: how many there are then · share: streams among the calls."""
+    """rate: calls a second, counted after the first one, or 0 · clients: how many there are then · share: streams among the calls."""
     told = json.dumps([url, key, model, rate, seconds, clients, share])
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.pressure", told], cwd=ROOT, stdout=subprocess.PIPE, check=True,
@@ -189,19 +191,23 @@ def _main(url: str, key: str, model: str, rate: float, seconds: float, clients: 
     run = _Run(url, key, model, share)
     began = time.monotonic()
     if rate:
-        for place in range(int(rate * seconds)):
+        filling = 0
+        for place in range(int(rate * (_FILL_S + seconds))):
             due = began + place / rate
+            if due - began < _FILL_S:
+                filling = len(run.good)
             while (wait := due - time.monotonic()) > 0:
                 run.hear(wait)
             if place % 16 == 0:
                 run.hear(0)
             run.call(due)
         over = time.monotonic()
-        good = len(run.good)  # what is answered after the last call was due is counted apart: it is no rate
+        good = len(run.good)
         while run.busy and time.monotonic() - over < _PATIENCE_S:
             run.hear(0.05)
-        run.good[good:], after = [], len(run.good) - good
-        run.lost["after the end"] = after
+        run.lost["aside"] = len(run.good) - (good - filling)
+        run.good = run.good[filling:good]
+        began += _FILL_S
     else:
         for _ in range(clients):
             run.call(time.monotonic())

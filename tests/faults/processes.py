@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import tempfile
@@ -22,7 +23,7 @@ from tests import conftest
 from tests.faults import checker, kills
 from tests.faults.lab import COST, Found, Lab, good, lab, p99, until, worst_stall_ms
 from tests.faults.load import BROKEN, COMPLETE, REFUSED, Outcome
-from tests.faults.pressure import press
+from tests.faults.pressure import Pressed, press
 from tests.gateway import Gateway
 from tests.live import test_hostile_input, test_hostile_providers
 
@@ -30,6 +31,7 @@ Say = Callable[[str], None]
 _CLIENTS = 64
 _STREAM = {"frames": 24, "gap": 0.03}
 """Answers that take most of a second, so that there is always one to hit."""
+_ROUNDS = 5
 
 
 def killed_workers(seed: int, say: Say, seconds: float = 60, workers: int = 4) -> Found:
@@ -308,43 +310,48 @@ def overload(seed: int, say: Say) -> Found:
         def run(rate: float, seconds: float, clients: int = 32):  # type: ignore[no-untyped-def]
             before = _cpu(here)
             pressed = press(here.gateway.url, here.key, here.model, rate=rate, seconds=seconds, clients=clients)
-            done = len(pressed.good) + pressed.lost.pop("after the end", 0)
+            done = len(pressed.good) + pressed.lost.pop("aside", 0)
             return pressed, done / max(0.01, _cpu(here) - before)
 
         run(0, 2)
-        peaks = [run(0, 5)]
+        peaks = [run(0, 2)]
         found = Found()
         for times in (2, 5):
-            peak = sum(pressed.goodput for pressed, _ in peaks) / len(peaks)
-            say(f"peak {peak:.0f} calls/s; now {times} times as many")
             slow: list[float] = []
-            over = threading.Event()
-            watcher = threading.Thread(target=_watch, args=(here, over, slow))
-            watcher.start()
-            pressed, per_cpu = run(peak * times, 10)
-            over.set()
-            watcher.join()
-            peaks.append(run(0, 5))
-            peak = sum(pressed.goodput for pressed, _ in peaks[-2:]) / 2
-            peak_per_cpu = sum(each for _, each in peaks[-2:]) / 2
-            found.tried += len(pressed.good) + len(pressed.refused)
+            rounds: list[tuple[Pressed, float, float]] = []
+            for _ in range(_ROUNDS):  # a shared machine is not as fast at each moment: each round has its own peak
+                say(f"peak {peaks[-1][0].goodput:.0f} calls/s; now {times} times as many")
+                over = threading.Event()
+                watcher = threading.Thread(target=_watch, args=(here, over, slow))
+                watcher.start()
+                pressed, per_cpu = run(peaks[-1][0].goodput * times, 4)
+                over.set()
+                watcher.join()
+                peaks.append(run(0, 2))
+                peak = statistics.mean(one.goodput for one, _ in peaks[-2:])
+                peak_per_cpu = statistics.mean(each for _, each in peaks[-2:])
+                rounds.append((pressed, pressed.goodput / peak, per_cpu / peak_per_cpu))
+            answered = [second for pressed, _, _ in rounds for second in pressed.good]
+            refused = [second for pressed, _, _ in rounds for second in pressed.refused]
+            share = statistics.median(ratio for _, ratio, _ in rounds)
+            found.tried += len(answered) + len(refused)
             found.figures |= {
-                f"goodput {times}x": round(pressed.goodput / peak, 2),
-                f"per CPU second {times}x": round(per_cpu / peak_per_cpu, 2),
-                f"accepted p99 ms {times}x": p99(pressed.good),
-                f"refused {times}x": len(pressed.refused),
-                f"refused p99 ms {times}x": p99(pressed.refused),
+                f"goodput {times}x": round(share, 2),
+                f"per CPU second {times}x": round(statistics.median(ratio for _, _, ratio in rounds), 2),
+                f"accepted p99 ms {times}x": p99(answered),
+                f"refused {times}x": len(refused),
+                f"refused p99 ms {times}x": p99(refused),
                 f"healthz worst ms {times}x": round(1000 * max(slow, default=0)),
             }
-            if pressed.lost:
-                found.wrong.append(f"{times}x: {pressed.lost}")
-            if pressed.goodput < 0.9 * peak:
-                found.wrong.append(f"{times}x: {pressed.goodput:.0f} good answers a second, of {peak:.0f} at the peak")
-            if p99(pressed.refused) >= 100:
-                found.wrong.append(f"{times}x: refusals took up to {p99(pressed.refused)} ms (p99)")
+            if lost := [pressed.lost for pressed, _, _ in rounds if pressed.lost]:
+                found.wrong.append(f"{times}x: {lost}")
+            if share < 0.9:
+                found.wrong.append(f"{times}x: {share:.2f} of the good answers a second at the peak")
+            if p99(refused) >= 100:
+                found.wrong.append(f"{times}x: refusals took up to {p99(refused)} ms (p99)")
             if max(slow, default=0) >= 1:
                 found.wrong.append(f"{times}x: healthz took {max(slow):.1f} s")
-        found.figures["peak calls/s"] = round(peak)
+        found.figures["peak calls/s"] = round(statistics.median(pressed.goodput for pressed, _ in peaks))
         found.wrong += checker.holds_back(here.gateway) + [str(line) for line in here.gateway.books()["wrong"]]
         found.checked = found.tried
         return found
