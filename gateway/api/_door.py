@@ -62,6 +62,7 @@ def install(app: App) -> None:
     app.after_request(dress)
     app.register_error_handler(GatewayError, answer_error)
     app.register_error_handler(DatabaseError, _answer_no_database)
+    app.register_error_handler(MemoryError, _answer_no_memory)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_crash)
 
@@ -229,7 +230,7 @@ def _receive(take: Callable[[bytes], object]) -> None:
                 if came > settings.max_body:
                     raise _too_large(settings.max_body)
                 take(piece)
-    except GatewayError:
+    except (GatewayError, MemoryError):
         stream.failed = True  # gunicorn's mark that the connection cannot be used again
         raise
     except Exception as error:  # whatever gunicorn says of chunks that are none
@@ -314,6 +315,15 @@ def _answer_no_database(error: Exception) -> Response:
     _log.warning("request %s: the database does not answer: %s", g.get("request_id"), type(error).__name__)
     return answer_error(
         GatewayError(503, "The gateway's database does not answer now. Retry in a moment.", retry_after=2)
+    )
+
+
+def _answer_no_memory(error: MemoryError) -> Response:
+    _log.warning("request %s: this worker gets no more memory", g.get("request_id"))
+    return answer_error(
+        GatewayError(
+            503, "The gateway has no memory for this request now. Retry in a moment, or send less.", retry_after=2
+        )
     )
 
 

@@ -12,6 +12,7 @@ import base64
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -45,6 +46,8 @@ def index() -> Response:
     """All models by name, as whoever asks lists them."""
     every = _listing()
     found = [model for model in every if may_use(g.caller, (model,))]
+    if other := {name for name in g.caller.models if _called(name, every) and may_use(g.caller, (name,))}:
+        found = sorted(other.union(found))
     match lister():
         case "messages":
             return answer(_anthropic_page(found))
@@ -52,8 +55,13 @@ def index() -> Response:
             return answer(_gemini_page(found))
         case _:
             authors = Counter(map(catalogue.owner, found))
-            data = [orjson.Fragment(every[model]) for model in found]
+            data = [orjson.Fragment(every[model]) if model in every else _openai(model) for model in found]
             return answer({"object": "list", "data": data, "authors": dict(sorted(authors.items()))})
+
+
+def _called(name: str, every: Collection[str]) -> bool:
+    """Whether a name that a key is bound to is another one of a model's, by which it can be called and listed."""
+    return not set("*?[") & set(name) and name not in every and bool(catalogue.legs(channels.current(), name))
 
 
 _rows: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""The back door: `send(outbound)` gives a `Wire`, or raises a `Fault`.
+"""The back door: `send(outbound)` gives a `Wire`, or raises a `Fault`; a GatewayError where this process is to blame.
 
 One adapter for the process, prepared requests, no environment proxies, no redirects, no cookies. Every wait is
 bounded: connecting and the head of an answer here, the body by whoever reads it.
@@ -6,6 +6,7 @@ bounded: connecting and the head of an answer here, the body by whoever reads it
 
 from __future__ import annotations
 
+import errno
 import logging
 import ssl
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from .. import __version__
 from ..bodies import Body
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
+from ..errors import GatewayError
 from . import auth, bedrock, sandbox, vertex
 from .odd import Odd
 from .registry import KINDS, beside, root
@@ -202,13 +204,21 @@ def _url(base: str, path: str) -> str:
     return base.removesuffix(version) + path if version.startswith("/v1") else base + path
 
 
-def _fault(error: Exception, name: str) -> Fault:
-    """What went wrong below, without a word that could hold a secret."""
+_OUR_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+
+def _fault(error: Exception, name: str) -> Fault | GatewayError:
+    """What went wrong below, without a word that could hold a secret: a provider is not to blame for what this process
+    has not."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 8:
         causes.append(cause)
     inner = getattr(getattr(error, "args", [None])[0] if error.args else None, "reason", None)
     kinds = (*causes, inner)
+    if any(isinstance(kind, MemoryError) or getattr(kind, "errno", None) in _OUR_ERRNOS for kind in kinds):
+        return GatewayError(
+            503, "The gateway has no memory or no connections left for this call. Retry in a moment.", retry_after=1
+        )
     _log.debug("%s: %s", name, type(error).__name__)
     if any(isinstance(kind, urllib3.exceptions.NameResolutionError) for kind in kinds):
         return Fault("unreachable", message="its name is not known here")

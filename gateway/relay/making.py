@@ -109,7 +109,7 @@ def _copied(leg: Leg, url: str) -> tuple[str, bytes] | None:
                 return _own(leg, url)
         allow = config.current().fetch_allow
         return download.safe_fetch(url, most_bytes=MOST_COPIED, allow=allow, timeout_s=COPY_S)
-    except (download.Forbidden, download.Failed, Fault, TimeoutError, ValueError):
+    except (download.Forbidden, download.Failed, Fault, GatewayError, TimeoutError, ValueError):
         return None
 
 

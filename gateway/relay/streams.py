@@ -44,7 +44,7 @@ from .attempts import (
     told,
     verdict,
 )  # fmt: skip
-from .watch import ClientWatch, Stopping
+from .watch import ClientWatch
 
 PING_S = 5.0
 """Silence towards a client that is filled with a ping. Its first one also sends the headers."""
@@ -160,11 +160,12 @@ class Stream:
             yield from self._tries()
         except ClientGone:
             self._settle(CLIENT_GONE, partial=True)
-        except Stopping as stopping:
-            self._settle(stopping.status, partial=True).wait(ERROR_WAIT_S)
+        except GatewayError as error:
+            if self._settled is None:  # this worker ends, or has nothing left to call a provider with
+                self._settle(error.status, partial=True).wait(ERROR_WAIT_S)
             if not self._begun:
                 raise
-            yield self._error(stopping)
+            yield self._error(error)
         except GeneratorExit:
             self._settle(CLIENT_GONE, partial=True)
             raise
@@ -186,9 +187,7 @@ class Stream:
         error = verdict(past, self._call.dialect)
         outcome = None if self._bound else told(self._call, past, error)
         self._settle(error.status, partial=True, outcome=outcome).wait(ERROR_WAIT_S)
-        if not self._begun:
-            raise error
-        yield self._error(error)
+        raise error
 
     def _error(self, error: GatewayError) -> bytes:
         """What ends a stream that has begun. Raises Broken where nothing can be said in it."""

@@ -263,6 +263,8 @@ def no_memory(seed: int, say: Say) -> Found:
         found = Found(len(outcomes) + len(statuses), wrong, checked=len(outcomes))
         if len(good(after)) != len(after):
             found.wrong.append(f"{len(after) - len(good(after))} calls failed after it was over")
+        if wrongly := {*statuses} - {0, 200, 503}:
+            found.wrong.append(f"large bodies got {sorted(wrongly)}")
         told = {str(status): statuses.count(status) for status in sorted(set(statuses))}
         found.figures = {"large bodies": told, "failed": len(outcomes) - len(good(outcomes)), "replaced": replaced}
         return found

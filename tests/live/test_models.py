@@ -156,6 +156,9 @@ def test_two_keys_make_five_hundred_models(tmp_path: Path, shared: Path) -> None
         for name in sorted(named):
             one = live.get(f"/v1/models/{name}").json()
             assert one.get("id") == name and "/" in one["canonical_slug"], one
+        bound = live.account("1", models="gpt-4o,openai/gpt-4o-mini,none/such,o*")[1]
+        seen = [row["id"] for row in live.get("/v1/models", key=bound).json()["data"]]
+        assert "gpt-4o" in seen and "openai/gpt-4o-mini" in seen and "none/such" not in seen and seen == sorted(seen)
         gemini = live.get("/v1beta/models/google/gemini-2.5-pro", headers={"x-goog-api-key": live.key}).json()
         assert gemini["displayName"] == "Gemini 2.5 Pro" and "generateContent" in gemini["supportedGenerationMethods"]
         unpriced = live.chat("openai/gpt-99-unheard-of")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import ssl
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import responses
 
 from gateway import config
 from gateway.call import Channel, Fault, Outbound
+from gateway.errors import GatewayError
 from gateway.providers import pool
 from tests import made
 from tests.gateway import ROOT
@@ -227,6 +230,20 @@ def test_nobody_there(provider: Upstream) -> None:
     provider.close()
     assert fault_of(provider.base_url).cause == "unreachable"
     assert fault_of("http://nope.invalid/v1").cause == "unreachable"
+
+
+def test_what_this_process_has_not_is_not_the_providers_fault(provider: Upstream) -> None:
+    opened()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(GatewayError) as caught:
+            pool.send(outbound(provider.base_url))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.status == 503 and caught.value.retry_after and not provider.asked
 
 
 def test_an_early_refusal_is_read_although_the_body_was_not_taken(provider: Upstream) -> None:
