@@ -24,7 +24,8 @@ def litellm() -> Path:
     said = ""
     for version in LITELLM:
         folder = CACHE / f"litellm-{version}"
-        if not (folder / "made").exists():
+        made = folder / "made"
+        if not made.exists() or made.read_text() != str(folder):  # its programs know where they are
             say(f"installing LiteLLM {version}, which takes minutes …")
             shutil.rmtree(folder, ignore_errors=True)
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
@@ -32,7 +33,7 @@ def litellm() -> Path:
             if said:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            (folder / "made").touch()
+            made.write_text(str(folder))
         return folder / "bin" / "litellm"
     raise Missing(f"LiteLLM cannot be installed: {said}")
 
