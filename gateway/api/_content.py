@@ -84,11 +84,8 @@ def deliver(family: str, identity: str) -> Response:
         numbers = ", ".join(str(one.number) for one in found)
         raise GatewayError(404, f"There is nothing at index {number}. Use one of: {numbers}.", param="index")
     tag = store.etag(stored)
-    shown = _SHOWN.fullmatch(stored.media_type) is not None
-    headers = {
-        "ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600, immutable",
-        "Content-Security-Policy": _SANDBOX, "Content-Disposition": "inline" if shown else "attachment",
-    }  # fmt: skip
+    kind, headers = _dress(stored.media_type)
+    headers |= {"ETag": tag, "Accept-Ranges": "bytes"}
     if tag in _tags(request.headers.get("If-None-Match", "")):
         return Response(status=304, headers=headers.items())
     asked = _asked(stored.bytes, tag)
@@ -96,12 +93,26 @@ def deliver(family: str, identity: str) -> Response:
     if asked is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.bytes}"
     headers["Content-Length"] = str(end - start)
-    kind = stored.media_type if shown else "application/octet-stream"
     try:
         body = iter(()) if request.method == "HEAD" else store.read(stored, start, end)
     except store.Lost:
         raise GatewayError(503, "The media store does not answer now. Retry in a while.", retry_after=5) from None
     return Response(body, status=200 if asked is None else 206, content_type=kind, headers=headers.items())
+
+
+def dressed(media_type: str, data: bytes) -> Response:
+    """Bytes that belong to what is kept, but are not kept themselves."""
+    kind, headers = _dress(media_type)
+    return Response(data, content_type=kind, headers=headers.items())
+
+
+def _dress(media_type: str) -> tuple[str, dict[str, str]]:
+    """The type that is told of bytes, and the headers under which a browser may show them."""
+    shown = _SHOWN.fullmatch(media_type) is not None
+    return media_type if shown else "application/octet-stream", {
+        "Cache-Control": "private, max-age=3600, immutable", "Content-Security-Policy": _SANDBOX,
+        "Content-Disposition": "inline" if shown else "attachment",
+    }  # fmt: skip
 
 
 def _tags(text: str) -> set[str]:

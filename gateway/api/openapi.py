@@ -20,6 +20,7 @@ from schemas.replies import ERRORS
 from .. import __version__, config
 from ..access import idempotency, limits
 from ..errors import KINDS
+from ..modalities.video import VARIANTS
 from . import gemini
 from ._app import Response
 
@@ -140,7 +141,7 @@ _PAGES: Mapping[str, Values] = {
     "pageToken": {**_TEXT, "description": "The `nextPageToken` of the page before."},
 }
 _MEDIA = Operation(
-    (), (400, 404, 410, 416, 503, *_READ), query={"index": {"type": "integer", "minimum": 0, "maximum": 999_999}},
+    (), (400, 404, 409, 410, 416, 503, *_READ), query={"index": {"type": "integer", "minimum": 0, "maximum": 999_999}},
     header={"Range": {**_TEXT, "description": "One range of bytes, as in `bytes=0-1023`."}},
 )  # fmt: skip
 """The bytes of something that was made."""
@@ -238,7 +239,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "videos.remix": _begun("Video", "RemixRequest"),
     "videos.index": Operation(("VideoList",), (400, 404, *_READ), query=_LISTED),
     "videos.retrieve": Operation(("Video",), (400, 404, *_READ), query=_WAITED),
-    "videos.content": _MEDIA,
+    "videos.content": _MEDIA._replace(query={**_MEDIA.query, "variant": {"enum": ["video", *VARIANTS]}}),
     "videos.delete": Operation(("DeletedVideo",), (404, *_READ)),
 }  # fmt: skip
 """All endpoints; Gemini's one by its methods. A test walks the app's map and finds each of them here."""

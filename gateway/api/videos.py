@@ -9,9 +9,13 @@ from flask import Blueprint, request
 
 from schemas.tasks import RemixSchema, VideosSchema
 
+from ..call import Fault
 from ..errors import GatewayError
 from ..modalities import video
+from ..modalities.jobs import At
 from ..modalities.video.request import parse
+from ..routing import channels
+from ..tasks import asking
 from ..tasks.views import as_video, spelled
 from . import _content, _tasks
 from ._app import Response
@@ -54,10 +58,27 @@ def retrieve(identity: str) -> Response:
 
 @blueprint.get("/v1/videos/<identity>/content")
 def content(identity: str) -> Response:
-    """The bytes of one result. HEAD tells what there is; one range at a time may be asked for."""
-    if request.args.get("variant", "video") != "video":
-        raise GatewayError(400, "Only the video itself is kept here. Leave variant out.", param="variant")
-    return _content.deliver("videos", identity)
+    """The bytes of one result. HEAD tells what there is; one range at a time may be asked for. `variant` thumbnail or
+    spritesheet: pictures of it, where its provider has them."""
+    variant = request.args.get("variant", "video")
+    if variant == "video":
+        return _content.deliver("videos", identity)
+    if variant not in video.VARIANTS:
+        raise GatewayError(
+            400, f"There is no variant {variant[:40]!r} of a video. Use video, {' or '.join(video.VARIANTS)}.",
+            param="variant",
+        )  # fmt: skip
+    _content.files("videos", identity)
+    row = _tasks.find(identity, _KINDS)
+    channel = channels.current().by_id.get(row["channel_id"])
+    try:
+        if channel is None or row["dialect"] != video.OPENAI.name:
+            raise Fault("request")
+        return _content.dressed(*asking.pictures(channel, At(row["upstream_id"], row["upstream_model"]), variant))
+    except Fault:
+        raise GatewayError(
+            404, f"The provider of this video has no {variant} of it now. Leave variant out.", param="variant"
+        ) from None
 
 
 @blueprint.post("/v1/videos/<identity>/remix")

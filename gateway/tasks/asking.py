@@ -12,6 +12,7 @@ import gevent
 
 from .. import config
 from ..call import Channel, Fault, Leg, Outbound, Wire
+from ..modalities import video
 from ..modalities.jobs import At, Job, Request, Result, Seen
 from ..providers import download, pool
 from ..relay.attempts import raise_for_status, read, sensible
@@ -89,6 +90,18 @@ def pieces(channel: Channel, dialect: str, path: str) -> Iterator[bytes]:
             wire.close()
             raise
     return _read(wire)
+
+
+def pictures(channel: Channel, at: At, variant: str) -> tuple[str, bytes]:
+    """Pictures of a video in OpenAI's words for it: their type and bytes. variant: one of VARIANTS. Raises Fault."""
+    leg = Leg(channel=channel, model=at.model, dialect=video.OPENAI.name)
+    with gevent.Timeout(LOOK_S, Fault("timeout")):
+        wire = _send(leg, video.OPENAI.variant(at, variant))
+        try:
+            raise_for_status(wire, leg)
+            return wire.headers.get("content-type", ""), read(wire, MOST_ANSWER)
+        finally:
+            wire.close()
 
 
 def _inline(url: str) -> bytes:

@@ -275,6 +275,24 @@ def test_errors_inside_a_success(error: Any, cause: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "cause", "status"),
+    [(1004, "account", 401), (1008, "account", 402), (1002, "limited", 429), (2013, "request", 400),
+     (1000, "server", 500)],
+)  # fmt: skip
+def test_errors_of_minimax(number: int, cause: str, status: int) -> None:
+    """Written after https://platform.minimax.io/docs/api-reference/errorcode; not recorded."""
+    body = {"id": "x", "choices": None, "base_resp": {"status_code": number, "status_msg": "no"}}
+    with pytest.raises(Fault) as caught:
+        openai_chat.whole(call(), json.dumps(body).encode(), Meter())
+    assert (caught.value.cause, caught.value.status, caught.value.message) == (cause, status, "no")
+    feed = openai_chat.feed(call(stream=True))
+    feed.push(b"data: " + json.dumps(body).encode() + b"\n\n")
+    assert feed.fault is not None and feed.fault.cause == cause
+    well = {"choices": [{"message": {"content": "hi"}}], "base_resp": {"status_code": 0, "status_msg": ""}}
+    assert b"hi" in openai_chat.whole(call(), json.dumps(well).encode(), Meter())
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"null", b"[]", b"{}", b'{"choices":[]}', b'{"choices":null}', b'{"choices":[1]}', b'{"choices":"x"}',
      b'{"choices":[{"message":{}}],"x":NaN}', b'{"choices":[{}]', b"<html>", b"\xff"],

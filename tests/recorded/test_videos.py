@@ -58,6 +58,7 @@ def test_xai_as_recorded(rows: Rows, shared: Path) -> None:
     assert done["status"] == "completed" and done["seconds"] == "1", done
     assert lab.provider.asked[1].path == turns[1]["request"]["path"]
     assert lab.gateway.get(f"/v1/videos/{done['id']}/content").content == FILM
+    assert lab.gateway.get(f"/v1/videos/{done['id']}/content?variant=thumbnail").status_code == 404, "it has none"
     fetched = next(asked for asked in lab.provider.asked if asked.path.endswith(".mp4"))
     assert "authorization" not in fetched.headers, "what is not below the base is fetched without the key"
     receipt = lab.gateway.get("/v1/generation", params={"id": done["id"]}).json()["data"]
@@ -87,6 +88,13 @@ def test_openai_as_its_specification_has_it(rows: Rows, shared: Path) -> None:
     assert done["status"] == "completed" and done["prompt"] is None, done
     content = next(one for one in turns if one["request"]["path"].endswith("/content"))
     assert lab.gateway.get(f"/v1/videos/{done['id']}/content").content == content["payload"]
+    lab.provider.answer = lambda asked: Script(200, {"content-type": "image/webp"}, [asked.path.encode()])
+    thumbnail = lab.gateway.get(f"/v1/videos/{done['id']}/content?variant=thumbnail")
+    assert thumbnail.content.decode() == f"{content['request']['path']}?variant=thumbnail", thumbnail.text
+    assert thumbnail.headers["content-type"] == "image/webp"
+    lab.provider.answer = lambda asked: Script.json({"error": {"message": "sk-secret"}}, 404)
+    gone = lab.gateway.get(f"/v1/videos/{done['id']}/content?variant=spritesheet")
+    assert gone.status_code == 404 and "sk-secret" not in gone.text and gone.json()["error"]["param"] == "variant"
     missing = next(one for one in turns if one["response"]["status"] == 404)
     assert missing["payload"], "an unknown video is told as an error there"
 

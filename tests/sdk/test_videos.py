@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -10,8 +11,9 @@ from typing import Any
 
 import openai
 import pytest
+from PIL import Image
 
-from gateway.providers.sandbox.film import film
+from gateway.providers.sandbox.film import Scene, film
 from tests.gateway import Gateway
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -48,6 +50,15 @@ def test_a_video_is_polled_downloaded_and_opened(client: openai.OpenAI, tmp_path
     client.videos.download_content(video.id).write_to_file(tmp_path / "sea.mp4")
     seen = opened(tmp_path / "sea.mp4")
     assert (seen["codec_name"], seen["width"], seen["height"], seen["nb_read_frames"]) == ("h264", 1280, 720, "32")
+    for variant, form, size in (("thumbnail", "WEBP", (480, 270)), ("spritesheet", "JPEG", (5 * 160, 4 * 90))):
+        data = client.videos.download_content(video.id, variant=variant).read()  # type: ignore[arg-type]
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+        assert (picture.format, picture.size) == (form, size) and len(
+            picture.convert("RGB").getcolors(1 << 20) or ()
+        ) > 8
+    with pytest.raises(openai.BadRequestError, match="thumbnail"):
+        client.videos.download_content(video.id, variant="poster")  # type: ignore[arg-type]
     assert client.videos.retrieve(video.id).id == video.id
     assert video.id in [one.id for one in client.videos.list(limit=5)]
     assert client.videos.delete(video.id).deleted
@@ -70,6 +81,6 @@ def test_what_fails_is_told_as_openai_tells_it(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (320, 180), (720, 1280), (1792, 1024), (102, 76)])
 def test_films_of_every_size_open(tmp_path: Path, width: int, height: int) -> None:
-    (tmp_path / "film.mp4").write_bytes(film(width, height, 2, 7))
+    (tmp_path / "film.mp4").write_bytes(film(Scene(width, height, 7), 2))
     seen = opened(tmp_path / "film.mp4")
     assert (seen["codec_name"], seen["width"], seen["height"], seen["nb_read_frames"]) == ("h264", width, height, "16")

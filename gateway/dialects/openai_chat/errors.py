@@ -1,11 +1,13 @@
 """Chat errors: what a provider's mean (Law 9), and how ours look.
 
-OpenAI: https://platform.openai.com/docs/guides/error-codes.
+OpenAI: https://platform.openai.com/docs/guides/error-codes. MiniMax:
+https://platform.minimax.io/docs/api-reference/errorcode.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ...call import Fault
@@ -13,9 +15,30 @@ from ...errors import GatewayError
 from ...sse import write
 from ..faults import envelope, fault, made, words_of
 
-__all__ = ["error", "error_frame", "fault", "fault_in_reply"]
+__all__ = ["error", "error_frame", "fault", "fault_in_reply", "told_error"]
 
 _BY_TYPE = {"invalid_request_error": 400, "rate_limit_error": 429, "rate_limit_exceeded": 429, "overloaded_error": 529}
+
+
+_MINIMAX = {
+    1001: 504, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 429, 1041: 429, 1042: 400, 2013: 400,
+    2045: 429, 2049: 401, 2056: 429,
+}  # fmt: skip
+"""HTTP statuses that mean the same; all its others are failures of its own."""
+
+
+def told_error(values: Mapping[str, Any]) -> Any:
+    """The error that an HTTP 200 or an event tells, as `fault_in_reply` takes it; nothing where it tells none. MiniMax
+    tells its own in `base_resp`, by a number that is not 0."""
+    if found := values.get("error"):
+        return found
+    told = values.get("base_resp")
+    if not isinstance(told, dict):
+        return None
+    number = told.get("status_code")
+    if not isinstance(number, int) or number == 0:
+        return None
+    return {"code": _MINIMAX.get(number, 500), "message": told.get("status_msg")}
 
 
 def fault_in_reply(found: Any) -> Fault:

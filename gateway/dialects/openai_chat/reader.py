@@ -21,7 +21,7 @@ from .. import shapes
 from ..passing import parsed
 from ..shapes import listed, members, objects
 from . import thoughts
-from .errors import fault_in_reply
+from .errors import fault_in_reply, told_error
 from .parts import arguments, identity, parse_citations, parse_content, parse_images, parse_logprobs, seal, sources
 from .reply import created, parse_finish
 from .usage import usage
@@ -47,8 +47,8 @@ class ChatReader:
         if frame.data == b"[DONE]":
             return self._close()
         values = parsed(frame.data)
-        if values.get("error") or frame.name == "error":
-            raise fault_in_reply(values.get("error") or values)
+        if (problem := told_error(values)) or frame.name == "error":
+            raise fault_in_reply(problem or values)
         choices = values.get("choices")
         if choices is not None and not isinstance(choices, list):
             raise Fault("malformed")

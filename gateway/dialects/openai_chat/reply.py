@@ -30,7 +30,7 @@ from ..passing import names, scanned
 from ..scale import size
 from ..shapes import members, objects, packed
 from . import thoughts
-from .errors import fault_in_reply
+from .errors import fault_in_reply, told_error
 from .parse import sealed
 from .parts import (
     extra,
@@ -78,8 +78,8 @@ def measured(values: Mapping[str, Any], meter: Meter) -> list[dict[str, Any]]:
 
 def chosen(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The choices of a whole reply. Raises Fault when it is an error or none."""
-    if values.get("error"):
-        raise fault_in_reply(values["error"])
+    if problem := told_error(values):
+        raise fault_in_reply(problem)
     choices = values.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise Fault("malformed")

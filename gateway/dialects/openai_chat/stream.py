@@ -15,7 +15,7 @@ from ...splice import BadJson, edit, scan
 from ...sse import Event as Frame
 from .. import shapes
 from ..passing import Passing, names, parsed, renamed
-from .errors import fault_in_reply
+from .errors import fault_in_reply, told_error
 from .reply import frames, made, read
 from .usage import usage
 
@@ -50,8 +50,8 @@ class ChatFeed(Passing):
             self._close(frame)
             return
         values = parsed(event.data)
-        if values.get("error") or event.name == "error":
-            raise fault_in_reply(values.get("error") or values)
+        if (problem := told_error(values)) or event.name == "error":
+            raise fault_in_reply(problem or values)
         choices = values.get("choices")
         if not isinstance(choices, list):
             raise Fault("malformed")

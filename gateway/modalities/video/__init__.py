@@ -12,6 +12,7 @@ from ...call import Call, Fault, Leg, Meter
 from ...dialects.base import Feed
 from ...neutral.parts import Media, Url
 from ..jobs import Job
+from .openai import VARIANTS as VARIANTS
 from .openai import OpenAI
 from .request import parse
 from .telling import screen as _screen

@@ -26,6 +26,9 @@ from .request import OPENAIS, parse, pictures, pieces
 MODEL = "openai/sora-2"
 """What is meant where a client of OpenAI's names no model."""
 
+VARIANTS = ("thumbnail", "spritesheet")
+"""Pictures of a video that its provider has beside it."""
+
 _STATUS = {
     "queued": "queued", "in_progress": "in_progress", "processing": "in_progress", "running": "in_progress",
     "completed": "completed", "succeeded": "completed", "failed": "failed", "cancelled": "cancelled",
@@ -123,6 +126,10 @@ class OpenAI:
         count = shapes.count(values.get("results")) or 1
         where = f"{self.PATH}/{quote(identity, safe='')}/content"
         return [Result(where if place == 0 else f"{where}?index={place}", self.MEDIA_TYPE) for place in range(count)]
+
+    def variant(self, at: At, name: str) -> Request:
+        """Where pictures of a video are; name: one of VARIANTS."""
+        return Request("GET", f"{self.PATH}/{quote(at.id, safe='')}/content?variant={name}")
 
     def cancel(self, at: At) -> Request | None:
         return None  # a video that is being made cannot be deleted there

@@ -19,6 +19,7 @@ import orjson
 from ...apart import apart
 from ...bodies import Form, Upload, joined
 from ...sse import write
+from .film import BLOCK, Scene, count
 
 DRAWING = frozenset({"image", "echo", "slow", "error", "flaky", "limited", "cut", "mid-stream-error"})
 _USUAL = (1024, 1024)
@@ -54,8 +55,7 @@ def read(form: Form) -> dict[str, Any]:
 
 def answer(dialect: str, values: Mapping[str, Any], stream: bool) -> tuple[str, Iterator[bytes]]:
     """The reply's type and pieces: JSON, or events. Raises Refused."""
-    if find_spec("PIL") is None:
-        raise Refused("model", "The sandbox draws with Pillow, which is not installed: python -m pip install pillow.")
+    _need_pillow()
     form = values.get("output_format") or "png"
     wide, high = _size(values.get("size"))
     clear = values.get("background") == "transparent"
@@ -85,6 +85,46 @@ def answer(dialect: str, values: Mapping[str, Any], stream: bool) -> tuple[str, 
     return "text/event-stream; charset=utf-8", _events(
         _EVENTS[dialect], about, n, values.get("partial_images") or 0, drawn
     )
+
+
+def _need_pillow() -> None:
+    if find_spec("PIL") is None:
+        raise Refused("model", "The sandbox draws with Pillow, which is not installed: python -m pip install pillow.")
+
+
+_THUMBNAIL, _SHEET = 480, (160, 5, 20)
+"""Pixels a side at most · those of a picture in a sheet, pictures beside each other, and in all."""
+
+
+def thumbnail(scene: Scene, seconds: float) -> bytes:
+    """A WebP image of a film's middle. Raises Refused."""
+    _need_pillow()
+    return apart(_sheet, scene, [count(seconds) // 2], _THUMBNAIL, 1, "WEBP")  # type: ignore[no-any-return]
+
+
+def spritesheet(scene: Scene, seconds: float) -> bytes:
+    """A JPEG image of pictures of a film beside each other. Raises Refused."""
+    _need_pillow()
+    side, beside, most = _SHEET
+    every, shown = count(seconds), min(most, count(seconds))
+    return apart(_sheet, scene, [every * place // shown for place in range(shown)], side, beside, "JPEG")  # type: ignore[no-any-return]
+
+
+def _sheet(scene: Scene, numbers: list[int], side: int, beside: int, form: str) -> bytes:
+    from PIL import Image
+
+    scale = min(1.0, side / max(scene.width, scene.height))
+    wide, high = max(1, round(scene.width * scale)), max(1, round(scene.height * scale))
+    sheet = Image.new("RGB", (wide * min(beside, len(numbers)), high * -(-len(numbers) // beside)))
+    for place, number in enumerate(numbers):
+        blocks = Image.new("YCbCr", (scene.across, scene.down))
+        blocks.putdata(list(scene.blocks(number)))
+        shown = (0, 0, scene.width / BLOCK, scene.height / BLOCK)
+        picture = blocks.convert("RGB").resize((wide, high), Image.Resampling.NEAREST, shown)
+        sheet.paste(picture, (place % beside * wide, place // beside * high))
+    out = io.BytesIO()
+    sheet.save(out, form)
+    return out.getvalue()
 
 
 def _events(name: str, about: Mapping[str, Any], n: int, partial: int, drawn: Any) -> Iterator[bytes]:

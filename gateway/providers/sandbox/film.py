@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import struct
+from collections.abc import Iterator
 
 PER_SECOND = 8
 BLOCK = 16
@@ -56,21 +57,51 @@ class _Bits:
         return bytes((head,)) + _ZEROS.sub(lambda found: b"\0\0\3" + found[1], bytes(self.done))
 
 
-def film(width: int, height: int, seconds: float, seed: int) -> bytes:
-    """An MP4 file: a square that wanders over a striped ground. seed: of its colours and its way."""
-    across, down = -(-width // BLOCK), -(-height // BLOCK)
-    chance = random.Random(seed)
-    ground = [(60 + 100 * row // down, chance.randrange(90, 166), chance.randrange(90, 166)) for row in range(down)]
-    square = max(1, min(across, down) // 5)
-    colour = (220, chance.randrange(40, 90), chance.randrange(180, 220))
-    samples = [_first(across, down, ground)]
+class Scene:
+    """What a film shows: a square that wanders over a striped ground, in blocks. seed: of its colours and its way."""
+
+    def __init__(self, width: int, height: int, seed: int) -> None:
+        self.width, self.height, self._seed = width, height, seed
+        self.across, self.down = -(-width // BLOCK), -(-height // BLOCK)
+        chance, down = random.Random(seed), self.down
+        self.ground = [
+            (60 + 100 * row // down, chance.randrange(90, 166), chance.randrange(90, 166)) for row in range(down)
+        ]
+        self.colour = (220, chance.randrange(40, 90), chance.randrange(180, 220))
+        self._side = max(1, min(self.across, down) // 5)
+
+    def square(self, number: int) -> set[tuple[int, int]]:
+        """The blocks of the square in a picture; the first one, 0, is empty."""
+        if number == 0:
+            return set()
+        left = _bounced(number + self._seed % 7, self.across - self._side)
+        top = _bounced(number, self.down - self._side)
+        return {(left + x, top + y) for x in range(self._side) for y in range(self._side)}
+
+    def blocks(self, number: int) -> Iterator[Colour]:
+        """All blocks of a picture, row by row."""
+        square = self.square(number)
+        for y in range(self.down):
+            for x in range(self.across):
+                yield self.colour if (x, y) in square else self.ground[y]
+
+
+def count(seconds: float) -> int:
+    """Pictures of a film."""
+    return max(2, round(seconds * PER_SECOND))
+
+
+def film(scene: Scene, seconds: float) -> bytes:
+    """An MP4 file of a scene."""
+    across, down = scene.across, scene.down
+    samples = [_first(across, down, scene.ground)]
     at: set[tuple[int, int]] = set()
-    for number in range(1, max(2, round(seconds * PER_SECOND))):
-        left, top = _bounced(number + seed % 7, across - square), _bounced(number, down - square)
-        now = {(left + x, top + y) for x in range(square) for y in range(square)}
-        samples.append(_next(number, across, down, {p: colour if p in now else ground[p[1]] for p in at ^ now}))
+    for number in range(1, count(seconds)):
+        now = scene.square(number)
+        changed = {p: scene.colour if p in now else scene.ground[p[1]] for p in at ^ now}
+        samples.append(_next(number, across, down, changed))
         at = now
-    return _file(width, height, _sps(width, height, across, down), _pps(), samples)
+    return _file(scene.width, scene.height, _sps(scene.width, scene.height, across, down), _pps(), samples)
 
 
 def _bounced(step: int, room: int) -> int:

@@ -19,7 +19,7 @@ import orjson
 
 from ...clock import now_ms
 from ...modalities.video.request import parse
-from . import film, song
+from . import drawing, film, song
 
 USUAL_MS = 1_000
 """How long work takes that nothing else is said of."""
@@ -83,13 +83,19 @@ def ask(path: str) -> Answer | None:
         return None
     if not found[3]:
         return 200, _JSON, _shown(found[1], found[2], work)
-    index = parse_qs(parts.query).get("index", ["0"])[0]
+    asked = parse_qs(parts.query)
+    index, variant = asked.get("index", ["0"])[0], asked.get("variant", ["video"])[0]
     if work.share < 1 or not index.isdecimal() or int(index) >= work.n:
         return None
     seed = work.seed + int(index)
     if found[1] == "music":
         return 200, {"content-type": "audio/wav"}, song.song(work.seconds, seed)
-    return 200, {"content-type": "video/mp4"}, film.film(work.width, work.height, work.seconds, seed)
+    scene = film.Scene(work.width, work.height, seed)
+    if variant == "thumbnail":
+        return 200, {"content-type": "image/webp"}, drawing.thumbnail(scene, work.seconds)
+    if variant == "spritesheet":
+        return 200, {"content-type": "image/jpeg"}, drawing.spritesheet(scene, work.seconds)
+    return 200, {"content-type": "video/mp4"}, film.film(scene, work.seconds)
 
 
 def pack(work: tuple[Any, ...]) -> str:

@@ -186,7 +186,10 @@ def _fields(body: Body) -> Mapping[str, Any]:
 
 def _asked(outbound: Outbound, words: Words) -> Wire:
     """How long work is, or what it made."""
-    found = jobs.ask(outbound.path)
+    try:
+        found = jobs.ask(outbound.path)
+    except drawing.Refused as problem:
+        return _error(words, 400, problem.message, problem.param)
     if found is None:
         return _error(words, 404, "The sandbox has no such work.", "id")
     status, headers, body = found
