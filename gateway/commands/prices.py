@@ -51,17 +51,20 @@ def models_list(search: str) -> None:
         if channel.models is None and KINDS[channel.provider].generic and wanted in name:
             rows.append(_listed(name, [(channel, "*")]))
     rows.sort(key=lambda row: str(row["id"]))
-    columns = ("id", "input_mtok", "output_mtok", "context", "max_output", "channels")
+    columns = ("id", "input_mtok", "output_mtok", "pieces", "context", "max_output", "channels")
     table(rows, columns, "No such model.")
 
 
 def _listed(name: str, legs: list[tuple[Channel, str]]) -> dict[str, Any]:
     known = book.current().find(name)
+    price = _cheapest(name, legs)
+    pieces = [f"{kind} {money.plain(nanos / money.NANOS)}" for kind, nanos in _pieces(price)] if price else []
     return {
         "id": name,
         "owned_by": known.model.author if known is not None else catalogue.owner(name),
         "mode": known.model.mode if known is not None else None,
-        **_shown(_cheapest(name, legs)),
+        **_shown(price),
+        "pieces": pieces or None,
         "channels": [channel.name for channel, _ in legs],
     }
 
@@ -81,8 +84,9 @@ def _shown(price: Price | None) -> dict[str, Any]:
         return {"input_mtok": None, "output_mtok": None, "context": None, "max_output": None, "version": None}
     found: dict[str, Any] = {f"{bucket}_mtok": _usd(rate) for bucket, rate in price.rates.items()}
     found |= {f"{kind}_usd": money.plain(nanos / money.NANOS) for kind, nanos in _pieces(price)}
+    none = None if price.units and not price.rates else "0"  # what is sold by the piece only has no such price
     return {
-        "input_mtok": "0", "output_mtok": "0", **found, "context": price.context, "max_output": price.max_output,
+        "input_mtok": none, "output_mtok": none, **found, "context": price.context, "max_output": price.max_output,
         "version": price.version,
     }  # fmt: skip
 
@@ -157,7 +161,10 @@ def prices_set(
     write(models.price.put, model, facts, at)
     shown = {"model": model, **_shown(prices.from_facts(facts, at))}
     pieces = "".join(f" ${shown[f'{kind}_usd']} a {kind}." for kind in facts.get("units", ()))
-    say(shown, f"{model}: ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens.{pieces}")
+    tokens = (
+        f" ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens." if shown["input_mtok"] else ""
+    )
+    say(shown, f"{model}:{tokens}{pieces}")
 
 
 _BUCKETS = {
