@@ -38,6 +38,7 @@ def test_what_a_server_lists_can_be_listed_and_called(sqlite_gateway: Gateway) -
         end = time.monotonic() + 60
         while not listed(gateway, name) and time.monotonic() < end:
             time.sleep(0.2)
+        gateway.settle_in()  # one of the workers knows it
         assert listed(gateway, name) == [f"{name}/7", f"{name}/Qwen/Qwen3", f"{name}/tiny"]
         assert len(provider.listings) == 1, "one of all workers asks"
         assert gateway.chat(f"{name}/tiny").status_code == gateway.chat(f"{name}/unlisted").status_code == 200
