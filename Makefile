@@ -27,7 +27,7 @@ serve: .venv/serve
 	$(BIN)/python -m gateway serve
 
 test: .venv/test .cache/nginx/asked
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 faults: .venv/test
 	$(BIN)/python -m tests.faults $(ARGS)

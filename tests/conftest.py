@@ -26,21 +26,6 @@ from gateway.routing import catalogue
 from tests.gateway import Gateway
 from tests.upstream import Script, Upstream, upstream
 
-_LONG = (
-    "sdk/test_openai_native_batches", "live/test_task_crashes", "live/test_tasks", "live/test_crashes",
-    "live/test_databases", "deploy/test_binary", "sdk/test_generations", "live/test_openapi", "bench/test_bench",
-    "live/test_hostile_providers", "commands/test_commands", "matrix/test_matrix", "live/test_background",
-    "live/test_idempotency", "providers/test_profiles", "sdk/test_node",
-)  # fmt: skip
-"""Modules that take a minute or more, the longest first."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long begins first, so that no process is left alone with it at the end."""
-    place = {name: number for number, name in enumerate(_LONG)}
-    items.sort(key=lambda item: place.get("/".join(item.path.with_suffix("").parts[-2:]), len(place)))
-
-
 for name in [name for name in os.environ if name.startswith("GATEWAY_") or name in variables()]:
     del os.environ[name]  # the tests' gateways are set by the tests alone
 
