@@ -131,10 +131,10 @@ class Ask:
     for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
     shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
     seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
-    from above: character, second, query, image, megapixel · variant: of which kind those are · makes: what is to be
-    made in minutes, in each unit that it may be sold by · rigid: it has no output limit that could be lowered for a
-    light wallet · raw: its answer is no text and no events but bytes of a type that only the provider knows · answers:
-    what a whole one is.
+    from above: character, second, query, image, megapixel · tops: more of a unit than this nobody can count, where
+    `units` does not say so · variant: of which kind those are · makes: what is to be made in minutes, in each unit that
+    it may be sold by · rigid: it has no output limit that could be lowered for a light wallet · raw: its answer is no
+    text and no events but bytes of a type that only the provider knows · answers: what a whole one is.
     """
 
     model: str
@@ -156,6 +156,7 @@ class Ask:
     urls: tuple[tuple[str, str], ...] = ()
     seal: str | None = None
     units: Mapping[str, int] = field(default_factory=dict)
+    tops: Mapping[str, int] = field(default_factory=dict)
     variant: Variant = ANY
     makes: tuple[Piece, ...] = ()
     rigid: bool = False

@@ -143,9 +143,13 @@ SURFACES = (
 
 
 def permit_endpoint(caller: Caller, surface: str | None, path: str) -> None:
-    """Raises GatewayError 403 when the key may not be used here."""
+    """Raises GatewayError 403 when the key may not be used here. `/v1/models*` is meant for the list of them: Google's
+    calls, which stand below it, too, are meant by a pattern with their colon, or below their own version."""
     if caller.endpoints and not any(
-        fnmatchcase(path, one) if one.startswith("/") else one == surface for one in caller.endpoints
+        fnmatchcase(path, one) and (surface != "gemini" or ":" in one or not one.startswith("/v1/"))
+        if one.startswith("/")
+        else one == surface
+        for one in caller.endpoints
     ):
         raise GatewayError(
             403,

@@ -48,7 +48,8 @@ def settlement(
     units: dict[str, Any] = {}
     for unit, rate, expected in kept["lines"] if share else ():
         count = Decimal(expected) * share if unit != "request" else Decimal(1)
-        count = (made or {}).get(unit, count)
+        if made and unit in made:
+            count = min(made[unit], ledger.SEVERAL * Decimal(expected))
         exact += Decimal(rate) * count
         upto = int(exact.to_integral_value(ROUND_CEILING))
         if upto > total:

@@ -259,13 +259,34 @@ def _took(call: Call, reference: Reference) -> int:
     return sum(json.loads(earlier["detail"])["tokens"].values()) if earlier is not None else 0
 
 
+_MOST_RUNS, _UNASKED_RUNS = 1_000, 100
+"""How often a tool that sets no bound can run, and one that nobody asked for: some models search by themselves."""
+
+SEVERAL = 4
+"""How many times as much as was asked for a provider may make of what is sold by the piece."""
+
+
 def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
-    """No provider counts more than window and maximum allow."""
-    steps = 1 + sum(used.tools.values())  # each run of a hosted tool reads the conversation again
+    """No provider counts more than was asked for, and than window and maximum allow."""
+    tools, units = used.tools, used.units
+    if tools:
+        tools = {kind: min(times, _most_runs(kind, ask)) for kind, times in tools.items()}
+    if units:
+        most = {**{unit: SEVERAL * amount for unit, amount in ask.units.items()}, **ask.tops}
+        units = {unit: min(amount, most.get(unit, amount)) for unit, amount in units.items()}
+    steps = 1 + sum(tools.values())  # each run of a hosted tool reads the conversation again
     most_in, most_out = price.context * ask.batch * steps, price.max_output * ask.n * steps
-    if (used.input or 0) <= most_in and (used.output or 0) <= most_out:
+    if (used.input or 0) > most_in or (used.output or 0) > most_out:
+        used = dataclasses.replace(used, input=min(used.input or 0, most_in), output=min(used.output or 0, most_out))
+    if tools == used.tools and units == used.units:
         return used
-    return dataclasses.replace(used, input=min(used.input or 0, most_in), output=min(used.output or 0, most_out))
+    return dataclasses.replace(used, tools=tools, units=units)
+
+
+def _most_runs(kind: str, ask: Ask) -> int:
+    """How often a hosted tool can have run, at most, by the fee that it stands under."""
+    asked = [one.most for one in ask.hosted if kind in prices.billed_as(one.kind)]
+    return ask.n * sum(_MOST_RUNS if one is None else one for one in asked) if asked else _UNASKED_RUNS
 
 
 def settle(settlement: Settlement, outcome: tuple[str, bytes] | None = None) -> writer.Ticket:

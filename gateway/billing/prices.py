@@ -350,7 +350,12 @@ def _billed(leg: Leg, price: Price, ask: Ask, dialect: str) -> tuple[Hosted, ...
 
 def _fees(price: Price, kind: str) -> tuple[str, ...]:
     """The fees under which a hosted tool is billed."""
-    return tuple(name for name in _BILLED_AS.get(kind, (kind,)) if name in price.fees)
+    return tuple(name for name in billed_as(kind) if name in price.fees)
+
+
+def billed_as(kind: str) -> tuple[str, ...]:
+    """The fees under which a hosted tool may stand."""
+    return _BILLED_AS.get(kind, (kind,))
 
 
 def _fee(price: Price, kind: str, size: str | None) -> Decimal:

@@ -74,7 +74,8 @@ class OpenAI:
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         seconds = lasts(values)
-        bound = math.ceil(seconds if seconds is not None else len(_file(values).content) / _LEAST_RATE) + 1
+        longest = math.ceil(len(_file(values).content) / _LEAST_RATE) + 1
+        bound = longest if seconds is None else math.ceil(seconds) + 1
         return Ask(
             model=values["model"],
             stream=bool(values.get("stream")),
@@ -83,6 +84,7 @@ class OpenAI:
             rigid=True,
             audio_in=True,
             units={"second": bound},
+            tops={"second": max(bound, longest)},  # a header may lie
             weight=Weight(text=size(values.get("prompt")), messages=1, audio_bytes=bound * _HEARD_S),
         )
 

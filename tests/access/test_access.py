@@ -55,6 +55,11 @@ def test_endpoints_are_families_or_paths() -> None:
     bound = dataclasses.replace(CALLER, endpoints=("chat", "/v1/models*"))
     keys.permit_endpoint(bound, "chat", "/v1/chat/completions")
     keys.permit_endpoint(bound, "models", "/v1/models/openai/gpt-4o")
+    with pytest.raises(GatewayError):
+        keys.permit_endpoint(bound, "gemini", "/v1/models/gemini-2.5-pro:generateContent")
+    for pattern in ("/v1/models/*:generateContent", "gemini"):
+        meant = dataclasses.replace(CALLER, endpoints=(pattern,))
+        keys.permit_endpoint(meant, "gemini", "/v1/models/gemini-2.5-pro:generateContent")
     for surface, path in (("responses", "/v1/responses"), ("models", "/v1beta/models"), ("account", "/v1/credits")):
         with pytest.raises(GatewayError) as refused:
             keys.permit_endpoint(bound, surface, path)

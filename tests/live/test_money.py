@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 
 from tests.conftest import Lab
 from tests.live.test_failover import REPLY
@@ -47,6 +49,38 @@ def test_usage_beyond_all_bounds_is_clamped(lab: Lab) -> None:
     found = receipt(lab, answer, key)
     assert (found["tokens"]["input"], found["tokens"]["output"]) == (1000, 100)
     assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal("0.0011") and found["overrun"]
+    assert lab.gateway.books()["ok"]
+
+
+@pytest.mark.parametrize("times", [10**6, 10**20])
+def test_counts_of_what_is_no_token_are_clamped(lab: Lab, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that nobody asked for, the length of a sound, documents of a search: dollars each, if believed."""
+    _, key = lab.gateway.account("1000")
+    lab.gateway.cli("prices", "set", f"{lab.name}/sought", "--input-mtok", "1", "--output-mtok", "1", "--fee",
+                    "web_search=0.01")  # fmt: skip
+    lab.gateway.cli("prices", "set", f"{lab.name}/heard", "--unit", "second=0.0001")
+    lab.gateway.cli("prices", "set", f"{lab.name}/ranked", "--unit", "query=0.002")
+    lab.gateway.settle_in()
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "num_search_queries": times}
+    lab.provider.scripts["sought"] = reply(**usage)
+    answer = lab.gateway.chat(f"{lab.name}/sought", key=key)
+    assert Decimal(answer.headers["x-gateway-cost-usd"]) == Decimal("1.000002"), "a hundred searches"
+    frame = json.dumps({**REPLY, "object": "chat.completion.chunk", "usage": usage})
+    delta = json.dumps({**REPLY, "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]})
+    lab.provider.scripts["sought"] = Script.sse(f"data: {delta}\n\ndata: {frame}\n\ndata: [DONE]\n\n".encode())
+    streamed = lab.gateway.chat(f"{lab.name}/sought", key=key, stream=True)
+    assert streamed.content.endswith(b"data: [DONE]\n\n") and receipt(lab, streamed, key)["cost_usd"] <= 1.01
+    monkeypatch.setattr(lab.provider, "answer", lambda asked: Script.json({"text": "hi", "duration": times}))
+    file = {"file": ("a.wav", bytes(6_000), "audio/wav")}
+    heard = requests.post(
+        f"{lab.gateway.url}/v1/audio/transcriptions", headers={"Authorization": f"Bearer {key}"}, files=file,
+        data={"model": f"{lab.name}/heard"}, timeout=30,
+    )  # fmt: skip
+    assert heard.status_code == 200 and Decimal(heard.headers["x-gateway-cost-usd"]) <= Decimal("0.0011")
+    found = {"results": [{"index": 0, "relevance_score": 0.5}], "meta": {"billed_units": {"search_units": times}}}
+    monkeypatch.setattr(lab.provider, "answer", lambda asked: Script.json(found))
+    ranked = lab.gateway.post("/v1/rerank", {"model": f"{lab.name}/ranked", "query": "q", "documents": ["a"]}, key)
+    assert ranked.status_code == 200 and Decimal(ranked.headers["x-gateway-cost-usd"]) <= Decimal("0.008")
     assert lab.gateway.books()["ok"]
 
 
