@@ -20,11 +20,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, settings
 
 from gateway.providers.registry import KINDS, variables
 from gateway.routing import catalogue
 from tests.gateway import Gateway
 from tests.upstream import Script, Upstream, upstream
+
+settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("busy")  # several tests share a core
 
 for name in [name for name in os.environ if name.startswith("GATEWAY_") or name in variables()]:
     del os.environ[name]  # the tests' gateways are set by the tests alone

@@ -60,10 +60,14 @@ def fault(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
 
 
 def _flagged(found: Any) -> bool:
-    """Whether it is the caller's input that is forbidden, not our account
-    (https://openrouter.ai/docs/api/reference/errors-and-debugging)."""
+    """Whether it is the caller's input that is forbidden, not our account: OpenRouter says so in its metadata
+    (https://openrouter.ai/docs/api/reference/errors-and-debugging), xAI in words."""
     told = found.get("metadata") if isinstance(found, dict) else None
-    return isinstance(told, dict) and "flagged_input" in told
+    message = words_of(found).message
+    return (isinstance(told, dict) and "flagged_input" in told) or bool(message and _FORBIDDEN.search(message))
+
+
+_FORBIDDEN = re.compile(r"violates \w*\s?usage (?:guidelines|polic)", re.IGNORECASE)
 
 
 def error_in(body: bytes) -> Any:

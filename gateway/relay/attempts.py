@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -51,24 +52,35 @@ def attempts(call: Call, legs: Sequence[Leg], past: list[Failed], watch: ClientW
     while len(past) < MOST_ATTEMPTS:
         found = _next(legs, past)
         if found is None:
-            return
+            break
         leg, pause_s = found
         if pause_s:
             with watch:
                 gevent.sleep(min(pause_s, max(0.0, deadline - monotonic())))
         left_s = deadline - monotonic()
         if left_s <= 0:
-            return
+            break
         if past:
             again = _place(leg) in {_place(one) for one, _ in past}
             counts.FURTHER.add((past[-1].fault.cause, "same" if again else "other"))
         call.leg = leg
         yield leg, left_s
+    _forgive(legs, past)
+
+
+def _forgive(legs: Sequence[Leg], past: Sequence[Failed]) -> None:
+    """A body that all the channels there are, two at least, answer with an error of theirs blames none of them. Where
+    one of them was not asked, it may have answered."""
+    failed = _failed_on(past)
+    if len(failed) > 1 and len(legs) < MOST_ATTEMPTS and failed == {leg.channel.id for leg in legs}:
+        for leg, fault in past:
+            if fault.cause == "server":
+                bulletin.forgiven(leg)
 
 
 def _next(legs: Sequence[Leg], past: Sequence[Failed]) -> tuple[Leg, float] | None:
     """The leg to try, and how long to wait before; None where there is none."""
-    if past and past[-1].fault.cause == "request" and not _lacks_model(past[-1].fault):
+    if past and past[-1].fault.cause == "request" and not _lacks(past[-1].fault):
         return None
     known = {_place(leg) for leg, _ in past}
     served = {leg.public for leg, _ in past}
@@ -110,9 +122,21 @@ def _pause(leg: Leg, fault: Fault, times: int) -> float | None:
 _NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported"})
 
 
-def _lacks_model(fault: Fault) -> bool:
-    """Whether a provider only says that it has not the model: that is about our catalogue, and another may have it."""
-    return fault.code in _NO_MODEL or (fault.status == 404 and "model" in fault.message.lower())
+_NO_PATH = re.compile(r"(?:not found\.?|invalid url\b.*)?", re.IGNORECASE | re.DOTALL)
+"""What is said, if anything, where a server has not what it is asked for at all."""
+
+
+def _lacks(fault: Fault) -> bool:
+    """Whether a provider only says that it has not the model, or no such path: that is about our catalogue, and another
+    may have it."""
+    if fault.code in _NO_MODEL:
+        return True
+    return fault.status == 404 and ("model" in fault.message.lower() or _NO_PATH.fullmatch(fault.message) is not None)
+
+
+def _telling(past: Sequence[Failed]) -> Sequence[Failed]:
+    """What a caller is told of: not of who only lacks something, unless all do."""
+    return [one for one in past if not _lacks(one.fault)] or past
 
 
 class noted:
@@ -136,7 +160,7 @@ class noted:
         self._attempt.ms = int((monotonic() - self.began) * 1000)
         if isinstance(error, Fault):
             self._attempt.status = error.status or error.cause
-            self._blame(error)
+            bulletin.failed(self._leg, self._trial, error)
             self._past.append(Failed(self._leg, error))
             if error.cause == "account":
                 _tell_operator(self._attempt.channel, error.status)
@@ -148,16 +172,6 @@ class noted:
         channel = self._leg.channel
         outcome = error.cause if isinstance(error, Fault) else "ok" if error is None else "abandoned"
         counts.ATTEMPTS.add((channel.provider, channel.name, outcome))
-
-    def _blame(self, fault: Fault) -> None:
-        """A body that two channels answer with an error of theirs blames neither."""
-        failed = _failed_on(self._past) if fault.cause == "server" else set()
-        if not failed - {self._leg.channel.id}:
-            bulletin.failed(self._leg, self._trial, fault)
-        elif len(failed) == 1:
-            for leg, other in self._past:
-                if other.cause == "server":
-                    bulletin.forgiven(leg)
 
 
 def _failed_on(past: Sequence[Failed]) -> set[str]:
@@ -271,7 +285,10 @@ def call_headers(call: Call, leg: Leg | None, meter: Meter | None = None) -> lis
 def told(call: Call, past: Sequence[Failed], error: GatewayError) -> tuple[str, bytes] | None:
     """What a call's claim keeps of an error: only what a provider found wrong with the request itself, which it would
     find again. What the gateway could not do for it may be possible another time."""
-    if call.claim is None or not past or past[-1].fault.cause != "request" or past[-1].fault.ours:
+    if call.claim is None or not past:
+        return None
+    last = _telling(past)[-1].fault
+    if last.cause != "request" or last.ours:
         return None
     said = [*error.headers, ("x-generation-id", call.id), ("x-gateway-attempts", str(len(call.attempts)))]
     body = words.NAMED[call.dialect].error(error, call.request_id)
@@ -287,6 +304,7 @@ def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
     """What a caller of this dialect is told when no leg has answered (Law 9)."""
     if not past:
         return GatewayError(504, "The call took too long. Retry, or ask for less output.")
+    past = _telling(past)
     faults = [one.fault for one in past]
     leg, last = past[-1]
     secrets = [one.leg.channel.secret for one in past]

@@ -26,7 +26,10 @@ def tried(call: Call, legs: Sequence[Leg]) -> Sequence[Leg]:
     """
     legs = healthy_first(_sorted(call, _affordable(call, legs)), set())
     if not call.steer.allow_fallbacks and not call.steer.order:
-        legs = list({leg.public: leg for leg in reversed(legs)}.values())[::-1]
+        firsts: dict[str, Leg] = {}
+        for leg in legs:
+            firsts.setdefault(leg.public, leg)
+        legs = list(firsts.values())
     first, others = legs[:MOST_ATTEMPTS], legs[MOST_ATTEMPTS:]
     if all(leg.public == legs[0].public for leg in first):
         other = next((leg for leg in others if leg.public != legs[0].public), None)
@@ -36,17 +39,20 @@ def tried(call: Call, legs: Sequence[Leg]) -> Sequence[Leg]:
 
 
 def healthy_first(legs: Sequence[Leg], served: Set[str]) -> Sequence[Leg]:
-    """The legs in their order, those that rest last, but for the first of a model that nothing else serves. served:
-    models of which some leg was tried."""
+    """The legs in their order, those that rest last, but for one of a model that nothing else serves: that whose rest
+    ends first. served: models of which some leg was tried."""
     healthy = [bulletin.admits(leg) for leg in legs]
     if all(healthy):
         return legs
     well = served | {leg.public for leg, admitted in zip(legs, healthy, strict=True) if admitted}
+    last_ones: dict[str, Leg] = {}
+    for leg in sorted(legs, key=bulletin.rests_until):
+        if leg.public not in well:
+            last_ones.setdefault(leg.public, leg)
     first: list[Leg] = []
     last: list[Leg] = []
     for leg, admitted in zip(legs, healthy, strict=True):
-        (first if admitted or leg.public not in well else last).append(leg)
-        well |= {leg.public}
+        (first if admitted or last_ones.get(leg.public) is leg else last).append(leg)
     return (*first, *last)
 
 

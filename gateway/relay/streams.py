@@ -268,7 +268,7 @@ class Stream:
             if feed.out and (feed.bound or self._bound):
                 held_since = None
                 yield self._frames(feed)
-            elif feed.spoke and held_since is None:
+            elif feed.out and feed.spoke and held_since is None:
                 held_since = monotonic()
             if feed.fault is not None:
                 raise feed.fault

@@ -58,6 +58,11 @@ def cause(leg: Leg) -> str:
     return _health.cause(leg.channel.id, leg.model)
 
 
+def rests_until(leg: Leg) -> tuple[bool, float]:
+    """To put resting legs in order: a refused account of ours behind all others, then by when their rests end."""
+    return _health.rests_until(leg.channel.id, leg.model)
+
+
 def resting() -> Counter[tuple[str, str]]:
     """How many models of a channel rest for a cause, by (channel's id, cause)."""
     return Counter(_health.resting())

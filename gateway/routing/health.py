@@ -46,7 +46,7 @@ Key = tuple[str, str]
 class State:
     """A leg with trouble. in_a_row: failures, weighed · outcomes: the last ones, True for a failure · cause: why it
     rests, "" where it does not · since: when that began · until: when the rest ends · rests: how many followed each
-    other · before: what its last failure found."""
+    other · before: what its last failure found · raised: when the trial began whose first words ended the last rest."""
 
     in_a_row: int = 0
     outcomes: tuple[bool, ...] = ()
@@ -55,6 +55,7 @@ class State:
     until: float = 0.0
     rests: int = 0
     before: State | None = None
+    raised: float | None = None
 
 
 class Trial(NamedTuple):
@@ -115,6 +116,11 @@ class Health:
         states = (self._states.get((channel, model)), self._states.get((channel, "")))
         return next((state.cause for state in states if state is not None and state.cause), "")
 
+    def rests_until(self, channel: str, model: str) -> tuple[bool, float]:
+        """Whether our account is why a leg rests, and until when it does, by this one's clock."""
+        found = [state for key in ((channel, model), (channel, "")) if (state := self._states.get(key)) and state.cause]
+        return any(state.cause == "account" for state in found), max((state.until for state in found), default=0.0)
+
     def resting(self) -> Iterator[tuple[str, str]]:
         """(channel, cause) of each leg that rests, or would be tried by one call only."""
         return ((key[0], state.cause) for key, state in self._states.items() if state.cause)
@@ -139,7 +145,8 @@ class Health:
         again, is old news."""
         key, whole = trial.keys
         found = self._states.get(key, State())
-        if cause == "request" or trial.at < found.since or self._rests(found):
+        broke_off = key in trial.probes and found.raised == trial.at  # it began to answer, but not more
+        if cause == "request" or (trial.at < found.since and not broke_off) or self._rests(found):
             return []
         state = replace(
             found,
@@ -148,7 +155,7 @@ class Health:
             before=replace(found, before=None),
         )
         often = len(state.outcomes) == LAST and 2 * sum(state.outcomes) >= LAST
-        if not (found.cause or cause not in WEIGHTS or state.in_a_row >= FAILURES or often):
+        if not (found.cause or broke_off or cause not in WEIGHTS or state.in_a_row >= FAILURES or often):
             self._keep(key, state)
             return []
         turns = [self._rest(key, state, cause, retry_after)]
@@ -205,12 +212,12 @@ class Health:
         for key in trial.keys if self._states else ():
             state = self._states.get(key)
             if state is not None and state.cause and trial.at >= state.since:
-                self._rise(key, state)
+                self._rise(key, state, trial.at)
                 turns.append(Turn(*key, ""))
         return turns
 
-    def _rise(self, key: Key, state: State) -> None:
-        self._keep(key, State(rests=state.rests, since=self._clock()))
+    def _rise(self, key: Key, state: State, raised: float | None = None) -> None:
+        self._keep(key, State(rests=state.rests, since=self._clock(), raised=raised))
         self._probed.discard(key)
         self._sent.pop(key, None)
 

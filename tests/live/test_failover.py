@@ -128,6 +128,33 @@ def test_a_model_that_a_provider_has_not_may_be_at_another(lab: Lab) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["provider_code"] == "model_not_found"
 
 
+def test_who_only_lacks_something_does_not_speak_for_the_others(lab: Lab) -> None:
+    missing = Script.json({"error": {"message": "no such model", "code": "model_not_found"}}, 404)
+    page = Script(404, {"content-type": "text/html"}, [b"<html><h1>404 Not Found</h1></html>"])
+    detail, url = (
+        Script.json({"detail": "Not Found"}, 404),
+        Script.json({"error": {"message": "Invalid URL (POST /x)"}}, 404),
+    )
+    limited = error(429, retry_after="30")
+    *served, rests = routes(lab, (page, GOOD), (detail, GOOD), (url, GOOD), (limited, missing))
+    for model in served:
+        assert lab.gateway.chat(model).status_code == 200
+    answer = lab.gateway.post(
+        "/v1/chat/completions", {"model": rests, "messages": [{"role": "user", "content": "x"}]},
+        headers={"Idempotency-Key": "lacks"},
+    )  # fmt: skip
+    assert answer.status_code == 429, "the other one would have had it"
+    assert lab.gateway.chat(route(lab, missing, page)).status_code == 404
+
+
+def test_a_forbidden_text_is_its_writers(lab: Lab) -> None:
+    said = {"code": "permission-denied", "error": "Content violates usage guidelines. Team: x"}
+    model = route(lab, Script.json(said, 403), GOOD)
+    answer = lab.gateway.chat(model)
+    assert answer.status_code == 400 and "violates usage guidelines" in answer.json()["error"]["message"]
+    assert lab.gateway.chat(model, "another").status_code == 400, "our account there is not refused"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_models_to_fall_back_to(lab: Lab, stream: bool) -> None:
     good = STREAM if stream else GOOD

@@ -158,6 +158,38 @@ def test_a_body_that_two_channels_fail_on_blames_neither(pool: Pool) -> None:
     assert [len(provider.asked) for provider in pool.providers] == [9, 8]
 
 
+def test_several_that_fail_rest_and_the_healthy_one_is_found(one_worker: Gateway) -> None:
+    with ExitStack() as stack:
+        pool = Pool(one_worker, stack, 4)
+        for place in range(3):
+            pool.ill(error(500), place)
+        seen = [pool.chat() for _ in range(15)]
+        assert seen[-8:] == [(200, pool.channels[3])] * 8, seen
+        assert [len(provider.asked) for provider in pool.providers[:3]] == [5, 5, 5]
+
+
+def test_one_that_is_dead_does_not_stand_before_one_that_only_rests(pool: Pool) -> None:
+    _, second = pool.channels
+    pool.ill(error(401), 0)
+    pool.ill(error(503), 1)
+    for _ in range(6):
+        assert pool.chat()[0] == 503
+    pool.well(1)
+    assert pool.chat() == (200, second), "it is the last one that may be well"
+
+
+def test_a_probe_that_breaks_off_is_a_failure(pool: Pool) -> None:
+    first, second = pool.channels
+    broken = pool.ill(Script.sse(*STREAM.pieces[:2], ending="reset"), when=lambda asked: b"stream" in asked.body)
+    while pool.resting()[first] == []:
+        pool.chat(stream=True)
+    before = len(broken.asked)
+    wait_until(lambda: pool.chat(stream=True) is not None and len(broken.asked) > before, 30, "nobody found out")
+    for _ in range(4):
+        assert pool.chat(stream=True) == (200, second)
+    assert len(broken.asked) == before + 1, "one stream broke, not five more"
+
+
 def test_a_lone_channel_is_asked_again_within_its_budget(one_worker: Gateway) -> None:
     """Every other answer an error: a fifth more calls at most go there, and those that are repeated help."""
     with ExitStack() as stack:
