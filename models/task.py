@@ -98,6 +98,14 @@ def place(values: Values, *hold: Any) -> ledger.Held | ledger.Short | ledger.Lim
     return done
 
 
+def retract(task_id: str) -> None:
+    """Undo `place`, of which nobody knows whether it was made: no hold and no task, unless somebody has claimed it
+    since and goes on with both."""
+    run("DELETE FROM task WHERE id = ? AND claim = 0", task_id)
+    if not rows(f"SELECT 1 FROM task WHERE id = ? AND {_CHANGES}", task_id, *OPEN):
+        ledger.release(task_id)
+
+
 def submitted(
     task_id: str,
     channel_id: str,

@@ -43,8 +43,9 @@ Write = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Busy(Exception):
-    """The database took no write in time: it is locked, full or gone. doubtful: it may have taken it all the same, for
-    the connection broke during the commit."""
+    """The database took no write in time: it is locked, full, slow or gone. doubtful: it may take it all the same, for
+    the write had begun, or has taken it, for the connection broke during the commit. Both are over before any later
+    write of the same order begins."""
 
     def __init__(self, doubtful: bool) -> None:
         super().__init__("the database takes no writes now")
@@ -167,10 +168,11 @@ class Writer:
             for ticket in group:
                 ticket.started = True
             results = [ticket.fn(*ticket.args) for ticket in group]
+            synced = durable and self._power and not is_postgres()
             for ticket in group:
-                ticket.doubtful = is_postgres()
+                ticket.doubtful |= is_postgres() or synced
             run("COMMIT")
-            if durable and self._power and not is_postgres():
+            if synced:
                 gevent.get_hub().threadpool.apply(self._fdatasync)
         except Exception as error:
             _rollback()
@@ -187,8 +189,9 @@ class Writer:
             if len(group) == 1:
                 self._fail(group[0], error)
                 return True
-            again = [ticket for ticket in group if not self._commit([ticket])]
-            self._queue.extendleft(reversed(again))
+            while group and self._commit(group[:1]):
+                group = group[1:]
+            self._queue.extendleft(reversed(group))  # none overtakes one that came before it
             return True
         if self._refused:
             self._refused = False
@@ -291,10 +294,10 @@ def submit(
 def write(fn: Callable[..., Any], *args: Any, order: str = "", durable: bool = False, patience: float = 5.0) -> Any:
     """Run a write and return its result once it is committed.
 
-    Raises what `fn` raises, or Busy when the database took no write for `patience` seconds. After Busy the write has
-    not run and will not, unless a Postgres commit was on its way.
+    Raises what `fn` raises, or Busy when the database took no write for `patience` seconds, or one that had begun for
+    twice as long. After a Busy that is not doubtful the write has not run and will not.
     """
     ticket = submit(fn, *args, order=order, durable=durable)
     if not ticket.wait(patience) and (ticket.abandon() or not ticket.wait(patience)):
-        raise Busy(ticket.doubtful)
+        raise Busy(not ticket.abandon() or ticket.doubtful)
     return ticket.result()

@@ -17,6 +17,7 @@ from flask import g, request
 from werkzeug.exceptions import HTTPException
 
 from models.base import DatabaseError
+from models.writer import Busy
 from schemas.base import WireSchema
 
 from .. import config, counts, ids, store
@@ -62,6 +63,7 @@ def install(app: App) -> None:
     app.after_request(dress)
     app.register_error_handler(GatewayError, answer_error)
     app.register_error_handler(DatabaseError, _answer_no_database)
+    app.register_error_handler(Busy, _answer_no_database)
     app.register_error_handler(MemoryError, _answer_no_memory)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_crash)

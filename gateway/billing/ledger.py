@@ -74,7 +74,8 @@ def hold(
         )  # fmt: skip
     except writer.Busy as error:
         if error.doubtful:
-            release(call)
+            undoing = book.release if intent is None else task.retract
+            writer.submit(undoing, call.id, order=caller.account_id)
         raise GatewayError(
             503, "The gateway's database takes no writes now. Retry in a moment.", retry_after=2
         ) from error

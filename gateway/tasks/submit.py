@@ -173,15 +173,23 @@ def _made_here(call: Call, legs: Sequence[Leg], row: Row, shown: Callable[[Row],
     """The reply, while the call goes on as any other does."""
     reply = Reply(status=200, content_type="application/json", headers=call_headers(call, None), body=shown(row))
     kept = idempotency.outcome(call, reply)
-    if kept is not None:
-        account = call.caller.account_id
-        writer.write(keep_outcome, account, kept[0], call.id, kept[1], order=account)
-        call.claim = None  # it stands for the task, not for what that will make
+    call.claim = None  # it stands for the task, not for what that will make
     _here.spawn(_make, call, legs)
+    if kept is not None:  # the task stands, whether the database takes this now or in a while
+        account = call.caller.account_id
+        writer.submit(keep_outcome, account, kept[0], call.id, kept[1], order=account).wait(ERROR_WAIT_S)
     return reply
 
 
 def _make(call: Call, legs: Sequence[Leg]) -> None:
+    """Make a task. No error leaves here: gevent would print the call with it."""
+    try:
+        _carry(call, legs)
+    except Exception as error:
+        _log.error("task %s was not made: %s", call.id, type(error).__name__)
+
+
+def _carry(call: Call, legs: Sequence[Leg]) -> None:
     """Carry the call of a task to its end. What was made for one that was cancelled meanwhile is not kept."""
     account = call.caller.account_id
     try:

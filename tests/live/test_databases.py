@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -65,6 +66,45 @@ def test_a_lock_of_ten_seconds_stalls_no_running_stream(sqlite_gateway: Gateway)
         assert times[-1] > free, "its end waits for the settlement"
         assert checker.check(sqlite_gateway, []) == []
         assert sqlite_gateway.get("/v1/generation", params={"id": answer.headers["x-generation-id"]}).status_code == 200
+
+
+def test_a_locked_database_puts_every_change_off(sqlite_gateway: Gateway) -> None:
+    gateway, path = sqlite_gateway, Path(sqlite_gateway.environ["GATEWAY_DATA"]) / "gateway.db"
+    _, key = gateway.account("5")
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def send() -> requests.Response:
+        line = {
+            "custom_id": "1", "method": "POST", "url": "/v1/chat/completions",
+            "body": {"model": "sandbox/slow-60000", "messages": [{"role": "user", "content": "hi"}]},
+        }  # fmt: skip
+        files, data = {"file": ("a.jsonl", json.dumps(line).encode())}, {"purpose": "batch"}
+        return requests.post(f"{gateway.url}/v1/files", headers=headers, files=files, data=data, timeout=60)
+
+    def batch() -> requests.Response:
+        asked = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        return gateway.post("/v1/batches", asked, key)
+
+    def remove(what: str, identity: str) -> requests.Response:
+        return requests.delete(f"{gateway.url}/v1/{what}/{identity}", headers=headers, timeout=60)
+
+    file = send().json()["id"]
+    begun = batch().json()["id"]
+    task = gateway.post("/v1/tasks", {"type": "video", "model": "sandbox/video", "prompt": "x"}, key).json()["id"]
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(8) as threads:
+            calls = [
+                threads.submit(send), threads.submit(batch), threads.submit(remove, "files", file),
+                threads.submit(remove, "tasks", task),
+                threads.submit(gateway.post, f"/v1/batches/{begun}/cancel", {}, key),
+            ]  # fmt: skip
+            refused = [one.result() for one in calls]
+        other.execute("ROLLBACK")
+    assert all(_waiting_503(one) for one in refused), [(one.status_code, one.text) for one in refused]
+    assert gateway.post(f"/v1/batches/{begun}/cancel", {}, key).status_code == 200, "and then they are made"
+    assert remove("files", file).status_code == 200
+    assert checker.check(gateway, []) == []
 
 
 @pytest.fixture

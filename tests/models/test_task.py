@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import gevent
 import pytest
 
 import models.account
 import models.key
 import models.receipt
 from gateway.billing import books, ledger
+from gateway.billing.prices import Ceiling
 from gateway.billing.sweep import DEAD_BEATS, Sweeper
+from gateway.call import Ask
+from gateway.errors import GatewayError
+from models import batch, task, worker, writer
 from models import ledger as book
-from models import task, worker
 from models.base import run, session
 from models.writer import write
+from tests.made import CALLER, call
 
 
 def values(task_id: str, **changes: Any) -> dict[str, Any]:
@@ -127,6 +134,36 @@ def test_the_death_of_a_worker_ends_what_it_was_handing_over_and_nothing_else(mo
     assert taken and taken["status"] == "queued" and taken["next_at"] < 10**15, "due for whoever lives"
     assert wallet() == (0, 10) and not wrong()
     assert not submit("vid_asking"), "what is lost stays so, though its provider answered after all"
+
+
+@pytest.mark.parametrize("surface", ["tasks", "videos", "batches"])
+def test_a_hold_that_came_too_late_leaves_neither_hold_nor_task(monkeypatch: pytest.MonkeyPatch, surface: str) -> None:
+    def slow(*placed: Any) -> Any:
+        gevent.sleep(0.5)
+        return (batch if surface == "batches" else task).place(*placed)
+
+    caller = replace(CALLER, account_id="acc_1", key_id="key_1")
+    made = call("chat", "vid_1", b"{}", Ask(model="m"), caller=caller, surface=surface)
+    upstream_id = "vid_1" if surface == "batches" else None
+    writer.start("process")
+    try:
+        monkeypatch.setattr(writer, "write", partial(write, patience=0.1))
+        with pytest.raises(GatewayError) as refused:
+            ledger.hold(made, (), Ceiling(10, 10, 10, 0, None), (), values("vid_1", upstream_id=upstream_id), slow)
+        assert refused.value.status == 503
+    finally:
+        writer.stop()
+    with session():
+        assert task.find("acc_1", "vid_1") is None
+    assert wallet() == (0, 0) and not wrong()
+
+
+def test_what_is_claimed_by_now_is_not_retracted() -> None:
+    begin("vid_1", upstream_id="vid_1", next_at=1)
+    assert write(task.claim, "wk_a", 5, 100, 8)
+    write(task.retract, "vid_1")
+    with session():
+        assert task.find("acc_1", "vid_1") and wallet() == (0, 10)
 
 
 def test_what_nobody_took_leaves_a_receipt_and_no_row() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import peewee
 import pytest
 
 from models import base, writer
@@ -82,6 +83,35 @@ def test_busy_means_not_written_and_never_will_be(running: str) -> None:
     assert not kept.wait(0.1)
     other.execute("ROLLBACK")
     assert kept.wait(5) and notes() == [1]
+
+
+def test_a_write_that_had_begun_when_nobody_waited_any_more_is_doubtful(running: str) -> None:
+    def slow(n: int) -> None:
+        gevent.sleep(0.5)
+        put(n)
+
+    with pytest.raises(writer.Busy) as raised:
+        writer.write(slow, 1, patience=0.1)
+    assert raised.value.doubtful
+    assert writer.submit(run, "DELETE FROM note WHERE n = ?", 1).wait(5) and notes() == [], "what undoes it comes after"
+
+
+def test_none_overtakes_one_that_came_before_it(running: str) -> None:
+    """One of a group is no good and the database goes away for a moment: the rest keeps its order."""
+    failures = [peewee.OperationalError("gone")]
+
+    def put_late(n: int) -> None:
+        if seen.count(n) == 1 and failures:
+            raise failures.pop()
+        seen.append(n)
+        put(n)
+
+    seen: list[int] = []
+    first = writer.submit(put_late, 1)
+    writer.submit(fail_after, 2)
+    last = writer.submit(run, "DELETE FROM note WHERE n = ?", 1)
+    assert first.wait(5) and last.wait(5) and not failures
+    assert notes() == []
 
 
 @pytest.mark.parametrize("durability", ["process", "power"])
