@@ -46,9 +46,10 @@ def place(values: Values, *hold: Any) -> Any:
 
 
 def settle(batch_id: str, number: int, line: bytes, share: int, *settlement: Any) -> None:
-    """A line was answered: its receipt and charge, its share of the hold, and what it says, together and once."""
+    """A line was answered: its receipt and charge, its share of the hold, and what it says, together and once. It
+    counts in the period that the batch began in."""
     if _put(batch_id, number, True, line):
-        ledger.settle(*settlement)
+        ledger.settle(*settlement, within=batch_id)
         ledger.draw(batch_id, share)
 
 

@@ -293,6 +293,12 @@ def _close(hold_id: str, used_tokens: int, cost: int = 0) -> tuple[int, int | No
     return int(amount), period
 
 
+def _standing(hold_id: str) -> tuple[int, int | None] | None:
+    """The amount of a hold that is open, and the serial of its budget's period."""
+    found = rows("SELECT amount_nanos, budget FROM hold WHERE id = ?", hold_id)
+    return found[0] if found else None
+
+
 def _move(account_id: str, key_id: str, held: int, spent: int) -> None:
     """Change what account and key hold, and have spent."""
     run(
@@ -312,19 +318,24 @@ def settle(
     tokens_out: int,
     pins: list[tuple[str, str, str | None, str]],
     outcome: tuple[str, bytes] | None = None,
+    *,
+    within: str = "",
 ) -> None:
     """Close a call: its receipt, its charge, its day, its pins (kind, id, upstream id, channel id) and its hold.
 
-    outcome: (id of its idempotency key, what is kept under it).
+    outcome: (id of its idempotency key, what is kept under it) · within: the hold that it is a part of, in whose period
+    it counts, if it has none of its own.
     """
     if not receipt.put(values):
         return
     account_id, key_id, cost, at = values["account_id"], values["key_id"], values["cost_nanos"], values["created_at"]
     closed = _close(values["id"], tokens_in + tokens_out, cost)
     if cost:
+        if closed is None:
+            _move(account_id, key_id, 0, cost)
+            closed = _standing(within) if within else None
         if closed is None:  # its hold was given back meanwhile, and nobody knows its period any more
             budget.spend(key_id, cost)
-            _move(account_id, key_id, 0, cost)
         elif closed[1] is not None:
             budget.spend(key_id, cost, closed[1])
         _enter(account_id, "charge", -cost, values["id"], None, at)

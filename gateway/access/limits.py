@@ -1,8 +1,9 @@
 """Limits: which rules apply to a call, and what a caller is told of them.
 
 The rules are counted inside the write that places the hold (`models.window`), so all workers and machines share them
-exactly. An account without limits is told the installation's ceiling: the calls that it can carry at once. OpenAI's and
-Anthropic's clients find limits of requests and tokens under their own names, too
+exactly. An account without windows is told the installation's ceiling: the calls that it can carry at once. A limit of
+the account's own calls at once is told only to a call that it refuses: what it takes comes back with the answer.
+OpenAI's and Anthropic's clients find limits of requests and tokens under their own names, too
 (https://platform.openai.com/docs/guides/rate-limits, https://docs.anthropic.com/en/api/rate-limits).
 """
 
@@ -64,8 +65,8 @@ def refuse(use: Use) -> GatewayError:
 
 
 def standing(caller: Caller) -> tuple[Use, ...]:
-    """Where the caller's rules stand, for a response that took nothing; () while the database does not say."""
-    wanted = rules(caller, 0)
+    """Where the caller's windows stand, for a response that took nothing; () while the database does not say."""
+    wanted = [rule for rule in rules(caller, 0) if rule.ms]
     if not wanted:
         return ()
     try:

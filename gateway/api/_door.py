@@ -137,7 +137,7 @@ def open_call(
             body = guard(sent)
         except BadJson as error:
             raise GatewayError(400, f"The body is no JSON that can be read: {error}.") from None
-    dry = request.headers.get("x-gateway-dry-run") == "1"
+    dry = _is_dry()
     claim = None if dry else claimed(sent)
     call = admission.admitted(
         g.caller, g.request_id, dialect, schema, surface, body, said=said, headers=passed_headers(),
@@ -147,6 +147,19 @@ def open_call(
     call.started = started
     g.call = call
     return call
+
+
+def _is_dry() -> bool:
+    return request.headers.get(_DRY) == "1"
+
+
+_DRY = "x-gateway-dry-run"
+
+
+def refuse_dry(what: str) -> None:
+    """For what cannot be told without doing it. Raises GatewayError 400 where only that is wanted."""
+    if _is_dry():
+        raise GatewayError(400, f"{what} has no dry run. Leave the header {_DRY} out.", param=_DRY)
 
 
 def claimed(sent: bytes) -> Claim | None:

@@ -20,7 +20,7 @@ from ..tasks import seals
 from ..tasks.batches import submit
 from . import _pages
 from ._app import Response
-from ._door import answer, claimed, deliver, read_body
+from ._door import answer, claimed, deliver, read_body, refuse_dry
 from .files import find as find_file
 
 blueprint = Blueprint("batches", __name__)
@@ -33,6 +33,7 @@ Row = dict[str, Any]
 def create() -> Response:
     """Begin a batch. Each line of its file is checked and held for before this answers; where one is bad, the batch has
     failed and says which."""
+    refuse_dry("A batch")
     try:
         sent = read_body()
         values = guard(sent).values

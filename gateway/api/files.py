@@ -15,7 +15,7 @@ from ..relay import keeping
 from ..store import files
 from . import _content, _forms, _pages
 from ._app import Response
-from ._door import answer, claimed, deliver, is_form, read_form
+from ._door import answer, claimed, deliver, is_form, read_form, refuse_dry
 
 blueprint = Blueprint("files", __name__)
 _schema = FilesSchema()
@@ -26,6 +26,7 @@ MOST_NAME = 1_024
 @blueprint.post("/v1/files")
 def create() -> Response:
     """Keep a file. Send a form with `file` and `purpose`."""
+    refuse_dry("Keeping a file")
     if not is_form():
         raise GatewayError(415, "A file is sent as multipart/form-data, with the fields file and purpose.")
     form = read_form()

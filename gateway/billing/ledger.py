@@ -83,7 +83,8 @@ def hold(
         return done
     if isinstance(done, book.Short):
         raise _short(call, done, ceiling)
-    call.rates = done.uses
+    full = done.use if isinstance(done, book.Limited) else None
+    call.rates = tuple(use for use in done.uses if use.rule.ms or use == full)
     if isinstance(done, book.Limited):
         return done
     call.held = done.amount

@@ -71,7 +71,7 @@ def room(account_id: str) -> Room:
 
 def find(account_id: str, identity: str) -> Found | None:
     """A file of this account that is still kept; None for unknown and foreign ids alike."""
-    if not identity.startswith(PREFIX) or len(identity) > 128 or not identity.isascii():
+    if not (identity.startswith(PREFIX) and len(identity) <= 128 and identity.isascii() and identity.isprintable()):
         return None
     with session():
         return file.find(account_id, identity, now_ms())

@@ -186,6 +186,8 @@ def seen(values: Mapping[str, Any]) -> Seen:
 
 def find(account_id: str, identity: str) -> Row | None:
     """A response that runs, or ran, in the background."""
+    if not identity.isprintable():  # Postgres has no NUL in texts
+        return None
     with session():
         row = table.find(account_id, identity)
     return row if row is not None and row["kind"] == KIND else None

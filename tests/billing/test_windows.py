@@ -18,7 +18,7 @@ import models.account
 import models.budget
 import models.key
 from gateway.billing import books
-from models import ledger, receipt, window
+from models import batch, ledger, receipt, task, window
 from models.base import rows, run, session
 from models.window import Rule
 from models.writer import write
@@ -198,13 +198,17 @@ def hold(hold_id: str, at: int, amount: int, floor: int | None = None) -> Any:
         )
 
 
-def settle(hold_id: str, cost: int, at: int = 1) -> None:
+def settled(hold_id: str, cost: int, at: int = 1) -> tuple[Any, ...]:
     values = {
         **dict.fromkeys(receipt.COLUMNS), "id": hold_id, "account_id": "acc_1", "key_id": "key_1", "created_at": at,
         "surface": "chat", "model": "m", "streamed": False, "status": 200, "cost_nanos": cost, "reported": True,
         "partial": False, "overrun": False, "latency_ms": 1, "detail": "{}",
     }  # fmt: skip
-    write(ledger.settle, values, "2026-01-01", 3, 2, [])
+    return values, "2026-01-01", 3, 2, []
+
+
+def settle(hold_id: str, cost: int, at: int = 1) -> None:
+    write(ledger.settle, *settled(hold_id, cost, at))
 
 
 def standing(at: int) -> tuple[int, int]:
@@ -235,6 +239,27 @@ def test_a_call_counts_in_the_period_that_it_was_held_in(key: str) -> None:
     settle("early", 20)
     assert standing(MONDAY + DAY + 1) == (20, 0)
     assert books.check(10**9)[1] == []
+
+
+def test_a_batch_over_midnight_counts_in_the_day_that_it_began_in(key: str) -> None:
+    late, soon = MONDAY + DAY - 1, MONDAY + DAY + 120_000
+    facts = {
+        **dict.fromkeys(task.COLUMNS), "id": "batch_1", "account_id": "acc_1", "key_id": "key_1", "kind": batch.KIND,
+        "model": "m", "status": task.IN_PROGRESS, "progress": 0, "created_at": late, "changed_at": late,
+        "deadline_at": late + DAY, "claim": 0, "polls": 0, "failures": 0, "told": 0, "facts": "{}",
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "now", lambda: late)
+        write(batch.place, facts, "batch_1", "acc_1", "key_1", "wk", late, 100, 100, 100, 0, (), None, UTC)
+    assert hold("new", MONDAY + DAY, 100).amount == 100, "a new day"
+    for number in (1, 2):
+        values, *rest = settled(f"line_{number}", 50, at=soon)
+        values["surface"] = "chat.batch"
+        write(batch.settle, "batch_1", number, b"{}", 50, values, *rest)
+        assert standing(soon) == (0, 100), "yesterday's charge is yesterday's"
+    settle("new", 100, at=soon)
+    assert standing(soon) == (100, 0)
+    assert not [line for line in books.check(10**9)[1] if line.startswith("I1")]
 
 
 def test_a_clock_that_goes_back_over_the_edge_makes_nothing_free(key: str) -> None:

@@ -122,6 +122,20 @@ def test_what_is_told_of_limits(sqlite_gateway: Gateway) -> None:
     assert "x-ratelimit-limit-requests" not in unlimited and "x-ratelimit-limit" in unlimited
 
 
+def test_calls_at_once_hide_no_window(sqlite_gateway: Gateway) -> None:
+    gateway = sqlite_gateway
+    gateway.cli("plans", "set", "one-by-one", "--rpm", "1000", "--parallel", "1")
+    _, key = gateway.account(plan="one-by-one")
+    for answer in (gateway.chat("sandbox/echo", key=key), gateway.get("/v1/models", key)):
+        assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("1000", "999")
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda _: gateway.chat("sandbox/slow-800", key=key), range(2)))
+    done, refused = sorted(answers, key=lambda answer: answer.status_code)
+    assert (done.status_code, refused.status_code) == (200, 429) and done.headers["x-ratelimit-remaining"] == "998"
+    assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("1", "0")
+    assert refused.headers["x-ratelimit-remaining-requests"] == "998", "beside what refused it"
+
+
 def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gateway) -> None:
     gateway = sqlite_gateway
     cost = Decimal(gateway.chat("sandbox/tokens-10", max_tokens=10).headers["x-gateway-cost-usd"])

@@ -170,6 +170,16 @@ def test_what_cannot_be_paid_is_refused_before_any_line(gateway: Gateway) -> Non
     assert (left["balance"], left["held"]) == (Decimal("0.001"), 0)
 
 
+def test_a_dry_run_keeps_no_file_and_begins_no_batch(mine: OpenAI) -> None:
+    dry = {"x-gateway-dry-run": "1"}
+    with pytest.raises(openai.BadRequestError, match="dry run") as refused:
+        mine.files.create(file=("in.jsonl", b"{}"), purpose="batch", extra_headers=dry)
+    assert refused.value.param == "x-gateway-dry-run" and mine.files.list().data == []
+    with pytest.raises(openai.BadRequestError, match="dry run"):
+        begin(mine, [line("a")], extra_headers=dry)
+    assert mine.batches.list().data == []
+
+
 def test_what_is_done_stays_when_a_batch_is_cancelled(gateway: Gateway, mine: OpenAI) -> None:
     made = begin(mine, [line(f"fast{n}") for n in range(4)] + [line(f"n{n}", "sandbox/slow-1500") for n in range(40)])
     while mine.batches.retrieve(made.id).request_counts.completed < 4:

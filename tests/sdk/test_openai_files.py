@@ -78,6 +78,29 @@ def test_it_is_there_for_its_owner_alone(gateway: Gateway, mine: OpenAI) -> None
     assert mine.files.retrieve(made).id == made
 
 
+def test_an_id_with_a_nul_is_unknown(gateway: Gateway, mine: OpenAI) -> None:
+    """Postgres takes none in a text."""
+
+    def at(method: str, path: str) -> requests.Response:
+        return requests.request(
+            method, gateway.url + path, headers={"Authorization": f"Bearer {mine.api_key}"}, timeout=30
+        )
+
+    nul, key = "file-\0", mine.api_key
+    content = [{"type": "file", "file": {"file_id": nul}}]
+    whole = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    for answer in (
+        at("GET", "/v1/files/file-%00"), at("GET", "/v1/files/file-%00/content"), at("DELETE", "/v1/files/file-%00"),
+        at("GET", "/v1/files?after=file-%00"), at("GET", "/v1/batches/batch_%00"), at("GET", "/v1/tasks/task_%00"),
+        at("GET", "/v1/responses/resp_%00"), at("DELETE", "/v1/responses/resp_%00"),
+        at("GET", "/v1/images/img_%00"), at("GET", "/v1/videos/vid_%00/content"),
+        gateway.post("/v1/batches", {"input_file_id": nul, **whole}, key),
+        gateway.chat("sandbox/echo", key=key, messages=[{"role": "user", "content": content}]),
+        gateway.post("/v1/responses", {"model": "sandbox/echo", "input": "x", "previous_response_id": "resp_\0"}, key),
+    ):  # fmt: skip
+        assert answer.status_code == 404, (answer.request.url, answer.text)
+
+
 def test_what_is_no_file_is_refused_by_name(gateway: Gateway, mine: OpenAI) -> None:
     for fields, param in (
         ({"file": ("a", b"x"), "purpose": "secrets"}, "purpose"),
