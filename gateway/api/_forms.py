@@ -17,7 +17,7 @@ from ..splice import BadJson, guard
 _LISTED = re.compile(r"(.+?)\[[0-9]{0,4}\]")
 _MEMBER = re.compile(r"([a-z_]{1,64})\[([a-z_]{1,64})\]")
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_NUMBER = re.compile(r"-?(?:[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})")
 _FLAGS = {"true": True, "false": False}
 
 
@@ -55,8 +55,8 @@ def _read(field: Any, text: str) -> Any:
     kinds = field.types if isinstance(field, Json) else (str,)
     if str in kinds or kinds == (list,):
         return text
-    if bool in kinds and text in _FLAGS:
-        return _FLAGS[text]
+    if bool in kinds and text.lower() in _FLAGS:
+        return _FLAGS[text.lower()]
     if int in kinds and _WHOLE.fullmatch(text):
         return int(text)
     if float in kinds and _NUMBER.fullmatch(text):

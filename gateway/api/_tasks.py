@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from flask import g, request
 
+from models import receipt, writer
 from models import task as table
-from models import writer
 from models.base import session
 
 from .. import store
@@ -115,11 +115,22 @@ def listing(shown: Shown, kind: str | None) -> Response:
     """A page of the caller's tasks, the newest first unless asked otherwise, in OpenAI's shape."""
     limit, newest = _pages.limit(20, MOST_LISTED), _pages.newest()
     last = request.args.get("after")
-    after = find(last) if last else None
-    wanted = table.Page(kind, (after["created_at"], after["id"]) if after else None, newest, limit + 1)
+    wanted = table.Page(kind, _place(last) if last else None, newest, limit + 1)
     with session():
         rows = table.page(g.caller.account_id, wanted)
     return answer(_pages.page(rows, limit, shown))
+
+
+def _place(identity: str) -> tuple[int, str]:
+    """Where a task stands in lists, or stood: who deletes what it lists goes on behind it. Raises GatewayError 404."""
+    names = (identity, *spellings(identity)) if identity.isprintable() and identity.isascii() else ()
+    with session():
+        found = table.find(g.caller.account_id, *names) if names else None
+        for name in names if found is None else ():
+            found = found or receipt.find(g.caller.account_id, name)
+    if found is None:
+        raise GatewayError(404, f"There is no task {identity[:80]!r} in this account.", param="after")
+    return found["created_at"], found["id"]
 
 
 def cancel(identity: str, shown: Shown) -> Response:

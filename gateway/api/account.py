@@ -17,6 +17,7 @@ from models.receipt import Used
 from ..clock import day, now_ms
 from ..errors import GatewayError
 from ..money import usd
+from ..tasks.views import spellings
 from ._app import Response
 from ._door import answer
 
@@ -95,7 +96,8 @@ def generation() -> Response:
     found = None
     if wanted.isprintable() and len(wanted) < 256:
         with session():
-            found = models.receipt.find(g.caller.account_id, wanted)
+            for name in dict.fromkeys((wanted, *spellings(wanted))):
+                found = found or models.receipt.find(g.caller.account_id, name)
     if found is None:
         raise GatewayError(404, f"There is no generation {wanted[:80]!r} in this account.", param="id")
     return answer({"data": _shown(found)})

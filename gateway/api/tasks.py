@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, g, request
 
 from schemas.tasks import TYPES
@@ -24,11 +26,12 @@ def create() -> Response:
     kind = call.body.values["type"]
     known = _kinds.KINDS[kind]
     call.dialect, call.below = known.words.name, known.below(call.body.values)
-    if known.here:  # its body is another's: what only tasks have in theirs does not go with it
-        own = ("type", "webhook", "webhook_url")
+    if known.here:  # its body is another's: what only tasks have does not go with it, nor what only streams have
+        own = ("type", "webhook", "webhook_url", "stream", "partial_images")
         changes: dict[str, str | None] = {name: None for name in own if name in call.body.values}
         webhook = call.body.values.get("webhook") or call.body.values.get("webhook_url")
         call.body = scan(edit(call.body, changes))
+        call.ask = replace(call.ask, stream=False)
         return _tasks.begin(call, kind, known.facts(call.body.values), as_task, here=True, webhook=webhook)
     return _tasks.begin(call, kind, known.facts(call.body.values), as_task)
 

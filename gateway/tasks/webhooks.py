@@ -69,7 +69,7 @@ def _sent(row: Row) -> tuple[bool, float | None]:
 def event(row: Row) -> Row:
     """What is told."""
     shown = as_video(row) if row["id"].startswith("vid_") else as_task(row)
-    return {"type": f"{shown['object']}.{row['status']}", "timestamp": row["done_at"] // 1000, "data": shown}
+    return {"type": f"{shown['object']}.{shown['status']}", "timestamp": row["done_at"] // 1000, "data": shown}
 
 
 def headers(row: Row, body: bytes, at: int) -> dict[str, str]:
