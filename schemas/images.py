@@ -99,6 +99,7 @@ class EditSchema(_Made):
     image = _given()
     images = _given()
     mask = _given()
+    markup = _given()
 
     def validate(self, data: Any, **_: Any) -> dict[str, Any]:
         """There must be an image."""
@@ -129,7 +130,9 @@ _FORM: Like = {
 NAMED: Mapping[str, Like] = {
     "ImageEditForm": {
         "type": "object", "required": ["model", "prompt"],
-        "properties": {**_FORM, "image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE},
+        "properties": {
+            **_FORM, "image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE, "markup": _FILE,
+        },
     },
     "ImageVariationForm": {
         "type": "object", "required": ["model", "image"], "properties": {**_FORM, "image": _FILE},

@@ -86,7 +86,7 @@ WAYS: Mapping[str, tuple[tuple[str, ...], Instead]] = {
     "responses": (("input",), _responses),
     "messages": (("messages",), _messages),
     "gemini": (("contents",), _gemini),
-    "images:edits": (("image", "images", "mask"), _picture),
+    "images:edits": (("image", "images", "mask", "markup"), _picture),
     "videos": (("input_reference", "image", "image_url", "last_image"), _picture),
 }
 """By dialect: the members of a body in which parts may name files, and what such a part becomes."""

@@ -25,6 +25,7 @@ _ADDRESSES = frozenset({
 """Members that name what somebody will fetch, wherever they stand in what is no plain text."""
 
 _TYPE = re.compile(r"(?i:data:)([^;,]*)")
+_ADDRESS = re.compile(r"\s*(https?://\S*)", re.IGNORECASE)
 _DATA = re.compile(r"(?i:data:)|[A-Za-z0-9+/]{64,}={0,2}\Z")
 
 
@@ -96,21 +97,28 @@ class Scale:
         elif family not in ("", "image"):
             self.file_bytes += decoded(data)
 
-    def search(self, value: Any, where: str) -> None:
-        """Find names of upstream objects and addresses, at any depth."""
+    def search(self, value: Any, where: str, *, loose: bool = False) -> None:
+        """Find names of upstream objects and addresses, at any depth. where: "" for a whole body · loose: nobody here
+        knows these members, so what begins like an address is one, whatever it is called but `text`."""
         if isinstance(value, dict):
+            under = f"{where}." if where else ""
             if value.get("type") == "url" or where.rpartition(".")[2] in _ADDRESSES:
-                self.fetched(value.get("url"), f"{where}.url")
+                self.fetched(value.get("url"), f"{under}url")
             for name, inner in value.items():
-                if name in _ADDRESSES:
-                    self.fetched(inner, f"{where}.{name}")
-                if name in UPSTREAM:
-                    self.refer(UPSTREAM[name], inner, f"{where}.{name}")
-                if name not in UPSTREAM or isinstance(inner, dict):  # a container names files of its own
-                    self.search(inner, f"{where}.{name}")
+                member = name.rpartition("[")[2].rstrip("]")  # a form may write mask[file_id]
+                if member in _ADDRESSES:
+                    self.fetched(inner, f"{under}{name}")
+                if member in UPSTREAM:
+                    self.refer(UPSTREAM[member], inner, f"{under}{name}")
+                if member not in UPSTREAM or not isinstance(inner, str):  # a container names files of its own
+                    self.search(inner, f"{under}{name}", loose=loose)
         elif isinstance(value, list):
             for place, inner in enumerate(value):
-                self.search(inner, f"{where}[{place}]")
+                self.search(inner, f"{where}[{place}]", loose=loose)
+        elif loose and isinstance(value, str) and where.rpartition(".")[2] != "text":
+            found = _ADDRESS.match(value)
+            if found is not None:
+                self.fetched(found[1], where)
 
     def top(self, values: Mapping[str, Any]) -> None:
         """Find names of upstream objects among the top-level members."""

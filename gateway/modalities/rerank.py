@@ -18,7 +18,7 @@ from ..dialects.base import Feed, Words
 from ..dialects.bridge import Refused
 from ..dialects.openai_chat import errors as openai
 from ..dialects.passing import for_leg, scanned
-from ..dialects.scale import size
+from ..dialects.scale import Scale, size
 from ..neutral.reply import Usage
 from ..splice import edit
 from ..sse import PING
@@ -41,9 +41,11 @@ class Common:
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         documents, question = values["documents"], size(values["query"])
+        named = _named(values)
         return Ask(
             model=values["model"], limit=0, batch=len(documents), units={"query": _searches(values, _LEAST_CHUNK)},
             weight=Weight(text=sum(size(one) + question for one in documents), messages=len(documents)),
+            references=tuple(one for one in named.references if one.kind == "file"), urls=tuple(named.urls),
         )  # fmt: skip
 
     fault = staticmethod(openai.fault)
@@ -69,6 +71,23 @@ _WORDS = (COMMON.name, COHERE.name)
 _KNOWN = frozenset({
     "model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "priority", *COMMON.OWN,
 })  # fmt: skip
+
+
+_SEEN = frozenset({"image", "images", "video", "videos", "audio"})
+"""Members of a document that are read beside its text; the others only say where it is from, and the like."""
+
+
+def _named(values: Mapping[str, Any]) -> Scale:
+    """What a request names: files, and addresses to fetch. Other ids in documents are the caller's own data."""
+    scale = Scale()
+    scale.search({name: one for name, one in values.items() if name not in _KNOWN}, "", loose=True)
+    for place, document in enumerate(values["documents"]):
+        if isinstance(document, dict):
+            has_text = isinstance(document.get("text"), str)
+            for loose in (True, False):
+                some = {name: one for name, one in document.items() if (name in _SEEN or not has_text) is loose}
+                scale.search(some, f"documents[{place}]", loose=loose)
+    return scale
 
 
 def _searches(values: Mapping[str, Any], chunk: int) -> int:

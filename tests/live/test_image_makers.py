@@ -115,8 +115,9 @@ def test_gemini_edits_what_it_is_given(google: Maker) -> None:
     assert google.make(FLASH, "edits", images=[{"image_url": url}]).status_code == 200
     first, second = google.asked[0].json["contents"][0]["parts"]
     assert first == {"inlineData": {"mimeType": "image/png", "data": encoded(BLUE)}} and second == {"text": "a fox"}
-    masked = google.make(FLASH, "edits", images=[{"image_url": url}], mask={"image_url": url})
-    assert (masked.status_code, masked.json()["error"]["param"]) == (400, "mask")
+    for field in ("mask", "markup"):
+        refused = google.make(FLASH, "edits", images=[{"image_url": url}], **{field: {"image_url": url}})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, field)
     assert google.make(FLASH, "variations", image=url).status_code == 400
 
 

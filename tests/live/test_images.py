@@ -13,7 +13,10 @@ import requests
 from openai import OpenAI
 from PIL import Image
 
+from tests.conftest import Lab
 from tests.gateway import Gateway
+from tests.live.test_files import keep
+from tests.upstream import Script
 
 
 def make(gateway: Gateway, key: str | None = None, model: str = "sandbox/image", **body: Any) -> requests.Response:
@@ -84,6 +87,54 @@ def test_an_edit_as_json_with_a_mask(sqlite_gateway: Gateway) -> None:
     answer = sqlite_gateway.post("/v1/images/edits", body)
     picture = opened(base64.b64decode(answer.json()["data"][0]["b64_json"])).convert("RGB")
     assert picture.getcolors() == [(128 * 128, (255, 0, 0))], "what the mask keeps was changed"
+
+
+def test_marks_are_drawn_on_what_is_edited(sqlite_gateway: Gateway) -> None:
+    answer = requests.post(
+        f"{sqlite_gateway.base_url}/images/edits", timeout=60, headers={"Authorization": f"Bearer {sqlite_gateway.key}"},
+        data={"model": "sandbox/image", "prompt": "x", "size": "128x128", "response_format": "b64_json"},
+        files={"image": ("a.png", png()), "markup": ("b.png", png(colour=(0, 0, 255, 255)))},
+    )  # fmt: skip
+    picture = opened(base64.b64decode(answer.json()["data"][0]["b64_json"])).convert("RGB")
+    assert picture.getpixel((2, 2)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("field", ["mask", "markup", "sketch"])
+def test_what_is_named_in_any_field_is_screened(free_lab: Lab, field: str) -> None:
+    gateway, provider = free_lab.gateway, free_lab.provider
+    image = "data:image/png;base64," + base64.b64encode(png()).decode()
+    body = {
+        "model": free_lab.model(Script.json({"data": [{"b64_json": image.partition(",")[2]}]})),
+        "prompt": "x",
+        "image": image,
+    }
+    before = len(provider.asked)
+    _, other = gateway.account()
+    mine, foreign = (keep(gateway, png(), "a.png", key) for key in (None, other))
+
+    def refused(value: Any, status: int, param: str) -> None:
+        answer = gateway.post("/v1/images/edits", {**body, field: value})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (status, param), answer.text
+
+    for identity in ("file-of-the-operator", foreign):
+        refused({"file_id": identity}, 404, f"{field}.file_id")
+    refused({"image_url": "http://10.0.0.1/"}, 400, f"{field}.image_url")
+    refused("http://10.0.0.1/", 400, field)
+    form = requests.post(
+        f"{gateway.base_url}/images/edits", timeout=60, headers={"Authorization": f"Bearer {gateway.key}"},
+        files={"image": ("a.png", png()), f"{field}[file_id]": (None, foreign)},
+        data={"model": body["model"], "prompt": "x"},
+    )  # fmt: skip
+    assert (form.status_code, form.json()["error"]["param"]) == (404, f"{field}[file_id]"), form.text
+    if field == "sketch":
+        refused({"file_id": mine}, 400, f"{field}.file_id")
+    assert len(provider.asked) == before
+    if field != "sketch":
+        assert gateway.post("/v1/images/edits", {**body, field: {"file_id": mine}}).status_code == 200
+        assert provider.last().json[field] == {"image_url": image}
+    for value in (image, {"image_url": image}, {"of": "https://8.8.8.8/a.png"}):
+        assert gateway.post("/v1/images/edits", {**body, field: value, "extra": {"a": 1}}).status_code == 200
+        assert provider.last().json[field] == value and provider.last().json["extra"] == {"a": 1}
 
 
 def test_they_are_kept_for_their_owner(gateway: Gateway) -> None:

@@ -115,6 +115,33 @@ def test_wrong_rerankings(sqlite_gateway: Gateway, wrong: Any, param: str) -> No
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    ("document", "status", "where"),
+    [
+        ({"image": "http://10.0.0.1/a.png"}, 400, ".image"), ({"url": "http://10.0.0.1/a.png"}, 400, ".url"),
+        ({"text": "a", "image": {"url": "http://10.0.0.1/"}}, 400, ".image.url"),
+        ({"text": "a", "content": [{"image_url": {"url": "http://10.0.0.1/"}}]}, 400, ".content[0].image_url.url"),
+        ({"file_id": "file-foreign"}, 404, ".file_id"), ({"text": "a", "file_id": "file-foreign"}, 404, ".file_id"),
+        ("http://10.0.0.1/ is a text", 200, ""), ({"text": "http://10.0.0.1/"}, 200, ""),
+        ({"text": "a", "url": "http://wiki.intranet/a", "batch_id": "b"}, 200, ""),
+        ({"image": "data:image/png;base64,iVBORw0KGgo="}, 200, ""), ({"image": "https://8.8.8.8/a.png"}, 200, ""),
+    ],
+)  # fmt: skip
+def test_what_documents_name_is_screened(free_lab: Lab, document: Any, status: int, where: str) -> None:
+    free_lab.provider.answer = lambda asked: Script.json({"results": [{"index": 0, "relevance_score": 0.9}]})
+    model = f"{free_lab.name}/reranker"
+    before = len(free_lab.provider.asked)
+    answer = rank(free_lab.gateway, model, documents=["a", document])
+    assert answer.status_code == status, answer.text
+    if status != 200:
+        assert answer.json()["error"]["param"] == f"documents[1]{where}"
+        assert len(free_lab.provider.asked) == before
+    else:
+        assert free_lab.provider.last().json["documents"] == ["a", document]
+    beside = rank(free_lab.gateway, model, query_image="http://10.0.0.1/")
+    assert (beside.status_code, beside.json()["error"]["param"]) == (400, "query_image")
+
+
 def test_common_words_pass_and_tokens_are_paid(lab: Lab) -> None:
     """A fake of Jina's, vLLM's and others', written from their public documentation."""
     reply = {

@@ -205,6 +205,12 @@ def test_a_picture_may_be_a_file_that_its_account_keeps(gateway: Gateway, studio
         "/v1/videos", {**body, "input_reference": "https://example.com/a.png", "image": "http://10.0.0.1/a"}, key
     )
     assert (local.status_code, local.json()["error"]["param"]) == (400, "image")
+    for named, status, where in (
+        ({"file_id": foreign}, 404, "reference_images[0].file_id"), ({"file_id": mine}, 400, "reference_images[0].file_id"),
+        ({"url": "http://10.0.0.1/"}, 400, "reference_images[0].url"), (" HTTP://10.0.0.1/ a", 400, "reference_images[0]"),
+    ):  # fmt: skip
+        refused = gateway.post("/v1/videos", {**body, "reference_images": [named]}, key)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (status, where), refused.text
 
     def form(**fields: str) -> requests.Response:
         parts = {name: (None, value) for name, value in {**body, **fields}.items()}
@@ -214,10 +220,17 @@ def test_a_picture_may_be_a_file_that_its_account_keeps(gateway: Gateway, studio
 
     refused = form(**{"input_reference[file_id]": foreign})
     assert (refused.status_code, refused.json()["error"]["param"]) == (404, "input_reference.file_id"), refused.text
+    refused = form(**{"reference_images[0][file_id]": foreign})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (404, "reference_images[0][file_id]"), (
+        refused.text
+    )
     assert not there.begun
     url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
     assert gateway.post("/v1/videos", {**body, "input_reference": {"file_id": mine}}, key).status_code == 200
     assert there.begun[-1]["input_reference"] == {"image_url": url}
+    unknown = {"reference_images": [{"url": url}, "https://8.8.8.8/a.png"], "style": "plain", "seed": 3}
+    assert gateway.post("/v1/videos", {**body, **unknown}, key).status_code == 200
+    assert {name: there.begun[-1][name] for name in unknown} == unknown
     assert form(**{"input_reference[file_id]": mine}).status_code == 200
     sent = next(asked for asked in reversed(there.provider.asked) if asked.method == "POST")
     assert b'name="input_reference[image_url]"' in sent.body and url.encode() in sent.body

@@ -30,8 +30,12 @@ _KNOWN = frozenset({
 })  # fmt: skip
 """What other words have, or what is the gateway's to heed; `user` and `moderation` are nobody's loss."""
 
+_PLAIN = frozenset({"model", "prompt", "user", *OWN})
+"""Members in which nothing is named that a provider would look up or fetch."""
+
 _MEANING = {
     ("mask", None): "only a whole image can be edited there",
+    ("markup", None): "nothing can be marked in an image there",
     ("background", "transparent"): "images are opaque there",
 }
 """What is more than tuning, of all values or of one."""
@@ -193,12 +197,11 @@ def ask(kind: Kind, values: Mapping[str, Any]) -> Ask:
     scale.messages = 1
     scale.text = size(values.get("prompt"))
     several = 5 if values.get("input_fidelity") == "high" else 2  # an image is seen in more tokens than a chat's
-    for where, one in _places(values, ("image", "images", "mask")):
+    for where, one in _places(values, ("image", "images", "mask", "markup")):
         scale.images += several
         if isinstance(one, Url):
             scale.fetched(one.url, where)
-    for name in ("image", "images", "mask"):
-        scale.search(values.get(name), name)
+    scale.search({name: value for name, value in values.items() if name not in _PLAIN}, "", loose=True)
     scale.images += several * len(scale.references)
     scale.unseen = False  # what a reference leads to is an image, and weighs as one
     n = values.get("n") or 1

@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 from ...bodies import Body, Form, Upload
-from ...call import Ask, Call, Fault, Leg, Reference
+from ...call import Ask, Call, Fault, Leg
 from ...dialects import shapes
 from ...dialects.openai_chat import errors
 from ...dialects.passing import parsed
-from ...neutral.parts import FileRef, Media, Url
+from ...dialects.scale import Scale
+from ...neutral.parts import Media, Url
 from ...splice import edit
 from ...sse import PING
 from ..jobs import At, Request, Result, Seen, code, percent
@@ -53,18 +54,18 @@ class OpenAI:
 
     def ask(self, values: Mapping[str, Any]) -> Ask:
         request = parse(values, self.OWN)
-        found = tuple(pictures(values))
-        urls = tuple((one.source.url, field) for field, one in found if isinstance(one.source, Url))
+        scale = Scale()
         source = values.get("remix")  # the path says so: no body has it
-        references = [Reference(kind="video", id=source, param="id")] if isinstance(source, str) else []
-        references += [
-            Reference(kind="file", id=one.source.id, param=f"{field}.file_id")
-            for field, one in found
-            if isinstance(one.source, FileRef)
-        ]
+        if isinstance(source, str):
+            scale.refer("video", source, "id")
+        for field, one in pictures(values):
+            if isinstance(one.source, Url):
+                scale.fetched(one.source.url, field)
+        plain = {"model", "prompt", "negative_prompt", "user", *self.OWN}
+        scale.search({name: value for name, value in values.items() if name not in plain}, "", loose=True)
         return Ask(
-            model=values.get("model") or MODEL, limit=0, rigid=True, makes=pieces(request), urls=urls,
-            references=tuple(references),
+            model=values.get("model") or MODEL, limit=0, rigid=True, makes=pieces(request), urls=tuple(scale.urls),
+            references=tuple(scale.references),
         )  # fmt: skip
 
     def encode(self, call: Call, leg: Leg) -> Body:

@@ -74,7 +74,7 @@ def answer(dialect: str, values: Mapping[str, Any], stream: bool) -> tuple[str, 
         return base64.b64encode(
             apart(
                 _draw, values.get("prompt") or "", wide, high, form, clear, place if n > 1 else None, given, rough,
-                values.get("output_compression"), _mask(values),
+                values.get("output_compression"), _one(values, "mask"), _one(values, "markup"),
             )
         ).decode()  # fmt: skip
 
@@ -159,8 +159,8 @@ def _given(values: Mapping[str, Any]) -> list[bytes]:
     return found
 
 
-def _mask(values: Mapping[str, Any]) -> bytes | None:
-    return _bytes(values["mask"], "mask") if values.get("mask") else None
+def _one(values: Mapping[str, Any], name: str) -> bytes | None:
+    return _bytes(values[name], name) if values.get(name) else None
 
 
 def _bytes(given: Any, where: str) -> bytes:
@@ -179,7 +179,7 @@ def _bytes(given: Any, where: str) -> bytes:
 
 def _draw(
     prompt: str, wide: int, high: int, form: str, clear: bool, number: int | None, given: list[bytes], rough: int,
-    compression: int | None, mask: bytes | None,
+    compression: int | None, mask: bytes | None, markup: bytes | None,
 ) -> bytes:  # fmt: skip
     """One image. rough: how far from done it is. Raises Refused."""
     from PIL import Image, ImageDraw, ImageFont
@@ -191,6 +191,8 @@ def _draw(
     for place, data in enumerate(given):
         opened = _opened(data).resize((wide // len(given), high))
         paper.paste(opened, (place * (wide // len(given)), 0))
+    if markup is not None:
+        paper.alpha_composite(_opened(markup).resize((wide, high)))
     before = paper.copy()
     pen = ImageDraw.Draw(paper)
     font: Any = ImageFont.load_default(size=max(10, min(wide, high) // 16))
