@@ -183,6 +183,15 @@ RETURNING = ("tpm", "parallel")
 
 
 def _set_aside(account_id: str, key_id: str, of_key: budget.Standing | None, amount: int) -> bool:
+    """Hold an amount, if all purses have so much free. Nothing is always there, whatever they owe."""
+    if amount and not _taken(account_id, key_id, of_key, amount):
+        return False
+    if of_key is not None:
+        budget.take(of_key, amount)
+    return True
+
+
+def _taken(account_id: str, key_id: str, of_key: budget.Standing | None, amount: int) -> bool:
     if of_key is not None and of_key.free < amount:
         return False
     done = run(
@@ -202,10 +211,7 @@ def _set_aside(account_id: str, key_id: str, of_key: budget.Standing | None, amo
     ).rowcount
     if not done:
         run("UPDATE account SET held_nanos = held_nanos - ? WHERE id = ?", amount, account_id)
-        return False
-    if of_key is not None:
-        budget.take(of_key, amount)
-    return True
+    return bool(done)
 
 
 def _purses(account_id: str, key_id: str, of_key: budget.Standing | None, taken: int = 0) -> tuple[Purse, ...]:

@@ -102,7 +102,7 @@ def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
         zone = config.current().timezone if call.caller.budget else None
         free = book.stand(call.caller.account_id, call.caller.key_id, zone)
     least = ceiling.want if call.below else ceiling.floor
-    return _short(call, free, ceiling) if free.free < least else None
+    return _short(call, free, ceiling) if ceiling.want and free.free < least else None
 
 
 def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:

@@ -288,6 +288,18 @@ def test_a_charge_after_its_hold_was_given_back_counts_now(key: str) -> None:
     assert standing(MONDAY) == (50, 0)
 
 
+def test_what_costs_nothing_is_held_for_whatever_the_purses_owe(key: str) -> None:
+    hold("a", MONDAY, 100)
+    settle("a", 1_200)  # an overrun of account and budget
+    write(run, "UPDATE api_key SET limit_nanos = 1")
+    assert standing(MONDAY) == (1_200, 0) and isinstance(hold("b", MONDAY, 1), ledger.Short)
+    assert hold("c", MONDAY, 0).amount == 0
+    assert hold("d", MONDAY + DAY, 0).amount == 0 and standing(MONDAY + DAY) == (0, 0), "the day begins all the same"
+    for one in ("c", "d"):
+        settle(one, 0)
+    assert books.check(10**9)[1] == []
+
+
 def test_a_hold_that_is_placed_twice_counts_once(key: str) -> None:
     """Whoever loses the connection during a commit writes again."""
     rules = (Rule("acc_1", "rpm", 1, 1, MS), Rule("acc_1", "parallel", 1, 1, 0))

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 import requests
 
+from tests.conftest import Lab
 from tests.gateway import Gateway
+from tests.live.test_files import CHAT
+from tests.upstream import Script
 
 SECRET = "one secret for all machines of a test"
 MESSAGE = {"model": "sandbox/echo", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
@@ -134,6 +137,19 @@ def test_calls_at_once_hide_no_window(sqlite_gateway: Gateway) -> None:
     assert (done.status_code, refused.status_code) == (200, 429) and done.headers["x-ratelimit-remaining"] == "998"
     assert (refused.headers["x-ratelimit-limit"], refused.headers["x-ratelimit-remaining"]) == ("1", "0")
     assert refused.headers["x-ratelimit-remaining-requests"] == "998", "beside what refused it"
+
+
+def test_a_free_channel_answers_whatever_is_owed(free_lab: Lab) -> None:
+    gateway, model = free_lab.gateway, free_lab.model(Script.json(CHAT))
+    name, key = gateway.account(limit_usd="1")
+    assert gateway.chat("sandbox/tokens-10", key=key, max_tokens=10).status_code == 200
+    gateway.cli("keys", "set", gateway.cli("keys", "list", "--account", name)[0]["id"], "--limit-usd", "0.000000001")
+    gateway.settle_in()
+    assert gateway.chat("sandbox/tokens-10", key=key, max_tokens=10).status_code == 402
+    body = {"model": model, "messages": MESSAGE["messages"]}
+    dry = gateway.post("/v1/chat/completions", body, key, headers={"x-gateway-dry-run": "1"})
+    assert dry.json()["would"] == "run" and gateway.post("/v1/chat/completions", body, key).status_code == 200
+    assert gateway.books()["ok"]
 
 
 def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gateway) -> None:
