@@ -17,6 +17,7 @@ PING = b": ping\n\n"
 
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_FIELD = re.compile(rb"(?:\A|[\r\n])(?:data|event|id|retry)\b")
 
 
 class Overlong(ValueError):
@@ -66,7 +67,7 @@ class Splitter:
 
 
 class Event(NamedTuple):
-    """One frame taken apart. data is None for a frame of comments or of fields that carry nothing."""
+    """One frame taken apart. data is None for a frame that carries nothing: comments, a name alone, empty data."""
 
     name: str
     data: bytes | None
@@ -75,7 +76,7 @@ class Event(NamedTuple):
 def read(frame: bytes) -> Event:
     """The event in a frame: its name (`message` where none is given) and its data lines joined by newlines."""
     if frame.startswith(b"data: ") and frame.find(b"\n") >= len(frame) - 2 and b"\r" not in frame[:-4]:
-        return Event("message", frame[6:].rstrip(b"\r\n"))
+        return Event("message", frame[6:].rstrip(b"\r\n") or None)
     name = "message"
     data: list[bytes] = []
     for line in _LINE.split(frame):
@@ -85,7 +86,12 @@ def read(frame: bytes) -> Event:
             data.append(value)
         elif field == b"event":
             name = value.decode("utf-8", "replace")
-    return Event(name, b"\n".join(data) if data else None)
+    return Event(name, b"\n".join(data) if any(data) else None)
+
+
+def silent(frame: bytes) -> bool:
+    """Whether a frame has no field, only comments: of any other, some clients make an event, even without data."""
+    return _FIELD.search(frame) is None
 
 
 def write(data: bytes, name: str | None = None) -> bytes:

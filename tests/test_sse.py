@@ -32,7 +32,7 @@ def test_any_chunking_gives_the_same_frames_and_bytes(
     assert b"".join(frames) == raw
     read = [sse.read(frame) for frame in frames]
     assert [(e.name, e.data) for e in read if e.data is not None] == [
-        (name or "message", "\n".join(lines).encode()) for name, lines in events
+        (name or "message", "\n".join(lines).encode()) for name, lines in events if any(lines)
     ]
 
 
@@ -47,13 +47,21 @@ def test_frames_come_as_soon_as_they_are_whole() -> None:
     ("frame", "event"),
     [
         (b": comment\n\n", ("message", None)), (b"data:x\n\n", ("message", b"x")),
-        (b"data:  x\n\n", ("message", b" x")), (b"data\n\n", ("message", b"")), (b"id: 7\nretry: 1\n\n", ("message", None)), (b"\n", ("message", None)),
-        (b"event: error\ndata: {}\n\n", ("error", b"{}")), (b"data: a\r\n\r\n", ("message", b"a")),
+        (b"data:  x\n\n", ("message", b" x")), (b"data\n\n", ("message", None)), (b"data: \n\n", ("message", None)), (b"id: 7\nretry: 1\n\n", ("message", None)), (b"\n", ("message", None)),
+        (b"event: ping\ndata:\n\n", ("ping", None)), (b"data:\ndata: \r\n\r\n", ("message", None)),
+        (b"data:\ndata: a\n\n", ("message", b"\na")), (b"event: error\ndata: {}\n\n", ("error", b"{}")), (b"data: a\r\n\r\n", ("message", b"a")),
         (b"data: a\r\ndata: b\r\n\r\n", ("message", b"a\nb")), (b"data: [DONE]", ("message", b"[DONE]")),
     ],
 )  # fmt: skip
 def test_read(frame: bytes, event: tuple[str, bytes | None]) -> None:
     assert tuple(sse.read(frame)) == event
+
+
+def test_only_comments_are_silent() -> None:
+    for frame in (b": a\n\n", b":\r\n: b: c\r\n\r\n", b"\n", sse.PING):
+        assert sse.silent(frame), frame
+    for frame in (b"data: \n\n", b": a\nevent: ping\n\n", b": a\r\nid: 1\r\n\r\n", b"retry: 1\n\n"):
+        assert not sse.silent(frame), frame
 
 
 def test_a_frame_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import orjson
 
 from ..call import Call, Fault, Leg
 from ..splice import BadJson, Scan, edit, scan
-from ..sse import Event, read, write
+from ..sse import Event, read, silent, write
 from .intake import Intake
 
 _OUTPUT = re.compile(
@@ -84,7 +84,8 @@ class Passing(Intake):
             return
         event = read(frame)
         if event.data is None:
-            self.out.append(frame)  # a comment: it binds nobody
+            if silent(frame):
+                self.out.append(frame)  # a comment: it binds nobody
         elif event.data != b"[DONE]" and not (event.data.startswith(b"{") and event.data.endswith(b"}")):
             raise Fault("malformed")
         else:

@@ -31,7 +31,7 @@ from ..dialects.passing import for_leg, parsed
 from ..dialects.scale import size
 from ..neutral.reply import Usage
 from ..splice import edit
-from ..sse import PING, Event, read, write
+from ..sse import PING, Event, read, silent, write
 from .duration import Heard
 from .sounds import TYPES, pcm_rate, wav
 
@@ -262,7 +262,7 @@ class Told(Speaking):
             self.ended()
         elif event.data is not None:
             self._told(frame, event)
-        elif not self.call.ask.raw:
+        elif not self.call.ask.raw and silent(frame):
             self.out.append(frame)  # a comment: it binds nobody
 
     def _told(self, frame: bytes, event: Event) -> None:

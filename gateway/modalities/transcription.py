@@ -30,7 +30,7 @@ from ..neutral.events import Event as Told
 from ..neutral.parts import Text
 from ..neutral.reply import Finish, Usage
 from ..splice import edit
-from ..sse import PING, Event, read, write
+from ..sse import PING, Event, read, silent, write
 from . import duration
 
 TOKENS_S = 10
@@ -343,10 +343,10 @@ class Passed(Hearing):
         if event.data == b"[DONE]":
             self._last += frame
             self.ended()
-        elif event.data is None:
-            self.out.append(frame)  # a comment: it binds nobody
-        else:
+        elif event.data is not None:
             self._told(frame, event)
+        elif silent(frame):
+            self.out.append(frame)  # a comment: it binds nobody
 
     def _told(self, frame: bytes, event: Event) -> None:
         values = parsed(event.data or b"")

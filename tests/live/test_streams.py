@@ -188,6 +188,21 @@ def test_comments_and_unknown_fields_pass(lab: Lab) -> None:
     assert '"x_new":1}],"id":"chatcmpl-' in text and '"obfuscation":"ab"}\n\n' in text
 
 
+def test_frames_without_data_keep_a_stream_alive_and_go_no_further(lab: Lab) -> None:
+    """Clients would read their empty data as JSON."""
+    for empty in (b"data: \n\n", b"data:\n\n", b"event: ping\ndata:\n\n", b"retry: 1000\n\n"):
+        model = lab.model(Script.sse(empty, ROLE, word("one"), empty, word("two"), END, USAGE, DONE))
+        answer = lab.gateway.chat(model, stream=True)
+        assert answer.status_code == 200 and answer.headers["x-gateway-attempts"] == "1", empty
+        assert empty not in answer.content and all(map(json.loads, frames(answer)[:-1])), empty
+        assert (
+            "".join(json.loads(one)["choices"][0]["delta"].get("content", "") for one in frames(answer)[:3]) == "onetwo"
+        )
+        body = {"model": model, "stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        bridged = lab.gateway.post("/v1/messages", body)
+        assert b"two" in bridged.content and b"message_stop" in bridged.content, empty
+
+
 def test_what_a_provider_does_after_the_end_means_nothing(lab: Lab) -> None:
     for more in ((), (0.01, b"data: {broken\n\n"), (b'data: {"error":{"message":"late"}}\n\n',)):
         for ending in ("close", "reset", "keep"):
