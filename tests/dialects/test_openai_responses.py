@@ -680,7 +680,8 @@ def test_a_stream_passes(named: bool) -> None:
     feed = responses.feed(call(previous_response_id="resp_ours0"))
     delta = event("response.output_text.delta", named, delta="hello", item_id="msg_1", y=1.50)
     feed.push(event("response.created", named, response={**WHOLE, "output": [], "usage": None}))
-    assert feed.spoke and not feed.bound, "nothing is said yet"
+    feed.push(event("keepalive", named, sequence_number=1))
+    assert feed.spoke and not feed.bound and len(feed.out) == 2, "nothing is said yet"
     feed.push(delta)
     assert feed.bound and feed.out[-1] == delta
     feed.push(event("response.completed", named, response=WHOLE) + b"data: [DONE]\n\n")

@@ -103,7 +103,8 @@ def test_what_says_nothing_binds_nobody(paid: Lab, responses_lab: Lab) -> None:
     gateway, other = paid.gateway, responses_lab
     answering = other.model(Script.sse(BEGUN, DELTA, END)).partition("/")[2]
     name = f"failover-{paid.name}"
-    paid.provider.scripts["bad"] = Script.sse(BEGUN, FAILED)
+    alive = b'event: keepalive\ndata: {"type":"keepalive","sequence_number":1}\n\n'
+    paid.provider.scripts["bad"] = Script.sse(BEGUN, alive, FAILED)
     gateway.cli("routes", "set", name, f"{paid.name}:bad", f"{other.name}:{answering}")
     gateway.settle_in()
     answer = gateway.post("/v1/responses", {"model": name, "input": "go", "stream": True})

@@ -61,7 +61,7 @@ class ResponsesFeed(Passing):
         if not isinstance(response, dict):
             if kind in _BEGUN | _ENDED:
                 raise Fault("malformed")
-            self.put(frame)
+            self.put(frame, binds=kind != "keepalive")
             return
         if self.meter.upstream_id is None:
             self.meter.upstream_id = shapes.short(response.get("id")) or None
