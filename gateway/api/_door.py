@@ -8,6 +8,7 @@ default; `open_call` reads and checks a body and makes a `Call` of it; `deliver`
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -258,7 +259,7 @@ def answer_error(error: GatewayError) -> Response:
     """An error in the shape of the surface that was called."""
     told = [*error.headers]
     if error.retry_after is not None:
-        told.append(("Retry-After", str(max(1, round(error.retry_after)))))
+        told.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
     call = g.get("call")
     if call is not None and call.attempts:
         told += [("x-generation-id", call.id), ("x-gateway-attempts", str(len(call.attempts)))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import traceback
 from collections.abc import Iterator, Sequence
@@ -283,6 +284,16 @@ def told(call: Call, past: Sequence[Failed], error: GatewayError) -> tuple[str, 
 _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 
+def _hints(fault: Fault) -> tuple[float | None, tuple[tuple[str, str], ...]]:
+    """The wait that a provider asks for, and its headers: no longer than a leg rests before it is tried again."""
+    most_s = config.current().rest_max_s
+    wait_s = None if fault.retry_after is None else min(fault.retry_after, most_s)
+    most_ms = int(most_s * 1000)
+    return wait_s, tuple(
+        (name, str(min(int(value), most_ms)) if name == "retry-after-ms" else value) for name, value in fault.headers
+    )
+
+
 def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
     """What a caller of this dialect is told when no leg has answered (Law 9)."""
     if not past:
@@ -300,13 +311,14 @@ def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
             headers=last.headers,
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):
-        waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
+        soonest = min(reversed(faults), key=lambda one: math.inf if one.retry_after is None else one.retry_after)
+        wait_s, hints = _hints(soonest)
         overloaded = dialect == "messages" and all(fault.status == 529 for fault in faults)
         return GatewayError(
             529 if overloaded else 429,
             "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",
-            retry_after=min(waits) if waits else 1,
-            headers=last.headers,
+            retry_after=1 if wait_s is None else wait_s,
+            headers=hints,
         )
     last = next(fault for fault in reversed(faults) if fault.cause != "limited" and fault.status != 429)
     if last.cause == "account":
@@ -319,8 +331,10 @@ def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
         return GatewayError(503, "No provider of this model could be reached. Retry in a moment.", retry_after=1)
     if last.cause == "timeout":
         return GatewayError(504, "The provider did not answer in time. Retry, or ask for less output.")
-    if last.cause == "server" and last.status in _KEPT_5XX:
-        return GatewayError(last.status, "The provider failed to answer. Retry in a moment.", headers=last.headers)
     if last.cause == "server":
-        return GatewayError(502, "The provider failed to answer. Retry in a moment.", headers=last.headers)
+        status = last.status if last.status in _KEPT_5XX else 502
+        wait_s, hints = _hints(last)
+        return GatewayError(
+            status, "The provider failed to answer. Retry in a moment.", retry_after=wait_s, headers=hints
+        )
     return GatewayError(502, "The provider's answer was broken or made no sense. Retry in a moment.")

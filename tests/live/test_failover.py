@@ -85,6 +85,19 @@ def test_all_limited_is_429_with_the_soonest_wait(lab: Lab) -> None:
     assert lab.gateway.chat(route(lab, error(429), error(500))).status_code == 500
 
 
+def test_waits_are_told_as_they_are(lab: Lab) -> None:
+    """Rounded up, from one provider, and no longer than a leg rests."""
+    for scripts, status, wait, ms in (
+        ((error(429, retry_after="86400", retry_after_ms="86400000"),), 429, "60", "60000"),
+        ((error(429, retry_after="2.5"), error(429, retry_after="55", retry_after_ms="55000")), 429, "3", None),
+        ((error(429),), 429, "1", None), ((error(503),), 503, None, None), ((error(503, retry_after="7"),), 503, "7", None),
+        ((error(520, retry_after="90", retry_after_ms="90000"),), 502, "60", "60000"),
+    ):  # fmt: skip
+        answer = lab.gateway.chat(route(lab, *scripts))
+        told = (answer.status_code, answer.headers.get("retry-after"), answer.headers.get("retry-after-ms"))
+        assert told == (status, wait, ms), scripts
+
+
 def test_a_stream_changes_its_leg_until_a_real_frame(lab: Lab) -> None:
     """Comments and a role alone bind nobody; a word does."""
     for pieces in ((b": working\n\n",), (ROLE,), (b": working\n\n", ROLE, b'data: {"error":{"message":"x"}}\n\n')):

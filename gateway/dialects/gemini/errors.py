@@ -7,6 +7,7 @@ wait after a 429 stands in a detail, not in a header.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -86,7 +87,7 @@ def error(problem: GatewayError, request_id: str) -> bytes:
     if problem.provider_code is not None:
         details.append({"@type": _TYPE + "ErrorInfo", "reason": problem.provider_code, "domain": "provider"})
     if problem.retry_after is not None:
-        delay = f"{max(1, round(problem.retry_after))}s"
+        delay = f"{max(1, math.ceil(problem.retry_after))}s"
         details.append({"@type": _TYPE + "RetryInfo", "retryDelay": delay})
     inner = {"code": problem.status, "message": problem.message, "status": status, "details": details}
     return envelope({"error": inner})
