@@ -13,12 +13,17 @@ PRICES = ("prompt", "completion", "request")
 MOST_NAMES = 32
 _AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 
-_UNKEPT = ("data_collection", "quantizations", "zdr", "enforce_distillable_text")
-"""What OpenRouter's clients may also ask for, and a gateway in front of others' APIs cannot promise."""
+UNKEPT: dict[str, Any] = {
+    "data_collection": "allow", "quantizations": [], "zdr": False, "enforce_distillable_text": False,
+}  # fmt: skip
+"""What OpenRouter's clients may also ask for, and a gateway in front of others' APIs cannot promise; each with the
+value that asks for nothing."""
 
 _NAMES: Like = {"type": ["array", "null"], "maxItems": MOST_NAMES, "items": {**TEXT, "minLength": 1}}
 _FLAG: Like = {"type": ["boolean", "null"]}
-_PRICE: Like = {"anyOf": [{"type": "number", **ranged(0, 10**9)}, {**TEXT, "pattern": f"^{_AMOUNT.pattern}$"}]}
+_PRICE: Like = {
+    "anyOf": [{"type": ["number", "null"], **ranged(0, 10**9)}, {**TEXT, "pattern": f"^{_AMOUNT.pattern}$"}]
+}
 LIKE: Like = {
     "type": ["object", "null"],
     "additionalProperties": False,
@@ -29,6 +34,7 @@ LIKE: Like = {
             "type": ["object", "null"], "additionalProperties": False, "properties": dict.fromkeys(PRICES, _PRICE),
         },
         "require_parameters": _FLAG, "allow_fallbacks": _FLAG,
+        **{name: {"enum": [nothing, None]} for name, nothing in UNKEPT.items()},
     },
 }  # fmt: skip
 
@@ -43,14 +49,22 @@ def wrong(value: Any) -> Found:
     if type(value) is not dict:
         return "must be an object"
     for name, inner in value.items():
-        if name in _UNKEPT:
-            return {name: "cannot be promised here: ask for providers by their names in only or ignore"}
+        if name in UNKEPT:
+            if _asks(name, inner):
+                return {name: "cannot be promised here: ask for providers by their names in only or ignore"}
+            continue
         if name not in _CHECKS:
             return {name: f"is not known here: use {', '.join(_CHECKS)}"}
         found = _CHECKS[name](inner) if inner is not None else None
         if found is not None:
             return {name: found}
     return None
+
+
+def _asks(name: str, value: Any) -> bool:
+    """Whether a wish that cannot be kept asks for anything."""
+    nothing = UNKEPT[name]
+    return value is not None and (type(value) is not type(nothing) or value != nothing)
 
 
 def _names(value: Any) -> Found:
@@ -69,7 +83,7 @@ def _prices(value: Any) -> Found:
         if name not in PRICES:
             return {name: f"is not known here: use {', '.join(PRICES)}"}
         amount = type(price) in (int, float) and 0 <= price <= 10**9
-        if not amount and not (type(price) is str and _AMOUNT.fullmatch(price)):
+        if price is not None and not amount and not (type(price) is str and _AMOUNT.fullmatch(price)):
             return {name: "must be an amount of dollars"}
     return None
 

@@ -27,11 +27,14 @@ def read(member: Mapping[str, Any] | None, header: str | None) -> Steer:
         return Steer()
     said = {name: value for name, value in (member or {}).items() if value is not None}
     found: dict[str, Any] = {**_parsed(header or ""), **said}
+    for name in steering.UNKEPT:
+        found.pop(name, None)  # it asks for nothing
     for name in _LISTS:
         if name in found:
             found[name] = tuple(one.lower() for one in found[name])
     if "max_price" in found:
-        found["max_price"] = {name: Decimal(str(price)) for name, price in found["max_price"].items()}
+        prices = found["max_price"].items()
+        found["max_price"] = {name: Decimal(str(price)) for name, price in prices if price is not None}
     return Steer(**found)
 
 

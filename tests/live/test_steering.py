@@ -89,6 +89,9 @@ def test_who_is_tried(market: Market) -> None:
         ({"max_price": {"prompt": 3, "completion": "3.0"}}, "cheap mid"),
         ({"max_price": {"request": 0}}, "dear cheap mid"),
         ({"require_parameters": True, "only": None}, "dear cheap mid"),
+        ({"quantizations": None, "zdr": None, "data_collection": None}, "dear cheap mid"),
+        ({"quantizations": [], "zdr": False, "data_collection": "allow"}, "dear cheap mid"),
+        ({"max_price": {"prompt": None, "completion": 3}}, "cheap mid"),
     ):
         assert market.legs(wish) == legs.split(), wish
 
@@ -151,7 +154,8 @@ def test_the_fastest_is_found_out(market: Market) -> None:
         ("openai", "provider"), ({"order": "openai"}, "provider.order"), ({"only": [1]}, "provider.only"),
         ({"sort": "best"}, "provider.sort"), ({"max_price": {"image": 1}}, "provider.max_price.image"),
         ({"max_price": {"prompt": -1}}, "provider.max_price.prompt"), ({"zdr": True}, "provider.zdr"),
-        ({"data_collection": "deny"}, "provider.data_collection"), ({"fast": True}, "provider.fast"),
+        ({"data_collection": "deny"}, "provider.data_collection"), ({"zdr": 0}, "provider.zdr"),
+        ({"quantizations": ["fp8"]}, "provider.quantizations"), ({"fast": True}, "provider.fast"),
         ({"allow_fallbacks": 1}, "provider.allow_fallbacks"), ({"only": ["nobody"]}, "provider"),
         ({"max_price": {"prompt": 0.5}}, "provider.max_price"),
     ],
