@@ -17,7 +17,7 @@ PING = b": ping\n\n"
 
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
-_FIELD = re.compile(rb"(?:\A|[\r\n])[^:\r\n]")
+_FIELD = re.compile(rb"(?:\A|[\r\n])(?:data|event|id|retry)\b")
 
 
 class Overlong(ValueError):
@@ -90,7 +90,7 @@ def read(frame: bytes) -> Event:
 
 
 def silent(frame: bytes) -> bool:
-    """Whether a frame is comments and blank lines alone: of any other, clients make an event, even without data."""
+    """Whether a frame has no field, only comments: of any other, some clients make an event, even without data."""
     return _FIELD.search(frame) is None
 
 
