@@ -1,7 +1,8 @@
 """How long a sound lasts, read from its container: wav, flac, ogg (Opus, Vorbis, FLAC, Speex), mp3, aac, mp4/m4a, webm.
 
-Nothing is decoded. Headers are read, and the frames of mp3 and aac are walked, which say nothing of the whole in one
-place; after so many the rest is taken for as dense. Files claim what they like: what a provider counted goes before.
+Nothing is decoded. Headers are read, and the frames of mp3 and aac and the pages of ogg are walked to the end, since
+files may be joined; after so many the rest is taken for as dense. Files claim what they like: what a provider counted
+goes before, and nothing lasts less than its bytes would at the highest rate of its kind.
 RFC 9639 (FLAC), 3533 and 7845 (Ogg, Opus), 9559 (Matroska), ISO/IEC 14496-12 (mp4), 13818-7 (ADTS), 11172-3 (MPEG).
 """
 
@@ -9,16 +10,17 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 Read = Callable[[int, int], bytes]
 """Up to so many bytes from a place; fewer, or none, where there are no more or where they are not kept."""
 
 _BLOCK = 1 << 16
-_MOST_FRAMES = 20_000
+_MOST_FRAMES = 200_000
+_MOST_PAGES = 50_000
 _MOST_PARTS = 4_000
-"""Frames, chunks, boxes and elements that are read, so that no file keeps the event loop for long."""
+"""Frames, pages, chunks, boxes and elements that are read, so that no file keeps the event loop for long."""
 
 PCM_RATE = 24_000
 """Samples a second, 16 bits each and one channel, of what is headerless where speech is asked for as `pcm`."""
@@ -69,66 +71,128 @@ def seconds(read: Read, size: int) -> float | None:
             found = _webm(read, size)
         else:
             found = _frames(read, size)
-    except (struct.error, IndexError, ZeroDivisionError, OverflowError):  # it ends early, or claims what cannot be
+    except (struct.error, LookupError, ZeroDivisionError, OverflowError):  # it ends early, or claims what cannot be
         return None
     return found if found is not None and 0 <= found < 1e9 else None
 
 
 def _wav(read: Read, size: int) -> float | None:
-    at, rate, block = 12, 0, 0
+    """By all chunks of samples: some read more than the first."""
+    at, rate, block, samples = 12, 0, 0, 0
     for _ in range(_MOST_PARTS):
         head = read(at, 8)
+        if len(head) < 8:
+            break
         name, length = head[:4], struct.unpack("<I", head[4:])[0]
-        if name == b"fmt ":
+        if name == b"fmt " and not block:
             kind, _, rate, byte_rate, block, bits = struct.unpack("<HHIIHH", read(at + 8, 16))
             if kind not in (1, 3, 0xFFFE) or not bits:  # compressed: a block is no sample
                 rate, block = byte_rate, 1
         elif name == b"data":
             left = size - at - 8
-            return float(min(length, left) if length else left) / (rate * block)
+            length = min(length, left) if length else left
+            samples += length
         at += 8 + length + length % 2
-    return None
+    else:
+        samples += max(0, size - at)
+    return float(samples) / (rate * block) if block else None
 
 
-_SYNC = re.compile(rb"\xff[\xf8\xf9]")
+_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _FLAC_BLOCKS = {1: 192, **{n: 576 << n - 2 for n in range(2, 6)}, **{n: 256 << n - 8 for n in range(8, 16)}}
+_FLAC_HERTZ = (
+    0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
+)  # fmt: skip
+_FLAC_BITS = (0, 8, 12, 0, 16, 20, 24, 32)
+"""By the codes of a frame's head; 0 is what the head of the file tells."""
+_MOST_FLACS = 16
+"""Streams of one file that are looked at by themselves."""
 
 
-def _flac(read: Read, size: int, at: int = 4) -> float | None:
-    info = read(at + 4, 34)
-    packed = int.from_bytes(info[10:18], "big")
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    if samples:
-        return samples / rate
-    start = max(0, size - _BLOCK)
-    tail = read(start, _BLOCK)
-    for found in reversed(list(_SYNC.finditer(tail))[-_MOST_PARTS:]):
-        ends = _flac_frame(tail[found.start() : found.start() + 16], struct.unpack(">H", info[2:4])[0])
+def _flac(read: Read, size: int) -> float | None:
+    """Of all streams, where several were joined."""
+    starts, at = [0], 8
+    while at < size and len(starts) < _MOST_FLACS:
+        block = read(at, _BLOCK)
+        starts += [at + found.start() for found in _FLAC.finditer(block)]
+        if len(block) < 8:
+            break
+        at += len(block) - 7
+    ends = [*starts[1:_MOST_FLACS], size]
+    slowest = int.from_bytes(read(18, 3), "big") >> 4
+    total = 0.0
+    for start, end in zip(starts, ends, strict=False):
+        found = _flac_stream(read, start, end, slowest)
+        if found is None:
+            return None
+        total += found
+    return total
+
+
+def _flac_stream(read: Read, start: int, end: int, slowest: int) -> float | None:
+    """By its head, or by its last frame where that tells more; None where neither tells anything. slowest: samples a
+    second, where its frames leave that to a head that may not be theirs."""
+    told = int.from_bytes(read(start + 18, 8), "big")
+    samples = told & (1 << 36) - 1
+    at = start + 4
+    for _ in range(_MOST_PARTS):  # what is told of the sound, pictures among it
+        head = read(at, 4)
+        at += 4 + int.from_bytes(head[1:], "big")
+        if len(head) < 4 or head[0] & 0x80:
+            break
+    first = read(at, 16) + bytes(16)
+    begins = _flac_frame(first, 0)
+    if begins is None:
+        return None
+    rate = begins[1] or min(told >> 44, slowest)
+    channels = (first[3] >> 4) + 1 if first[3] < 0x80 else 2
+    bits = _FLAC_BITS[first[3] >> 1 & 7] or (told >> 36 & 31) + 1
+    least = (end - at) / _flac_most(rate, channels, bits)
+    tail_at = max(at, end - _BLOCK)
+    tail = read(tail_at, end - tail_at)
+    same = re.compile(b"\xff%b.[%b]" % (re.escape(first[1:2]), _flac_kinds(first[3])), re.DOTALL)
+    for found in reversed(list(same.finditer(tail))[-_MOST_FLACS:]):
+        ends = _flac_frame(tail[found.start() : found.start() + 16] + bytes(16), begins[0])
         if ends is not None:
-            return ends / rate
-    return None
+            return max(samples / rate, ends[0] / rate, least)
+    return max(samples / rate, least) if samples else None
 
 
-def _flac_frame(head: bytes, usual: int) -> int | None:
-    """The sample after a frame, by its header; None where its check sum is wrong: it is none. usual: samples of a
-    block, where all have as many (RFC 9639 section 9.1)."""
+def _flac_kinds(kind: int) -> bytes:
+    """The fourth bytes of frames with samples of as many bits, whatever becomes of their channels."""
+    return b"".join(re.escape(bytes([channels << 4 | kind & 15])) for channels in range(11))
+
+
+def _flac_most(rate: int, channels: int, bits: int) -> float:
+    """The most bytes a second: as many as without compression, and a twentieth for the heads of frames."""
+    return rate * channels * bits / 8 * 1.05
+
+
+def _flac_frame(head: bytes, usual: int) -> tuple[int, int] | None:
+    """The sample after a frame, and samples a second where it says so, by its header; None where its check sum is
+    wrong: it is none. usual: samples of a block, where all have as many (RFC 9639 section 9.1)."""
     extra = next((n for n in range(8) if not head[4] & (0x80 >> n)), 8)
     length = max(1, extra)
     number = head[4] & (0x7F >> extra if extra else 0x7F)
     for byte in head[5 : 4 + length]:
         number = number << 6 | byte & 0x3F
     at = 4 + length
-    size_code = head[2] >> 4
+    size_code, rate_code = head[2] >> 4, head[2] & 15
     if size_code == 6:
         block, at = head[at] + 1, at + 1
     elif size_code == 7:
         block, at = struct.unpack(">H", head[at : at + 2])[0] + 1, at + 2
     else:
         block = _FLAC_BLOCKS.get(size_code, 0)
-    at += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    if not block or crc8(head[:at]) != head[at]:
+    if rate_code < 12:
+        rate = _FLAC_HERTZ[rate_code]
+    elif rate_code == 12:
+        rate, at = head[at] * 1_000, at + 1
+    else:
+        rate, at = struct.unpack(">H", head[at : at + 2])[0] * (10 if rate_code == 14 else 1), at + 2
+    if head[:1] != b"\xff" or head[1] & 0xFE != 0xF8 or not block or crc8(head[:at]) != head[at]:
         return None
-    return int((number if head[1] & 1 else number * usual) + block)
+    return (number if head[1] & 1 else number * usual) + block, rate
 
 
 def crc8(data: bytes) -> int:
@@ -141,25 +205,67 @@ def crc8(data: bytes) -> int:
     return value
 
 
+_OGG_RATE = 64_000.0
+"""The most bytes a second of what an ogg holds: Opus at 510 kbit/s, and Vorbis at its best is less."""
+
+
 def _ogg(read: Read, size: int) -> float | None:
-    first = read(0, 512)
-    packet = first[27 + first[26] :]
-    skipped = 0
-    if packet.startswith(b"OpusHead"):
-        rate, skipped = 48_000, struct.unpack("<H", packet[10:12])[0]
-    elif packet.startswith(b"\x01vorbis"):
-        rate = struct.unpack("<I", packet[12:16])[0]
-    elif packet.startswith(b"\x7fFLAC"):
-        rate = int.from_bytes(packet[27:30], "big") >> 4
-    elif packet.startswith(b"Speex   "):
-        rate = struct.unpack("<I", packet[36:40])[0]
+    """Page by page. Each of its streams, beside others or behind them, lasts until where its last page says; what is
+    not kept of a long one is leapt over."""
+    codec: tuple[int, int, float] | None = None
+    streams: dict[int, tuple[int, int, int]] = {}  # samples a second, those to skip, and where it is
+    at, start, block, total, least = 0, 0, b"", 0.0, 0.0
+    for _ in range(_MOST_PAGES):
+        if at - start + 512 > len(block):
+            block, start = read(at, _BLOCK), at
+        if len(block) - (at - start) < 27:
+            if at >= size - _BLOCK:
+                break
+            at = size - _BLOCK
+            continue
+        here = at - start
+        if block[here : here + 5] != b"OggS\0":
+            found = block.find(b"OggS\0", here)
+            at = start + (found if found >= 0 else len(block) - 4)
+            continue
+        flags, position, serial = struct.unpack_from("<BqI", block, here + 5)
+        body = here + 27 + block[here + 26]
+        at = start + body + sum(block[here + 27 : body])
+        if flags & 2:
+            known = _ogg_codec(block[body : body + 64])
+            if known is None and codec is None:
+                return None
+            codec = known or codec
+        rate, skipped, highest = codec or (0, 0, 0.0)
+        least = least or size / highest
+        if flags & 2 and known is None:  # pictures beside the sound
+            rate = 0
+        if flags & 2 or serial not in streams or 0 <= position < streams[serial][2]:  # it begins, or begins anew
+            total += _ogg_lasts(*streams.pop(serial, (1, 0, 0)))
+            streams[serial] = rate, skipped, 0
+        if position > 0:
+            streams[serial] = *streams[serial][:2], position
     else:
-        return None
-    tail = read(max(0, size - _BLOCK), _BLOCK)
-    for page in reversed(list(re.finditer(b"OggS\x00", tail))[-_MOST_PARTS:]):
-        position = tail[page.start() + 6 : page.start() + 14]
-        if len(position) == 8 and position != b"\xff" * 8:
-            return float(max(0, struct.unpack("<q", position)[0] - skipped)) / rate
+        least = max(least, sum((_ogg_lasts(*one) for one in streams.values()), total) * size / at)
+    return max(sum((_ogg_lasts(*one) for one in streams.values()), total), least)
+
+
+def _ogg_lasts(rate: int, skipped: int, position: int) -> float:
+    return max(0, position - skipped) / rate if rate else 0.0
+
+
+def _ogg_codec(packet: bytes) -> tuple[int, int, float] | None:
+    """Samples a second, how many are not played, and the most bytes a second; None of what is no sound."""
+    if packet.startswith(b"OpusHead"):
+        return 48_000, struct.unpack("<H", packet[10:12])[0], _OGG_RATE
+    if packet.startswith(b"\x01vorbis"):
+        return struct.unpack("<I", packet[12:16])[0], 0, _OGG_RATE
+    if packet.startswith(b"\x7fFLAC"):
+        told = int.from_bytes(packet[27:35], "big")
+        rate = told >> 44
+        return rate, 0, _flac_most(rate, (told >> 41 & 7) + 1, (told >> 36 & 31) + 1)
+    if packet.startswith(b"Speex   "):
+        return struct.unpack("<I", packet[36:40])[0], 0, _OGG_RATE
     return None
 
 
@@ -175,44 +281,84 @@ _HERTZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 
 _ADTS_HERTZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 
 
-def _frame(head: bytes) -> tuple[int, float] | None:
+_FRAME = re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]")
+
+
+def _frame(block: bytes, at: int) -> tuple[int, float] | None:
     """Bytes and seconds of a frame of mp3 or aac; None where none begins."""
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    if len(block) < at + 7 or block[at] != 0xFF:
         return None
-    if head[1] & 0xF6 == 0xF0:
-        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        place = head[2] >> 2 & 15
-        return (length, 1_024 / _ADTS_HERTZ[place]) if length >= 7 and place < len(_ADTS_HERTZ) else None
-    version, layer, kbps, hertz = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
-    if (version, layer) not in _KBPS or not 0 < kbps < 15 or hertz == 3:
+    if block[at + 1] & 0xF6 != 0xF0:
+        return _mpeg_frame(block[at + 1 : at + 3])
+    length = (block[at + 3] & 3) << 11 | block[at + 4] << 3 | block[at + 5] >> 5
+    place = block[at + 2] >> 2 & 15
+    return (length, 1_024 / _ADTS_HERTZ[place]) if length >= 7 and place < len(_ADTS_HERTZ) else None
+
+
+@lru_cache(1 << 12)
+def _mpeg_frame(head: bytes) -> tuple[int, float] | None:
+    """The same of mp3, by what stands behind its first byte."""
+    version, layer, kbps, hertz = head[0] >> 3 & 3, head[0] >> 1 & 3, head[1] >> 4, head[1] >> 2 & 3
+    if head[0] & 0xE0 != 0xE0 or (version, layer) not in _KBPS or not 0 < kbps < 15 or hertz == 3:
         return None
     rate = _HERTZ[version][hertz]
     samples = 576 if layer == 1 and version != 3 else 1_152
-    length = samples // 8 * _KBPS[version, layer][kbps - 1] * 1_000 // rate + (head[2] >> 1 & 1)
+    length = samples // 8 * _KBPS[version, layer][kbps - 1] * 1_000 // rate + (head[1] >> 1 & 1)
     return length, samples / rate
 
 
 def _frames(read: Read, size: int) -> float | None:
-    """The frames of mp3 and aac, behind the tags that may stand before them."""
-    at = 0
+    """The frames of mp3 and aac, behind the tags that may stand before them, and between files that were joined. What
+    is neither, and what is not read, is taken for as dense as the frames."""
+    left = iter(range(_MOST_FRAMES))
+    at = tagged = tags = _tags(read, 0)
+    start, block, total, heard, last = 0, b"", 0.0, 0, 0.0
+    for _ in left:
+        if at + 7 > start + len(block) or at < start:
+            block, start = read(at, _BLOCK), at
+        found = _frame(block, at - start)
+        if found is not None:
+            at, total, heard, last = at + found[0], total + found[1], heard + found[0], found[1]
+        elif not total or len(block) - (at - start) < 7:  # no sound, its end, or what is not kept
+            break
+        else:
+            tagged = max(tagged, _tags(read, at))
+            onward = _next_frame(read, at + 1, size, last, left)
+            tags += max(0, min(tagged, onward) - at)
+            at = onward
+    return total * max(1.0, (size - tags) / heard) if heard else None
+
+
+def _next_frame(read: Read, at: int, size: int, last: float, left: Iterator[int]) -> int:
+    """Where a frame begins that is as long as the one before it, so that it is none by chance; the end where there is
+    none. Also inside of tags: players look for frames there, too. left: how many may be tried."""
+    while at < size:
+        block = read(at, _BLOCK)
+        if len(block) < 7:
+            break
+        for _, found in zip(left, _FRAME.finditer(block), strict=False):
+            frame = _frame(block, found.start())
+            if frame is not None and frame[1] == last:
+                return at + found.start()
+            last = frame[1] if frame is not None else last
+        at += len(block) - 6
+    return size
+
+
+def _tags(read: Read, at: int) -> int:
+    """Where tags end that begin at a place: ID3v2, APEv2, ID3v1."""
     for _ in range(8):
-        tag = read(at, 10)
-        if tag[:3] != b"ID3":
+        head = read(at, 32)
+        if head[:3] == b"ID3" and len(head) >= 10:
+            size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+            at += 20 + size if head[5] & 0x10 else 10 + size
+        elif head[:8] == b"APETAGEX":
+            at += 32 + int.from_bytes(head[12:16], "little")
+        elif head[:3] == b"TAG":
+            at += 128
+        else:
             break
-        at += 10 + (tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9])
-    start, total, block, block_at = at, 0.0, b"", at
-    for number in count():
-        if at + 7 > block_at + len(block):
-            block, block_at = read(at, _BLOCK), at
-        found = _frame(block[at - block_at : at - block_at + 7]) if number < _MOST_FRAMES else None
-        if found is None or at >= size:
-            break
-        at, total = at + found[0], total + found[1]
-    if not total or at == start:
-        return None
-    if at < size and (number >= _MOST_FRAMES or not read(at, 1)):  # the rest is as dense
-        total *= (size - start) / (at - start)
-    return total
+    return at
 
 
 def _boxes(read: Read, at: int, end: int) -> list[tuple[bytes, int, int]]:

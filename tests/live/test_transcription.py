@@ -234,6 +234,14 @@ def test_money(ears: Lab, model: str, usage: Any, source: str, cost: Decimal) ->
     assert left["held"] == 0 and left["balance"] == 1 - cost
 
 
+def test_all_of_a_joined_file_is_paid_for(ears: Lab) -> None:
+    frame = b"\xff\xf3\x84\xc4" + bytes(188)  # 24 ms
+    tag = b"ID3\4\0\0\0\0\0\5hello"
+    ears.provider.answer = lambda asked: Script.json({"text": "hello"})
+    answer = hear(ears.gateway, f"{ears.name}/whisper", file=tag + frame * 4 + tag + frame * 2_000)
+    assert receipt(ears.gateway, answer)["cost_usd"] == 49 * SECOND
+
+
 def test_a_light_wallet_is_refused_before_anything_is_sent(ears: Lab) -> None:
     _, key = ears.gateway.account("0.01")
     before = len(ears.provider.asked)

@@ -10,13 +10,13 @@ import wave
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.modalities import duration
 from gateway.modalities.duration import Heard
 from gateway.modalities.sounds import wav
-from gateway.providers.sandbox import flac
+from gateway.providers.sandbox import flac, voice
 
 SECONDS = 7.25
 PCM = b"".join(struct.pack("<h", at % 2_000 - 1_000) for at in range(int(8_000 * SECONDS)))
@@ -68,6 +68,108 @@ def test_others_files(tmp_path: Path, ending: str) -> None:
         assert found == pytest.approx(SECONDS, abs=0.15)
 
 
+def spoken(text: str, form: str) -> tuple[bytes, float]:
+    """The sandbox's own speech, and its seconds."""
+    if form not in voice.formats():
+        pytest.skip(f"no ffmpeg: the sandbox speaks no {form}")
+    said = voice.speak(text, form, "alloy", 1.0)
+    return b"".join(said.pieces), said.seconds
+
+
+def played(file: bytes) -> float:
+    """How long ffmpeg plays it."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("no ffmpeg: nothing is played")
+    command = ["ffmpeg", "-v", "quiet", "-i", "pipe:0", "-f", "s16le", "-ac", "1", "-ar", "8000", "pipe:1"]
+    return len(subprocess.run(command, input=file, capture_output=True, check=False).stdout) / 16_000
+
+
+SHORT, LONG = "One.", "The second of two is much longer than the first, and it is to be paid for, too. " * 8
+ID3 = b"ID3\4\0\0" + bytes([0, 0, 2, 44]) + bytes(300)
+APE = b"APETAGEX" + struct.pack("<III", 2_000, 64, 1 << 31 | 1 << 29) + bytes(8)
+APE += bytes(64 - 32) + b"APETAGEX" + struct.pack("<III", 2_000, 64, 1 << 31) + bytes(8)
+TAG = b"TAG" + bytes(125)
+
+
+@pytest.mark.parametrize("form", ["mp3", "aac", "opus", "flac"])
+def test_joined_files_last_as_long_as_all(form: str) -> None:
+    short, short_s = spoken(SHORT, form)
+    long, long_s = spoken(LONG, form)
+    for file in (short + long, long + short):
+        assert duration.of(file) == pytest.approx(short_s + long_s, abs=0.3)
+    assert duration.of(short + long + short) == pytest.approx(played(short + long + short), abs=0.5)
+
+
+@pytest.mark.parametrize("between", [b"", ID3, TAG, APE, APE + TAG + ID3, ID3 * 3])
+def test_tags_between_joined_files_are_no_sound(between: bytes) -> None:
+    short, short_s = spoken(SHORT, "mp3")
+    long, long_s = spoken(LONG, "mp3")
+    file = ID3 + short + between + long + TAG
+    assert duration.of(file) == pytest.approx(short_s + long_s, abs=0.3)
+
+
+def test_a_tag_hides_no_sound() -> None:
+    short, short_s = spoken(SHORT, "mp3")
+    long, long_s = spoken(LONG, "mp3")
+    size = len(long)
+    tag = b"ID3\4\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    apart = (b"\xff\xf3\x84\xc4" + bytes(188) + b"?") * 500  # none follows another
+    assert duration.of(short + tag + long) == pytest.approx(short_s + long_s, abs=0.3)
+    assert duration.of(short + tag + apart) == pytest.approx(short_s + 500 * 576 / 24_000, abs=0.5)
+
+
+def test_what_is_no_frame_counts_as_dense() -> None:
+    short, short_s = spoken(SHORT, "mp3")
+    found = duration.of(short + b"?" * 9 * len(short))
+    assert found is not None and found >= 9.5 * short_s
+
+
+def test_the_count_of_a_head_does_not_go_before_frames() -> None:
+    frame = b"\xff\xf3\x84\xc4" + bytes(188)
+    for head in (b"Xing\0\0\0\3" + struct.pack(">II", 2, 400), b"VBRI" + bytes(6) + struct.pack(">II", 400, 2)):
+        file = frame[:13] + head + frame[13 + len(head) :] + frame * 999
+        assert duration.of(file) == pytest.approx(1_000 * 576 / 24_000)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_head_that_claims_too_little(form: str) -> None:
+    file, whole_s = spoken(LONG, form)
+    if form == "flac":
+        rate_and_count = int.from_bytes(file[18:26], "big")
+        fewer = (rate_and_count >> 36 << 36 | 8).to_bytes(8, "big")
+        for tail in (b"", bytes(1 << 17)):  # where its last frame is found, and where its bytes alone tell
+            found = duration.of(file[:18] + fewer + file[26:] + tail)
+            assert found is not None and found >= whole_s * 0.9
+        return
+    at = file.index(b"data") + 4
+    half = struct.unpack("<I", file[at : at + 4])[0] // 4 * 2
+    sound = file[at + 4 :]
+    two = (
+        file[:at] + struct.pack("<I", half) + sound[:half] + b"data" + struct.pack("<I", half) + sound[half : 2 * half]
+    )
+    assert duration.of(two) == pytest.approx(whole_s, abs=0.01)
+
+
+def test_frames_of_flac_tell_their_rate_themselves() -> None:
+    file = made("flac")
+    told = int.from_bytes(file[18:26], "big")
+    faster = (655_350 << 44 | told & (1 << 44) - 1).to_bytes(8, "big")
+    at = file.index(b"\xff\xf8\x70\x08")
+    own = file[:18] + faster + file[26:at]
+    for number, start in enumerate(range(at, len(file), 2 * 4_096 + 10)):
+        frame = file[start : start + 2 * 4_096 + 10]
+        head = frame[:2] + b"\x74" + frame[3:4] + bytes([number]) + frame[5:7]
+        own += head + bytes([duration.crc8(head)]) + frame[8:]
+    assert duration.of(own) == pytest.approx(SECONDS)
+
+
+def test_an_ogg_whose_pages_tell_too_little() -> None:
+    page = b"OggS\0%b" + bytes(8) + b"1234" + bytes(8) + b"\xff" + b"\xff" * 255
+    head = FILES[4][:47]
+    found = duration.of(head + (page % b"\0" + bytes(255 * 255)) * 20)
+    assert found is not None and found >= 20 * 255 * 255 / 64_000
+
+
 FILES = [made(form) for form in ("wav", "flac", "endless flac")] + [
     b"ID3\4\0\0\0\0\0\5hello" + (b"\xff\xf3\x84\xc4" + bytes(188)) * 20, b"OggS\0\2" + bytes(8) + b"1234" + bytes(8)
     + b"\1\x13OpusHead\1\1\x38\1" + bytes(7) + b"OggS\0\4" + struct.pack("<q", 48_000) + bytes(20),
@@ -82,6 +184,7 @@ def test_the_smallest_of_each_kind() -> None:
     assert found == [pytest.approx(20 * 576 / 24_000), pytest.approx((48_000 - 312) / 48_000), 7.0, 3.0]
 
 
+@example(FILES[5], 28, b"?", 60_000)  # an mp4 without the box that tells
 @given(st.sampled_from(FILES), st.integers(0, 60_000), st.binary(max_size=12), st.integers(0, 60_000))
 def test_no_file_is_a_crash(file: bytes, at: int, other: bytes, end: int) -> None:
     broken = (file[:at] + other + file[at + len(other) :])[: max(end, 100)]
