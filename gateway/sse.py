@@ -18,6 +18,7 @@ PING = b": ping\n\n"
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _FIELD = re.compile(rb"(?:\A|[\r\n])(?:data|event|id|retry)\b")
+_ID = re.compile(rb"(?:\A|(?<=[\r\n]))id:[^\r\n]*(?:\r\n|\r|\n)")
 
 
 class Overlong(ValueError):
@@ -87,6 +88,12 @@ def read(frame: bytes) -> Event:
         elif field == b"event":
             name = value.decode("utf-8", "replace")
     return Event(name, b"\n".join(data) if any(data) else None)
+
+
+def unnumbered(frame: bytes) -> bytes:
+    """The frame without its `id`: where one stands, OpenAI's clients make an event of a comment that follows
+    (https://github.com/openai/openai-python/issues/2722)."""
+    return _ID.sub(b"", frame) if b"id:" in frame else frame
 
 
 def silent(frame: bytes) -> bool:

@@ -57,6 +57,15 @@ def test_read(frame: bytes, event: tuple[str, bytes | None]) -> None:
     assert tuple(sse.read(frame)) == event
 
 
+def test_ids_are_taken_out() -> None:
+    for frame, without in (
+        (b"id: 1\nevent: a\ndata: x\n\n", b"event: a\ndata: x\n\n"), (b"data: x\r\nid:\r\n\r\n", b"data: x\r\n\r\n"),
+        (b"data: x\rid: 1\r\r", b"data: x\r\r"), (b"id: 1\nid: 2\n\n", b"\n"),
+        (b'data: {"valid: 1": "id: 2"}\n\n', b'data: {"valid: 1": "id: 2"}\n\n'), (b": id: 1\n\n", b": id: 1\n\n"),
+    ):  # fmt: skip
+        assert sse.unnumbered(frame) == without
+
+
 def test_only_comments_are_silent() -> None:
     for frame in (b": a\n\n", b":\r\n: b: c\r\n\r\n", b"\n", sse.PING):
         assert sse.silent(frame), frame

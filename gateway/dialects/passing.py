@@ -15,7 +15,7 @@ import orjson
 
 from ..call import Call, Fault, Leg
 from ..splice import BadJson, Scan, edit, scan
-from ..sse import Event, read, silent, write
+from ..sse import Event, read, silent, unnumbered, write
 from .intake import Intake
 
 _OUTPUT = re.compile(
@@ -82,6 +82,7 @@ class Passing(Intake):
         if known is not None:
             self.put(known)
             return
+        frame = unnumbered(frame)
         event = read(frame)
         if event.data is None:
             if silent(frame):

@@ -188,6 +188,15 @@ def test_comments_and_unknown_fields_pass(lab: Lab) -> None:
     assert '"x_new":1}],"id":"chatcmpl-' in text and '"obfuscation":"ab"}\n\n' in text
 
 
+def test_ids_of_frames_go_no_further(lab: Lab) -> None:
+    """OpenAI's clients would take a ping of ours behind them for an event without data."""
+    pieces = (ROLE, word("one"), word("two"), END, DONE)
+    script = Script.sse(*(b"id: %d\n" % place + one for place, one in enumerate(pieces)))
+    answer = lab.gateway.chat(lab.model(script), stream=True)
+    assert b"two" in answer.content and answer.content.endswith(b"data: [DONE]\n\n")
+    assert all(line[:5] in (b"", b"data:") for line in answer.content.splitlines())
+
+
 def test_frames_without_data_keep_a_stream_alive_and_go_no_further(lab: Lab) -> None:
     """Clients would read their empty data as JSON."""
     for empty in (b"data: \n\n", b"data:\n\n", b"event: ping\ndata:\n\n", b"retry: 1000\n\n"):
