@@ -20,6 +20,7 @@ import peewee
 from peewee import BigIntegerField, BlobField, BooleanField, CharField, DatabaseProxy, IntegerField, Model, TextField
 
 __all__ = [
+    "AWAY",
     "BigIntegerField",
     "BlobField",
     "BooleanField",
@@ -47,6 +48,9 @@ _lite: sqlite3.Connection | None = None
 
 DatabaseError = peewee.PeeweeException
 """What any statement, and `connect`, may raise."""
+
+AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
+"""Of that, what says nothing against the statement: the database is locked, full or gone."""
 
 LOCKED_S = 2.0
 """How long one statement is tried again while another process holds the write lock."""

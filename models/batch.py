@@ -45,6 +45,15 @@ def place(values: Values, *hold: Any) -> Any:
     return done
 
 
+def place_failed(settlement: tuple[Any, ...], values: Values, *hold: Any) -> Any:
+    """A batch that has failed, for its lines are bad: over in the write that places it, so that nobody claims it."""
+    done = task.place(values, *hold)
+    if isinstance(done, ledger.Held):
+        ledger.settle(*settlement)
+        ledger.release(values["id"])  # this may run twice
+    return done
+
+
 def settle(batch_id: str, number: int, line: bytes, share: int, *settlement: Any) -> None:
     """A line was answered: its receipt and charge, its share of the hold, and what it says, together and once. It
     counts in the period that the batch began in."""

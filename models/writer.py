@@ -23,10 +23,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-import peewee
 from gevent.event import AsyncResult, Event
 
-from .base import database, is_postgres, run, sqlite_path
+from .base import AWAY, database, is_postgres, run, sqlite_path
 
 GROUP = 64
 """Most writes in one transaction: bounds how long the loop is held."""
@@ -35,7 +34,7 @@ SYNC_S = 0.01
 """How long synced writes are collected before the disk is asked; with the sync itself under 20 ms."""
 
 _log = logging.getLogger("gateway.writer")
-_STORAGE = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, OSError)
+_STORAGE = (*AWAY, OSError)
 
 
 Write = tuple[Callable[..., Any], tuple[Any, ...]]

@@ -166,6 +166,19 @@ def test_what_is_claimed_by_now_is_not_retracted() -> None:
         assert task.find("acc_1", "vid_1") and wallet() == (0, 10)
 
 
+def test_a_batch_of_bad_lines_is_over_when_it_is_placed() -> None:
+    row = values("batch_1", kind=batch.KIND, status="failed", error="invalid_lines", done_at=1, next_at=None)
+    hold = (row, "batch_1", "acc_1", "key_1", "wk_other", 1, 0, 0, 0, 0, ())
+    for _ in range(2):
+        assert isinstance(write(batch.place_failed, settlement("batch_1", 0), *hold), book.Held)
+    assert not write(task.claim, "wk_a", 10**16, 10**16, 8)
+    with session():
+        found = task.find("acc_1", "batch_1")
+        assert found and found["status"] == "failed" and models.receipt.find("acc_1", "batch_1")
+        assert book.open_holds() == (0, 0)
+    assert wallet() == (0, 0) and not wrong()
+
+
 def test_what_nobody_took_leaves_a_receipt_and_no_row() -> None:
     begin("vid_1")
     write(task.withdraw, "vid_1", settlement("vid_1", 0))

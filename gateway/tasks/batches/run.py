@@ -17,7 +17,7 @@ from gevent.pool import Pool
 
 from models import batch, task, writer
 from models import ledger as book
-from models.base import session
+from models.base import AWAY, session
 
 from ... import config, ids
 from ...access import keys
@@ -44,6 +44,9 @@ _AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _LOOK_S = 1.0
 _RENEW = 20
 """Looks between two renewals of a claim."""
+
+_PAUSE_MS = 1_000
+"""After so long a batch that was stopped is claimed again."""
 
 _log = logging.getLogger("gateway.tasks")
 _places = BoundedSemaphore(MOST_AT_ONCE)
@@ -97,12 +100,14 @@ class Run:
                 if self.stop:
                     break
             self._pool.join()
+            if self.stop is None and len(self._outcomes.done) < self._outcomes.facts["total"]:
+                self.stop = "stopping"
             if self.stop == "moved":
                 raise Moved
             if self.stop == "stopping":
                 row = self._row
                 writer.write(
-                    task.again, row["id"], row["claim"], now_ms(), 0, 0, row["status"], 0, now_ms(),
+                    task.again, row["id"], row["claim"], now_ms() + _PAUSE_MS, 0, 0, row["status"], 0, now_ms(),
                     order=row["account_id"],
                 )  # fmt: skip
                 return
@@ -151,6 +156,15 @@ class Run:
             self.stop = self.stop or "gone"
 
     def _line(self, number: int, text: bytes) -> None:
+        """Make one line. No error leaves here: gevent would print the line with it."""
+        try:
+            self._made(number, text)
+        except Exception as error:  # what has no outcome now gets one when the batch is claimed again
+            _log.error("line %d of batch %s: %s", number, self._row["id"], type(error).__name__)
+            if self.stop != "moved":
+                self.stop = "stopping"
+
+    def _made(self, number: int, text: bytes) -> None:
         """Make the call of one line, again after a pause where that may help."""
         for attempt in range(TRIES):
             with _places:
@@ -171,7 +185,17 @@ class Run:
             gevent.sleep(min(MOST_PAUSE_S, pause_s))
 
     def _try(self, number: int, text: bytes) -> GatewayError | None:
-        """Make the call of a line once. What went wrong, None where it is done."""
+        """Make the call of a line once. What went wrong, None where it is done. Raises what says that the database is
+        away."""
+        try:
+            return self._call(number, text)
+        except (writer.Busy, *AWAY):
+            raise
+        except Exception as error:  # a bug of ours, which would be there the next time, too
+            _log.error("line %d of batch %s crashed", number, self._row["id"], exc_info=error)
+            return GatewayError(500, "The gateway failed at this line.")
+
+    def _call(self, number: int, text: bytes) -> GatewayError | None:
         try:
             caller = keys.named(self._row["key_id"])  # it may be narrower now, or revoked
             line = read(caller, ids.new("req_"), self._outcomes.facts["endpoint"], number, text)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from models import batch, task, writer
-from models.base import session
 from models.idempotency import Found
 from models.idempotency import keep as keep_outcome
 
@@ -21,6 +21,7 @@ from ...call import Ask, Call, Caller, Claim, Leg, Reply
 from ...clock import monotonic, now_ms
 from ...errors import GatewayError
 from ...relay import exchange
+from ...relay.attempts import ERROR_WAIT_S
 from ...splice import Scan
 from ...store import files
 from .. import seals
@@ -72,25 +73,20 @@ def create(
     total = _priced(caller, request_id, wanted, problems)
     call.ask, call.names, call.created_ms = Ask(model=total.model), total.names, now_ms()
     row = _row(call, wanted, total, problems)
-    nanos, rules = (0, ()) if problems else (total.nanos, _rules(call, total.lines))
-    denied = ledger.hold(call, (), Ceiling(nanos, nanos, nanos, 0, None), rules, row, batch.place)
+    reply = Reply(status=200, content_type="application/json", headers=[], body=shown(row))
+    nanos, rules, placing = total.nanos, _rules(call, total.lines), batch.place
+    if problems:
+        settlement = later.settlement(row["bill"], status=400, finish="failed", at=call.created_ms)
+        nanos, rules, placing = 0, (), partial(batch.place_failed, settlement)
+    denied = ledger.hold(call, (), Ceiling(nanos, nanos, nanos, 0, None), rules, row, placing)
     if isinstance(denied, Found):
         return idempotency.replay(call, denied)
     if denied is not None:
         raise limits.refuse(denied.use)
-    if problems:
-        settlement = later.settlement(row["bill"], status=400, finish="failed", at=now_ms())
-        writer.write(
-            batch.finish, call.id, None, task.FAILED, now_ms(), settlement, "invalid_lines", None, row["results"],
-            order=caller.account_id, durable=True,
-        )  # fmt: skip
-    with session():
-        found = task.find(caller.account_id, call.id)
-    assert found is not None
-    reply = Reply(status=200, content_type="application/json", headers=[], body=shown(found))
     kept = idempotency.outcome(call, reply)
-    if kept is not None:
-        writer.write(keep_outcome, caller.account_id, kept[0], call.id, kept[1], order=caller.account_id)
+    if kept is not None:  # the batch stands, whether the database takes this now or in a while
+        account = caller.account_id
+        writer.submit(keep_outcome, account, kept[0], call.id, kept[1], order=account).wait(ERROR_WAIT_S)
     return reply
 
 
@@ -163,11 +159,12 @@ def _row(call: Call, wanted: Wanted, total: _Sum, problems: list[Row]) -> Row:
         there = {"channel_id": leg.channel.id, "dialect": leg.dialect, "upstream_model": leg.model}
         facts["there"] = {}
     sealed = {"metadata": wanted.metadata, "errors": problems}
+    over = {"status": task.FAILED, "error": "invalid_lines", "done_at": at, "next_at": None} if problems else {}
     return dict.fromkeys(task.COLUMNS) | {
         "id": call.id, "account_id": call.caller.account_id, "key_id": call.caller.key_id, "kind": batch.KIND,
-        "model": call.ask.model[:255], "status": task.QUEUED if problems else task.IN_PROGRESS, "progress": 0,
+        "model": call.ask.model[:255], "status": task.IN_PROGRESS, "progress": 0,
         "created_at": at, "changed_at": at, "deadline_at": at + WINDOW_S * 1_000, "claim": 0, "next_at": at,
         "polls": 0, "failures": 0, "told": 0, "upstream_id": call.id, **there,
         "facts": json.dumps(facts), "bill": bill,
-        "results": seals.seal(json.dumps(sealed), call.id),
+        "results": seals.seal(json.dumps(sealed), call.id), **over,
     }  # fmt: skip
