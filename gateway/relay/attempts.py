@@ -303,6 +303,8 @@ _KEPT_5XX = frozenset({500, 502, 503, 504})
 
 def _hints(fault: Fault) -> tuple[float | None, tuple[tuple[str, str], ...]]:
     """The wait that a provider asks for, and its headers: no longer than a leg rests before it is tried again."""
+    if fault.retry_after is None and not fault.headers:
+        return None, ()
     most_s = config.current().rest_max_s
     wait_s = None if fault.retry_after is None else min(fault.retry_after, most_s)
     most_ms = int(most_s * 1000)

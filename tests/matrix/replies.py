@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from gateway import config
 from gateway.call import Call, Fault, Leg, Meter, Price
 from gateway.dialects import bridge
 from gateway.dialects.base import Feed
@@ -22,6 +23,7 @@ from .recordings import Recording
 from .schemas import Book
 
 MODEL = "lab/m"
+config.use(config.load({}))  # how long a wait may be told
 _ASKED: dict[str, dict[str, Any]] = {
     "chat": {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]},
     "responses": {"model": MODEL, "input": "hi"},
