@@ -22,7 +22,7 @@ def mine(gateway: Gateway) -> Iterator[OpenAI]:
 
 
 def test_it_is_made_in_its_time_and_paid_for(gateway: Gateway, mine: OpenAI) -> None:
-    made = mine.responses.create(model="sandbox/slow-800", input="Hello from the background.", background=True)
+    made = mine.responses.create(model="sandbox/slow-2500", input="Hello from the background.", background=True)
     assert (made.status, made.background, made.store) == ("queued", True, True)
     seen = {made.status}
     while (found := mine.responses.retrieve(made.id)).status in ("queued", "in_progress"):
