@@ -213,16 +213,18 @@ def known() -> set[str]:
 
 
 def of_leg(leg: Leg, public_name: str) -> Price | None:
-    """What a leg costs: nothing on a free channel; else what the operator set for the public name or the leg's own;
-    else what the book says of that provider; else what the public name costs at its maker."""
+    """What a leg costs: nothing on a free channel; else what the operator set for the public name, the leg's own or the
+    model; else what the book says of that provider; else what the public name costs at its maker."""
     if leg.channel.free:
         return FREE
     own = by_operator().prices
     known_as = book.current().find(public_name)
+    offered = book.current().offer(leg.channel.provider, leg.model)
     names = (
         public_name,
         *((known_as.model.id,) if known_as is not None else ()),
         leg.name,
+        *((offered[0].id,) if known_as is None and offered is not None else ()),
         f"{leg.channel.namespace}/*",
     )
     price = next((own[name] for name in names if name in own), None)
@@ -230,7 +232,6 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
         return price
     if leg.channel.provider == "sandbox":
         return _SANDBOX.get(leg.model, _SANDBOX[""])
-    offered = book.current().offer(leg.channel.provider, leg.model)
     if offered is None and known_as is not None:
         here = known_as.model.at(leg.channel.provider)
         offered = (known_as.model, here) if here is not None else None

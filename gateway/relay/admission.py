@@ -83,6 +83,6 @@ _HEEDED = ("models", "provider", "computer_id")
 def permit(caller: Caller, model: str, param: str = "model") -> tuple[str, str]:
     """The name of a model as it was written, and its id. Raises GatewayError 403 when the caller may use it by
     neither."""
-    names = (model, catalogue.canonical(channels.current(), model))
+    names = catalogue.names(channels.current(), model)
     keys.permit(caller, names, param)
     return names

@@ -35,6 +35,19 @@ def canonical(snapshot: Snapshot, model: str) -> str:
     return found.model.id if found is not None else model
 
 
+def names(snapshot: Snapshot, model: str) -> tuple[str, str]:
+    """Both names of what a public name means: as it was written, and the model's id, also where a host is named with
+    its own word for it (`groq/llama-3.3-70b-versatile`)."""
+    here = book.current()
+    if model in snapshot.routes:
+        return model, model
+    known = here.find(model)
+    if known is not None:
+        return model, known.model.id
+    offered = (here.offer(channel.provider, upstream) for channel, upstream in legs(snapshot, model))
+    return model, next((one[0].id for one in offered if one is not None), model)
+
+
 def legs(snapshot: Snapshot, model: str) -> list[tuple[Channel, str]]:
     """(channel, upstream model) for each way to serve a public name, unordered; [] for a name that nobody serves."""
     if model in snapshot.routes:

@@ -207,6 +207,8 @@ def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) 
     for name in ("maker/one", "one", "Maker/One"):
         price = prices.of_leg(other, name)
         assert price is not None and price.rates["input"] == 7_000 and price.version == "operator-5", name
+    hosted = prices.of_leg(at("host", "Maker/One"), "host/Maker/One")
+    assert hosted is not None and hosted.version == "operator-5", "a host's own word means the same model"
 
 
 def test_what_is_sold_by_the_piece_is_not_free_by_the_token(db: str) -> None:

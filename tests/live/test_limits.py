@@ -18,7 +18,7 @@ import requests
 from tests.conftest import Lab
 from tests.gateway import Gateway
 from tests.live.test_files import CHAT
-from tests.upstream import Script
+from tests.upstream import Script, upstream
 
 SECRET = "one secret for all machines of a test"
 MESSAGE = {"model": "sandbox/echo", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
@@ -98,6 +98,23 @@ def test_models_of_a_pattern_have_limits_of_their_own(sqlite_gateway: Gateway) -
     assert [gateway.chat("sandbox/json", key=key).status_code for _ in range(5)] == [200] * 4 + [429]
     gateway.cli("plans", "limit", "patterns", "sandbox/ec*", "--rpd", "0")
     assert next(plan for plan in gateway.cli("plans", "list") if plan["name"] == "patterns")["limits"] == []
+
+
+def test_no_spelling_evades_a_pattern(sqlite_gateway: Gateway) -> None:
+    gateway = sqlite_gateway
+    gateway.cli("plans", "set", "spelled")
+    gateway.cli("plans", "limit", "spelled", "x-ai/*", "--rpd", "1")
+    _, key = gateway.account(plan="spelled")
+    with upstream() as provider:
+        provider.answer = lambda asked: Script.json(CHAT)
+        gateway.cli(
+            "channels", "add", "--provider", "xai", "--name", "xai", "--base-url", f"{provider.url}/v1", "--key", "-",
+            stdin="xai-x",
+        )  # fmt: skip
+        gateway.settle_in()
+        told = [gateway.chat(name, key=key).status_code for name in ("xai/grok-4", "xai/grok-4", "x-ai/grok-4")]
+        gateway.cli("channels", "disable", "xai")
+    assert told == [200, 429, 429]
 
 
 def test_what_is_told_of_limits(sqlite_gateway: Gateway) -> None:

@@ -128,3 +128,14 @@ def test_what_is_listed() -> None:
     )
     assert catalogue.listed(snapshot) == ["fast", "lab/qwen:3", "lab/tiny-llama", "openai/ft:ours", "openai/gpt-4o"]
     assert catalogue.listed(house(channel("lab", "openai-compatible", models=("a",)), lab=("b",))) == ["lab/a"]
+
+
+def test_a_hosts_own_word_has_the_models_id_too() -> None:
+    for name, known in (
+        ("xai/grok-2", "x-ai/grok-2"), ("cloudflare/@cf/tiny", "cloudflare/tiny"), ("lab/grok-2", "lab/grok-2"),
+        ("openai/openai/gpt-4o", "openai/gpt-4o"), ("OpenAI/GPT-4o", "openai/gpt-4o"), ("nobody/knows", "nobody/knows"),
+    ):  # fmt: skip
+        assert catalogue.names(ALL, name) == (name, known)
+    assert (
+        catalogue.names(house(XAI, routes={"xai/grok-2": (("grok", "grok-2"),)}), "xai/grok-2") == ("xai/grok-2",) * 2
+    )

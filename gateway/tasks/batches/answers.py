@@ -130,7 +130,7 @@ class Settling:
         age = timedelta(milliseconds=now_ms() - self._row["created_at"])
         call.created_ms, call.started = self._row["created_at"], monotonic() - age.total_seconds()
         call.ask, call.held = replace(call.ask, tier=TIER), self._held
-        call.names = (call.ask.model, catalogue.canonical(channels.current(), call.ask.model))
+        call.names = catalogue.names(channels.current(), call.ask.model)
         meter = Meter()
         try:
             with sensible():
