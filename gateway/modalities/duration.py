@@ -17,7 +17,7 @@ Read = Callable[[int, int], bytes]
 """Up to so many bytes from a place; fewer, or none, where there are no more or where they are not kept."""
 
 _BLOCK = 1 << 16
-_MOST_FRAMES = 200_000
+_MOST_FRAMES = 60_000
 _MOST_PAGES = 50_000
 _MOST_PARTS = 4_000
 """Frames, pages, chunks, boxes and elements that are read, so that no file keeps the event loop for long."""

@@ -15,6 +15,7 @@ from ..bodies import Body
 from ..call import Call, Fault, Leg, Meter
 from ..dialects import shapes
 from ..dialects.base import Feed, Upstream
+from ..dialects.scale import Scale
 
 QUEUED, IN_PROGRESS, COMPLETED, FAILED, CANCELLED = "queued", "in_progress", "completed", "failed", "cancelled"
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
@@ -122,6 +123,19 @@ class Alone:
 def passed_on(values: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
     """What a provider is told of a request in its own words. own: members that are the gateway's; so is the model."""
     return {name: value for name, value in values.items() if name not in own and name != "model"}
+
+
+_TEXTS = frozenset({
+    "model", "prompt", "lyrics", "tags", "negative_tags", "title", "style", "gpt_description_prompt", "user",
+})  # fmt: skip
+
+
+def addresses(values: Mapping[str, Any], own: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """(address, field) of what a request in a provider's own words makes it fetch; its texts are none. own: as for
+    `passed_on`."""
+    scale = Scale()
+    scale.search({name: value for name, value in passed_on(values, own).items() if name not in _TEXTS}, "", loose=True)
+    return tuple(scale.urls)
 
 
 _TYPES = {

@@ -17,7 +17,7 @@ from ..dialects.media import from_data_url
 from ..dialects.openai_chat import errors
 from ..dialects.passing import parsed
 from ..sse import PING
-from .jobs import Alone, At, Job, Request, Result, Seen, passed_on, percent, typed
+from .jobs import Alone, At, Job, Request, Result, Seen, addresses, passed_on, percent, typed
 
 ACTIONS = {
     "imagine": "/imagine", "blend": "/blend", "describe": "/describe", "upscale": "/change", "variation": "/change",
@@ -51,7 +51,8 @@ class Midjourney:
         named = values.get("task_id") if values.get("action") in WORKING_ON else None
         references = (Reference(kind="mj", id=named, param="task_id"),) if isinstance(named, str) else ()
         makes = (Piece("image", Decimal(1)),)
-        return Ask(model=values["model"], limit=0, rigid=True, makes=makes, references=references)
+        urls = addresses(values, {*self.OWN, *_BACK})
+        return Ask(model=values["model"], limit=0, rigid=True, makes=makes, references=references, urls=urls)
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         values = call.body.values

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..call import Ask, Call, Leg, Piece
 from ..dialects import shapes
-from .jobs import Alone, Job
+from .jobs import Alone, Job, addresses
 from .video.openai import OpenAI
 
 
@@ -29,6 +29,7 @@ class Music(OpenAI):
             limit=0,
             rigid=True,
             makes=(Piece("song", Decimal(shapes.whole(values.get("n")) or 1)),),
+            urls=addresses(values, self.OWN),
         )
 
     def encode(self, call: Call, leg: Leg) -> bytes:

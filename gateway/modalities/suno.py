@@ -16,7 +16,7 @@ from ..dialects import faults, shapes
 from ..dialects.openai_chat import errors
 from ..dialects.passing import parsed
 from ..sse import PING
-from .jobs import Alone, At, Job, Request, Result, Seen, passed_on, percent, typed
+from .jobs import Alone, At, Job, Request, Result, Seen, addresses, passed_on, percent, typed
 
 ACTIONS = {"song": "/music", "extend": "/music", "lyrics": "/lyrics"}
 """What can be asked for, and where below `/suno/submit`."""
@@ -45,7 +45,8 @@ class Suno:
         references = (Reference(kind="clip", id=named, param="continue_clip_id"),) if isinstance(named, str) else ()
         lyrics = values.get("action") == "lyrics"
         makes = (Piece("lyrics", Decimal(1)),) if lyrics else (Piece("song", Decimal(CLIPS)),)
-        return Ask(model=values["model"], limit=0, rigid=True, makes=makes, references=references)
+        urls = addresses(values, {*self.OWN, *_BACK})
+        return Ask(model=values["model"], limit=0, rigid=True, makes=makes, references=references, urls=urls)
 
     def encode(self, call: Call, leg: Leg) -> bytes:
         values = call.body.values

@@ -236,6 +236,15 @@ def test_a_picture_may_be_a_file_that_its_account_keeps(gateway: Gateway, studio
     assert b'name="input_reference[image_url]"' in sent.body and url.encode() in sent.body
 
 
+@pytest.mark.parametrize(
+    ("what", "model"), [("suno", "sandbox/music"), ("music", "sandbox/music"), ("mj", "sandbox/image")]
+)
+def test_no_field_leads_a_proxy_into_a_private_network(gateway: Gateway, what: str, model: str) -> None:
+    body = {"type": what, "model": model, "prompt": "http://words.of/a prompt", "audio_url": "http://10.0.0.1/a.mp3"}
+    refused = gateway.post("/v1/tasks", body)
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "audio_url", refused.text
+
+
 def test_what_is_not_there_yet_is_told_so(gateway: Gateway) -> None:
     made = gateway.post("/v1/videos", {"model": "sandbox/hang", "prompt": "a"}).json()
     path = f"/v1/videos/{made['id']}/content"
