@@ -1,7 +1,7 @@
 """Server-sent events as bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 `Splitter` cuts a stream of chunks into frames without changing a byte; `read` takes one frame apart; `write` makes
-one. A frame is everything up to and including its blank line.
+one. A frame is everything up to and including its blank line, and the blank lines that follow at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_FRAME = 16 << 20
 PING = b": ping\n\n"
 """A comment frame: keeps proxies and clients awake and means nothing."""
 
-_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)+")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _FIELD = re.compile(rb"(?:\A|[\r\n])(?:data|event|id|retry)\b")
 _ID = re.compile(rb"(?:\A|(?<=[\r\n]))id:[^\r\n]*(?:\r\n|\r|\n)")
@@ -44,7 +44,7 @@ class Splitter:
                 frames.append(b"\n")
                 chunk = chunk[1:]
         rest = self._rest
-        if not rest and not frames and b"\r" not in chunk:  # as nearly always: whole frames, in plain lines
+        if not rest and not frames and b"\r" not in chunk and b"\n\n\n" not in chunk:  # as nearly always: whole frames, in plain lines
             *whole, left = chunk.split(b"\n\n")
             if not left:
                 return [frame + b"\n\n" for frame in whole]

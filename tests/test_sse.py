@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import sse
+from gateway.dialects.intake import morsels
 
 EOL = st.sampled_from(["\n", "\r\n", "\r"])
 LINE = st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
@@ -71,6 +72,22 @@ def test_only_comments_are_silent() -> None:
         assert sse.silent(frame), frame
     for frame in (b"data: \n\n", b": a\nevent: ping\n\n", b": a\r\nid: 1\r\n\r\n", b"retry: 1\n\n"):
         assert not sse.silent(frame), frame
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"])
+def test_a_run_of_blank_lines_is_one_frame_with_what_is_before_it(eol: bytes) -> None:
+    splitter = sse.Splitter()
+    frames = splitter.feed(b"data: a" + eol * 30_000 + b"data: b" + eol * 2)
+    assert frames == [b"data: a" + eol * 30_000, b"data: b" + eol * 2]
+    assert sse.read(frames[0]).data == b"a"
+
+
+@pytest.mark.parametrize("frame", [b"\n\n", b":\r\r", b"data: {}\n\n", b"data: " + b"x" * 150 + b"\n\n", b"x" * 5_000])
+def test_no_morsel_holds_many_frames(frame: bytes) -> None:
+    chunk = frame * ((1 << 16) // len(frame))
+    pieces = list(morsels(chunk))
+    assert b"".join(pieces) == chunk and len(pieces) <= 32 and list(morsels(b"")) == [b""]
+    assert max(piece.count(frame) for piece in pieces) <= 1024
 
 
 def test_a_frame_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

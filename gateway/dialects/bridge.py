@@ -21,7 +21,7 @@ from ..sse import read
 from . import accents, anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface, Target
 from .customs import Customs, as_functions
-from .intake import Intake
+from .intake import MOST_CHOICES, Intake
 from .passing import parsed
 from .scale import size
 from .seals import MARK, MARK_BASE64
@@ -290,6 +290,8 @@ class Bridge(Intake):
             case ChoiceEnd(choice=choice, finish=finish):
                 self.bound = True
                 self._finishes[choice] = finish.raw or finish.reason
+                if len(self._finishes) > MOST_CHOICES:
+                    raise Fault("malformed")
                 meter.finish = ",".join(self._finishes[number] for number in sorted(self._finishes))
             case UsageSeen(usage=usage):
                 meter.usage, meter.final = usage, bool(self._finishes)

@@ -5,11 +5,25 @@ A provider that was asked for a stream may answer whole all the same: then its a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..call import Fault, Meter
 from ..sse import MAX_FRAME, Overlong, Splitter
 
 _MOST_BLANK = 1 << 16
 """Most blank bytes before an answer begins."""
+
+_MOST_LINES, _MORSEL = 1024, 2048
+
+MOST_CHOICES = 128
+"""Most choices of one reply: as many as OpenAI can be asked for."""
+
+
+def morsels(chunk: bytes) -> Iterable[bytes]:
+    """What has come, in pieces of which none takes long to read: frames of three bytes cost as much as others."""
+    if chunk.count(b"\n") + chunk.count(b"\r") <= _MOST_LINES:
+        return (chunk,)
+    return [chunk[at : at + _MORSEL] for at in range(0, len(chunk), _MORSEL)]
 
 
 class Intake:

@@ -23,7 +23,7 @@ from ..billing import ledger
 from ..call import Call, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic
 from ..dialects.base import Feed
-from ..dialects.intake import Intake
+from ..dialects.intake import Intake, morsels
 from ..errors import GatewayError
 from ..modalities.words import NAMED, carrier
 from ..providers import pool
@@ -52,13 +52,16 @@ PING_S = 5.0
 HELD_S = 2.0
 """How long frames that say nothing yet are held back, so that failover stays possible."""
 
-BREATH_S = 0.01
+MOST_HELD = 2 << 20
+"""Most bytes that are held back: a provider that says so much before its first word gets no other in its place."""
+
+_BREATH_S = 0.01
 """How long one stream may hold the event loop."""
 
-WAITED_S = 0.001
+_WAITED_S = 0.001
 """A read that took so long has waited, and all others had their turn meanwhile."""
 
-YIELD_S = 1e-6
+_YIELD_S = 1e-6
 """A sleep (of a millisecond, in truth) in which the event loop looks at all sockets. In one of 0 it does not: gevent
 runs 50 callbacks before it looks, so one stream that never paused kept all others waiting for half a second."""
 
@@ -101,6 +104,25 @@ class Body(Iterator[bytes]):
 
 class Broken(ConnectionAbortedError):
     """A stream of raw bytes ends before its end; the server hangs up."""
+
+
+class Breath:
+    """Lets all others have their turn, when one stream has held the event loop for long: a provider and a client that
+    are always ready would keep them waiting."""
+
+    def __init__(self) -> None:
+        self._since = monotonic()
+
+    def read(self, asked: float, now: float) -> None:
+        """Something was read: asked for then, here now."""
+        if now - asked > _WAITED_S:
+            self._since = now
+
+    def take(self) -> None:
+        now = monotonic()
+        if now - self._since > _BREATH_S:
+            gevent.sleep(_YIELD_S)
+            self._since = monotonic()
 
 
 class Record:
@@ -239,7 +261,7 @@ class Stream:
         read_by = began + max(settings.first_byte_s, leg.profile.first_byte_s)
         idle_s = max(settings.idle_s, leg.profile.idle_s)
         held_since: float | None = None
-        breath = began
+        held, breath = 0, Breath()
         while feed.tail is None:
             ping_at = self._sent_at + self._ping_s
             wake = min(read_by, deadline, ping_at if held_since is None else held_since + HELD_S)
@@ -257,21 +279,24 @@ class Stream:
                 elif not self._call.ask.raw:
                     yield self._comments(feed)
                 continue
-            if now - asked > WAITED_S:
-                breath = now
-            elif now - breath > BREATH_S:
-                gevent.sleep(YIELD_S)  # a provider and a client that are always ready would keep all others waiting
-                breath = now
+            breath.read(asked, now)
             read_by = now + idle_s
-            with sensible():
-                feed.push(chunk) if chunk else feed.end()
-            if feed.out and (feed.bound or self._bound):
-                held_since = None
-                yield self._frames(feed)
-            elif feed.out and feed.spoke and held_since is None:
-                held_since = monotonic()
-            if feed.fault is not None:
-                raise feed.fault
+            for morsel in morsels(chunk):
+                breath.take()
+                with sensible():
+                    feed.push(morsel) if morsel else feed.end()
+                held += len(morsel)
+                if held > MOST_HELD:
+                    held = sum(map(len, feed.out))
+                if feed.out and (feed.bound or self._bound or (feed.spoke and held > MOST_HELD)):
+                    held_since, held = None, 0
+                    yield self._frames(feed)
+                elif feed.out and feed.spoke and held_since is None:
+                    held_since = monotonic()
+                elif held > MOST_HELD:
+                    feed.out, held = [], 0  # comments: nobody waits for them
+                if feed.fault is not None:
+                    raise feed.fault
 
     def _finish(self, feed: Feed) -> Iterator[bytes]:
         """The terminal frame, once the settlement is committed."""

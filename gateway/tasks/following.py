@@ -16,10 +16,11 @@ from .. import config
 from ..call import Call, ClientGone, Fault, Wire
 from ..clock import monotonic
 from ..dialects import openai_responses
+from ..dialects.intake import morsels
 from ..dialects.openai_responses.stream import ResponsesFeed
 from ..errors import GatewayError
 from ..relay.attempts import sensible
-from ..relay.streams import BREATH_S, PING_S, WAITED_S, YIELD_S
+from ..relay.streams import MOST_HELD, PING_S, Breath
 from ..relay.watch import ClientWatch, Stopping
 
 LINGER_S = 5.0
@@ -37,10 +38,15 @@ class Told(NamedTuple):
 
 def begun(call: Call, wire: Wire) -> Told:
     """Read until a provider tells the id of a response that it has begun. Raises Fault."""
-    feed = openai_responses.feed(call)
+    feed, breath, read = openai_responses.feed(call), Breath(), 0
     while feed.meter.upstream_id is None and not feed.over:
         chunk = wire.read()
-        feed.push(chunk) if chunk else feed.end()
+        read += len(chunk)
+        if read > MOST_HELD:
+            raise Fault("malformed")
+        for morsel in morsels(chunk):
+            breath.take()
+            feed.push(morsel) if morsel else feed.end()
     if feed.fault is not None:
         raise feed.fault
     if feed.meter.upstream_id is None:
@@ -82,8 +88,7 @@ class Following:
         """Raises Fault, GatewayError."""
         settings, feed = config.current(), self._feed
         idle_s, end = settings.whole_s, self._began + settings.deadline_s  # it may be queued for long
-        read_by = breath = monotonic()
-        read_by += idle_s
+        read_by, breath = monotonic() + idle_s, Breath()
         while True:
             if feed.out:
                 yield self._frames()
@@ -102,14 +107,12 @@ class Following:
                 self._sent_at = now
                 yield openai_responses.PING
                 continue
-            if now - asked > WAITED_S:
-                breath = now
-            elif now - breath > BREATH_S:
-                gevent.sleep(YIELD_S)
-                breath = now
+            breath.read(asked, now)
             read_by = now + idle_s
-            with sensible():
-                feed.push(chunk) if chunk else feed.end()
+            for morsel in morsels(chunk):
+                breath.take()
+                with sensible():
+                    feed.push(morsel) if morsel else feed.end()
         if feed.last is not None:
             self._ended(feed.last)
         yield feed.tail

@@ -358,6 +358,7 @@ def _large() -> list[Case]:
     part = b"a" * MB
     zeros = b"\x1f\x8b\x08\0" + b"\0" * MB
     head = bytes_of(whole())[:-1] + b',"x":"'
+    role = data(chunk(choices=[{"index": 0, "delta": {"role": "assistant"}}], x="a" * 1_000))
     return [
         Case("300 MB, whole", Script(pieces=[head, *[part] * 300, b'"}']), False, WRONG),
         Case("300 MB in chunks, whole", Script(pieces=[head, *[part] * 300, b'"}'], framing="chunked"), False, WRONG),
@@ -372,6 +373,14 @@ def _large() -> list[Case]:
         Case("2 MB in chunks of a byte, whole", raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"".join(
             b"1\r\n%c\r\n" % byte for byte in head + b"a" * 2 * MB + b'"}') + b"0\r\n\r\n"), False, (200,)),
         Case("a frame of 10 MB", Script.sse(data(chunk("hello" + "a" * 10 * MB)) + LAST + DONE), True, (200,)),
+        Case("200 MB of comments", Script.sse(*[(b": " + b"c" * 1_000 + b"\n\n") * 1_000] * 200, GOOD), True, (200,), holds="hello"),
+        Case("100 MB that say nothing", Script.sse(*[role * 1_000] * 100, GOOD), True, (200,), holds="hello"),
+        Case("5 MB of blank lines", Script.sse(*[b"\n\n" * (MB // 2)] * 5, GOOD), True, WRONG),
+        Case("5 MB of blank lines within a stream", Script.sse(FIRST, *[b"\n\n" * (MB // 2)] * 5, GOOD), True, (200,), holds="hello"),
+        Case("3 MB of empty comments", Script.sse(*[b":\n\n" * (MB // 3)] * 3, GOOD), True, (200,), holds="hello"),
+        Case("1 MB of empty objects", Script.sse(*[b"data: {}\n\n" * (MB // 10)], GOOD), True, WRONG),
+        Case("100,000 choices", Script.sse(*[data(chunk("x", "stop", choices=[
+            {"index": n, "delta": {"content": "x"}, "finish_reason": "stop"}])) for n in range(100_000)], LAST, DONE), True, (200,), ("error",)),
         Case("20,000 frames in one piece", Script.sse(FIRST * 20_000 + LAST + DONE), True, (200,)),
     ]  # fmt: skip
 

@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from ...call import Call, Fault
+from ...sse import MAX_FRAME
 from ...sse import Event as Frame
 from .. import shapes
+from ..intake import MOST_CHOICES
 from ..passing import Passing, scanned
 from ..shapes import packed
 from .errors import fault_in_reply
@@ -83,6 +85,8 @@ class GeminiFeed(Passing):
             self.finish(whole)
         else:
             self._held += whole
+            if len(self._held) > MAX_FRAME:
+                raise Fault("malformed")
 
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
         measure(values, self.meter)
@@ -125,6 +129,8 @@ class GeminiFeed(Passing):
         for candidate in found:
             index = place(candidate)
             self._seen.add(index)
+            if len(self._seen) > MOST_CHOICES:
+                raise Fault("malformed")
             output = said(candidate)
             self.meter.out_bytes += output
             word = end_word(candidate.get("finishReason"))

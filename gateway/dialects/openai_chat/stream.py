@@ -14,6 +14,7 @@ from ...call import Call, Fault
 from ...splice import BadJson, edit, scan
 from ...sse import Event as Frame
 from .. import shapes
+from ..intake import MOST_CHOICES
 from ..passing import Passing, names, parsed, renamed
 from .errors import fault_in_reply, told_error
 from .reply import frames, made, read
@@ -101,6 +102,8 @@ class ChatFeed(Passing):
         index = choice.get("index", 0)
         index = index if isinstance(index, int) else 0
         self._seen.add(index)
+        if len(self._seen) > MOST_CHOICES:
+            raise Fault("malformed")
         if choice.get("finish_reason"):
             self._finished[index] = shapes.word(choice["finish_reason"]) or "other"
             return True
