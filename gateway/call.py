@@ -126,15 +126,16 @@ class Ask:
     """What the gateway must know of a request, whatever its dialect.
 
     fallbacks: models to try where the first cannot serve · n: choices · limit: most output tokens a choice, as asked ·
-    batch: inputs that are read apart, each in a context window of its own · only: the caller's fields that no other
-    dialect has words for · wants_usage: the client wants a usage frame · audio_in, audio_out: sound is sent, is asked
-    for · image_out: pictures are asked for · hosted: what the provider does beside · search_size: how much a web search
-    shall find: low, medium, high · tier: service tier · urls: (address, the caller's field) of what somebody fetches ·
-    seal: tells the last thought that only the account which made it can open · units: what of it is sold by the piece,
-    from above: character, second, query, image, megapixel · tops: more of a unit than this nobody can count, where
-    `units` does not say so · variant: of which kind those are · makes: what is to be made in minutes, in each unit that
-    it may be sold by · rigid: it has no output limit that could be lowered for a light wallet · raw: its answer is no
-    text and no events but bytes of a type that only the provider knows · answers: what a whole one is.
+    thoughts: so many of them are for thoughts, and the limit must be above · batch: inputs that are read apart, each in
+    a context window of its own · only: the caller's fields that no other dialect has words for · wants_usage: the
+    client wants a usage frame · audio_in, audio_out: sound is sent, is asked for · image_out: pictures are asked for ·
+    hosted: what the provider does beside · search_size: how much a web search shall find: low, medium, high · tier:
+    service tier · urls: (address, the caller's field) of what somebody fetches · seal: tells the last thought that only
+    the account which made it can open · units: what of it is sold by the piece, from above: character, second, query,
+    image, megapixel · tops: more of a unit than this nobody can count, where `units` does not say so · variant: of
+    which kind those are · makes: what is to be made in minutes, in each unit that it may be sold by · rigid: it has no
+    output limit that could be lowered for a light wallet · raw: its answer is no text and no events but bytes of a type
+    that only the provider knows · answers: what a whole one is.
     """
 
     model: str
@@ -142,6 +143,7 @@ class Ask:
     stream: bool = False
     n: int = 1
     limit: int | None = None
+    thoughts: int = 0
     batch: int = 1
     only: tuple[str, ...] = ()
     wants_usage: bool = False

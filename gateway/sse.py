@@ -44,7 +44,8 @@ class Splitter:
                 frames.append(b"\n")
                 chunk = chunk[1:]
         rest = self._rest
-        if not rest and not frames and b"\r" not in chunk and b"\n\n\n" not in chunk:  # as nearly always: whole frames, in plain lines
+        plain = b"\r" not in chunk and b"\n\n\n" not in chunk
+        if plain and not rest and not frames:  # as nearly always
             *whole, left = chunk.split(b"\n\n")
             if not left:
                 return [frame + b"\n\n" for frame in whole]

@@ -73,6 +73,9 @@ _ALL = ", ".join(COLUMNS)
 _INSERT = f"INSERT INTO task ({_ALL}) VALUES ({marks(len(COLUMNS))}) ON CONFLICT (id) DO NOTHING"
 _CHANGES = f"status IN ({marks(len(OPEN))})"
 
+_WANT = 5
+"""Where the arguments of `ledger.place` say how much to hold."""
+
 Values = dict[str, Any]
 
 
@@ -92,6 +95,8 @@ def _bytes(value: Any) -> bytes | None:
 
 def place(values: Values, *hold: Any) -> ledger.Held | ledger.Short | ledger.Limited | idempotency.Found:
     """The intent: a hold (`ledger.place`), and where it stands its task, before any provider is asked."""
+    if rows(f"SELECT 1 FROM task WHERE id = ? AND NOT {_CHANGES}", values["id"], *OPEN):
+        return ledger.Held(hold[_WANT], False, ())  # this runs twice, and it was claimed and ended in between
     done = ledger.place(*hold)
     if isinstance(done, ledger.Held):
         run(_INSERT, *(values[column] for column in COLUMNS))

@@ -48,6 +48,11 @@ def rules(caller: Caller, tokens: int, names: Sequence[str] = ()) -> tuple[Rule,
     return tuple(found)
 
 
+def most_tokens(caller: Caller, names: Sequence[str] = ()) -> int | None:
+    """How many tokens the tightest of the rules admits, if any counts them. names: as in `rules`."""
+    return min((rule.limit for rule in rules(caller, 0, names) if rule.name == "tpm"), default=None)
+
+
 def refuse(use: Use) -> GatewayError:
     """The 429 for a rule that admits no more."""
     limit = _WORDS[use.rule.name].format(limit=use.rule.limit)

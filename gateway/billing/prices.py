@@ -481,7 +481,10 @@ class Ceiling(NamedTuple):
 
 
 LEAST_OUTPUT = 256
-"""Output tokens that a light wallet must still cover."""
+"""Output tokens that a light wallet must still cover, behind those of thoughts."""
+
+NO_WALLET = 1 << 62
+"""More `room` than any has: the default is a limit that must be sent."""
 
 
 def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
@@ -497,7 +500,7 @@ def ceiling(legs: Sequence[Leg], ask: Ask, default_output: int) -> Ceiling:
             default = output if default is None else min(default, output)
         dearest = _dearest(price, told)
         want = max(want, dearest.at(output))
-        floor = max(floor, dearest.at(output if ask.rigid else min(output, LEAST_OUTPUT)))
+        floor = max(floor, dearest.at(output if ask.rigid else min(output, ask.thoughts + LEAST_OUTPUT)))
         room = max(room, dearest.at(price.max_output))
         tokens = max(tokens, dearest.given + ask.n * output)
     return Ceiling(want, floor, room, tokens, default)

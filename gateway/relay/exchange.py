@@ -72,7 +72,19 @@ def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    return legs, prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    return legs, ceiling(call, legs)
+
+
+def ceiling(call: Call, legs: Sequence[Leg]) -> prices.Ceiling:
+    """What to hold for a call. One that names no output limit, and would take more tokens than its caller has in a
+    minute, is given a limit, so that it takes half of them, or as few as are worth a try."""
+    found = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    most = limits.most_tokens(call.caller, call.names)
+    if found.default is None or most is None or found.tokens <= most or call.ask.rigid or call.below:
+        return found
+    half = found.default - -(-(found.tokens - most // 2) // call.ask.n)
+    fitting = prices.ceiling(legs, call.ask, max(half, prices.LEAST_OUTPUT))._replace(room=prices.NO_WALLET)
+    return fitting if fitting.tokens <= most else found
 
 
 def whole(call: Call, legs: Sequence[Leg], watch: ClientWatch) -> Reply:
@@ -122,11 +134,13 @@ def _settled(call: Call, leg: Leg, meter: Meter, body: bytes, said: Mapping[str,
         ticket = ledger.settle_share(call, settlement, reply)
     else:
         ticket = ledger.settle(settlement, idempotency.outcome(call, reply))
-    if not ticket.wait(SETTLE_S) and ticket.abandon():
+    if ticket.wait(SETTLE_S):
+        ticket.result()
+    elif not ticket.doubtful and ticket.abandon():
         ledger.release(call)
         making.forget(call, meter.files)
         raise GatewayError(503, "The gateway's database takes no writes now. Retry in a while.", retry_after=30)
-    ticket.result()
+    # else it may stand already, and is tried until it does: who pays is given his answer
     crash.here("after_settle")
     took_s = call.attempts[-1].ms / 1000
     pace.note(leg, False, took_s, settlement.tokens_out, took_s)

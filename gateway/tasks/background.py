@@ -18,9 +18,9 @@ from models import writer
 from models.base import session
 from models.idempotency import Found
 
-from .. import config, crash
+from .. import crash
 from ..access import idempotency, limits
-from ..billing import later, ledger, prices
+from ..billing import later, ledger
 from ..call import Ask, Call, Caller, Channel, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic, now_ms
 from ..dialects import openai_responses, shapes
@@ -65,7 +65,7 @@ def run(call: Call, watch: ClientWatch) -> Reply:
             f"No provider of {call.model[:200]!r} works in the background. Leave background out, or use a model of one"
             " that does, such as OpenAI.",
         )
-    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    ceiling = exchange.ceiling(call, legs)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)

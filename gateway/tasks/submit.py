@@ -86,7 +86,7 @@ def run(
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} can do this.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = prices.ceiling(legs, call.ask, config.current().hold_output_tokens)
+    ceiling = exchange.ceiling(call, legs)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)

@@ -16,6 +16,7 @@ import models.price
 from gateway import book
 from gateway.billing import prices
 from gateway.call import Ask, Hosted, Leg, Price, Weight
+from gateway.dialects import anthropic
 from gateway.errors import GatewayError
 from gateway.neutral.reply import Usage
 from models import base, change, margin
@@ -72,6 +73,17 @@ def test_no_settlement_of_text_passes_its_hold(
     )
     assert prices.cost(price(rates), usage, ask)[0] <= ceiling.want <= max(ceiling.room, ceiling.want)
     assert ceiling.floor <= ceiling.want
+
+
+def test_a_light_wallet_covers_an_answer_behind_the_thoughts() -> None:
+    """Anthropic refuses a `max_tokens` that is not above `budget_tokens`."""
+    body = {"model": "m", "max_tokens": 20_000, "messages": [{"role": "user", "content": "hi"}]}
+    plain = anthropic.ask(body)
+    thinks = anthropic.ask(body | {"thinking": {"type": "enabled", "budget_tokens": 16_000}})
+    one = leg({"input": Decimal(0), "output": Decimal(10)})
+    light, heavy = (prices.ceiling([one], ask, 16_384) for ask in (plain, thinks))
+    assert (light.floor, heavy.floor, heavy.want) == (2_560, 162_560, 163_840)
+    assert prices.affordable_output([one], thinks, heavy.floor) > 16_000
 
 
 @given(RATES, st.integers(0, 10**9))

@@ -142,6 +142,25 @@ def test_what_is_told_of_limits(sqlite_gateway: Gateway) -> None:
     assert "x-ratelimit-limit-requests" not in unlimited and "x-ratelimit-limit" in unlimited
 
 
+def test_without_a_limit_a_call_takes_no_more_tokens_than_a_minute_has(free_lab: Lab) -> None:
+    gateway, model = free_lab.gateway, free_lab.model(Script.json(CHAT))
+    gateway.cli("plans", "set", "few-tokens", "--tpm", "5000")
+    _, key = gateway.account(plan="few-tokens")
+    body = {"model": model, "messages": MESSAGE["messages"]}
+    dry = gateway.post("/v1/chat/completions", body, key, headers={"x-gateway-dry-run": "1"}).json()
+    assert dry["would"] == "run" and dry["ceiling"]["tokens"] == 2500
+    for _ in range(5):
+        assert gateway.chat(model, key=key).status_code == 200, "what one did not use comes back for the next"
+    assert 1_500 < free_lab.provider.last().json["max_tokens"] < 2_500
+    refused = gateway.chat(model, key=key, max_tokens=6_000)
+    assert refused.status_code == 429 and "lower its output limit" in refused.json()["error"]["message"]
+    gateway.cli("plans", "set", "fewest-tokens", "--tpm", "500")
+    _, key = gateway.account(plan="fewest-tokens")
+    assert gateway.chat(model, key=key).status_code == 200 and free_lab.provider.last().json["max_tokens"] == 256
+    refused = gateway.post("/v1/chat/completions", {"model": model, "messages": MESSAGE["messages"] * 100}, key)
+    assert refused.status_code == 429 and "This call alone" in refused.json()["error"]["message"]
+
+
 def test_calls_at_once_hide_no_window(sqlite_gateway: Gateway) -> None:
     gateway = sqlite_gateway
     gateway.cli("plans", "set", "one-by-one", "--rpm", "1000", "--parallel", "1")

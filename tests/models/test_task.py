@@ -179,6 +179,28 @@ def test_a_batch_of_bad_lines_is_over_when_it_is_placed() -> None:
     assert wallet() == (0, 0) and not wrong()
 
 
+def test_a_batch_that_is_placed_twice_and_ended_in_between_holds_nothing() -> None:
+    """A commit on Postgres may have arrived though its connection broke; then the write is made again."""
+    hold = (
+        values("batch_1", kind=batch.KIND, next_at=1),
+        "batch_1",
+        "acc_1",
+        "key_1",
+        "wk_other",
+        1,
+        10,
+        10,
+        10,
+        0,
+        (),
+    )
+    write(batch.place, *hold)
+    claimed = write(task.claim, "wk_a", 5, 100, 8)
+    assert write(batch.finish, "batch_1", claimed[0]["claim"], "completed", 9, settlement("batch_1", 0))
+    assert isinstance(write(batch.place, *hold), book.Held)
+    assert wallet() == (0, 0) and not wrong()
+
+
 def test_what_nobody_took_leaves_a_receipt_and_no_row() -> None:
     begin("vid_1")
     write(task.withdraw, "vid_1", settlement("vid_1", 0))

@@ -36,6 +36,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         model=values["model"],
         stream=bool(values.get("stream")),
         limit=values.get("max_tokens"),
+        thoughts=shapes.count((values.get("thinking") or {}).get("budget_tokens")) or 0,
         wants_usage=True,
         hosted=tuple(_hosted(values)),
         tier=None if values.get("service_tier") == "standard_only" else values.get("service_tier"),
