@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from peewee import CompositeKey
 
-from .base import BigIntegerField, BooleanField, CharField, IntegerField, Row, TextField, rows, run
+from .base import BigIntegerField, BooleanField, CharField, IntegerField, Row, TextField, marks, rows, run
 
 
 class Receipt(Row):
@@ -80,9 +80,14 @@ def count(account_id: str, day: str, key_id: str, model: str, tokens_in: int, to
     )
 
 
-def find(account_id: str, receipt_id: str) -> dict[str, Any] | None:
-    """A receipt of this account, or None: unknown and foreign look the same."""
-    found = rows(f"SELECT {', '.join(COLUMNS)} FROM receipt WHERE id = ? AND account_id = ?", receipt_id, account_id)
+def find(account_id: str, *names: str) -> dict[str, Any] | None:
+    """A receipt of this account by any of its names, or None: unknown and foreign look the same."""
+    if not names:
+        return None
+    found = rows(
+        f"SELECT {', '.join(COLUMNS)} FROM receipt WHERE id IN ({marks(len(names))}) AND account_id = ?",
+        *names, account_id,
+    )  # fmt: skip
     return dict(zip(COLUMNS, found[0], strict=True)) if found else None
 
 

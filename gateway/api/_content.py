@@ -16,10 +16,9 @@ from models.base import session
 from .. import store
 from ..clock import iso
 from ..errors import GatewayError
-from ..tasks.views import spellings
+from ..tasks.views import names
 from ._app import Response
 
-MOST_ID = 128
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _SHOWN = re.compile(r"(?:image/(?:png|jpeg|webp|gif|avif)|video/(?:mp4|webm|quicktime)|audio/[a-z0-9.+-]{1,40})")
 """Types that are told as they are; all others are only bytes."""
@@ -41,12 +40,11 @@ def serve(blueprint: Blueprint, family: str) -> None:
 def files(family: str, identity: str) -> list[store.Stored]:
     """What the caller has by an id. Raises GatewayError 404, for unknown and foreign ids alike, and for what its owner
     removed; 410 for what was kept as long as its plan says."""
-    fits = len(identity) <= MOST_ID and identity.isascii() and identity.isprintable()
-    names = dict.fromkeys((identity, *spellings(identity))) if fits else ()
-    kept = (one for name in names for one in store.of(g.caller.account_id, name))
+    known = names(identity)
+    kept = (one for name in known for one in store.of(g.caller.account_id, name))
     found = [one for one in kept if one.kind == family]
-    if not found and names:
-        _unfinished(names)
+    if not found and known:
+        _unfinished(known)
     if not found or any(one.removed_at is not None and one.removed_at < one.expires_at for one in found):
         raise GatewayError(404, f"There is no {_WORDS[family]} {identity[:80]!r} in this account.", param="id")
     if any(one.removed_at is not None for one in found):
@@ -59,10 +57,10 @@ def files(family: str, identity: str) -> list[store.Stored]:
     return found
 
 
-def _unfinished(names: Iterable[str]) -> None:
+def _unfinished(known: Iterable[str]) -> None:
     """Raises GatewayError 409, 404 where an id is of a task that has made nothing, or nothing yet."""
     with session():
-        row = task.find(g.caller.account_id, *names)
+        row = task.find(g.caller.account_id, *known)
     if row is None or row["status"] == task.COMPLETED:
         return
     if row["status"] in task.OPEN:

@@ -20,7 +20,7 @@ from ..errors import GatewayError
 from ..modalities.video.request import VideoRequest
 from ..sse import write
 from ..tasks import cancelling, news, submit, webhooks
-from ..tasks.views import spellings
+from ..tasks.views import names, spellings
 from . import _pages
 from ._app import Response
 from ._door import answer, deliver, watch
@@ -61,10 +61,10 @@ def video_facts(asked: VideoRequest) -> Row:
 
 def find(identity: str, kinds: tuple[str, ...] | None = None) -> Row:
     """A task of the caller's. Raises GatewayError 404: unknown and foreign look the same."""
-    names = spellings(identity)
-    if names:
+    known = spellings(identity)
+    if known:
         with session():
-            row = table.find(g.caller.account_id, *names)
+            row = table.find(g.caller.account_id, *known)
         if row is not None and (kinds is None or row["kind"] in kinds):
             return row
     raise GatewayError(404, f"There is no task {identity[:80]!r} in this account.", param="id")
@@ -123,11 +123,10 @@ def listing(shown: Shown, kind: str | None) -> Response:
 
 def _place(identity: str) -> tuple[int, str]:
     """Where a task stands in lists, or stood: who deletes what it lists goes on behind it. Raises GatewayError 404."""
-    names = (identity, *spellings(identity)) if identity.isprintable() and identity.isascii() else ()
+    known = names(identity)
     with session():
-        found = table.find(g.caller.account_id, *names) if names else None
-        for name in names if found is None else ():
-            found = found or receipt.find(g.caller.account_id, name)
+        found = table.find(g.caller.account_id, *known) if known else None
+        found = found or receipt.find(g.caller.account_id, *known)
     if found is None:
         raise GatewayError(404, f"There is no task {identity[:80]!r} in this account.", param="after")
     return found["created_at"], found["id"]

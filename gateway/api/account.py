@@ -17,7 +17,7 @@ from models.receipt import Used
 from ..clock import day, now_ms
 from ..errors import GatewayError
 from ..money import usd
-from ..tasks.views import spellings
+from ..tasks.views import names
 from ._app import Response
 from ._door import answer
 
@@ -93,11 +93,8 @@ def generation() -> Response:
     wanted = request.args.get("id", "")
     if not wanted:
         raise GatewayError(400, "id must be the id of a generation, as in ?id=chatcmpl-….", param="id")
-    found = None
-    if wanted.isprintable() and len(wanted) < 256:
-        with session():
-            for name in dict.fromkeys((wanted, *spellings(wanted))):
-                found = found or models.receipt.find(g.caller.account_id, name)
+    with session():
+        found = models.receipt.find(g.caller.account_id, *names(wanted))
     if found is None:
         raise GatewayError(404, f"There is no generation {wanted[:80]!r} in this account.", param="id")
     return answer({"data": _shown(found)})

@@ -13,7 +13,7 @@ from schemas.images import EditSchema, ImagesSchema, VariationSchema
 from .. import store
 from ..modalities import images
 from ..relay import exchange
-from ..tasks.views import spellings
+from ..tasks.views import names
 from . import _content
 from ._app import Response
 from ._door import answer, deliver, open_call, watch
@@ -45,10 +45,8 @@ def variations() -> Response:
 def retrieve(identity: str) -> Response:
     """The images that one call has made, as long as they are kept."""
     found = _content.files("images", identity)
-    receipt = None
     with session():
-        for name in dict.fromkeys((identity, *spellings(identity))):
-            receipt = receipt or models.receipt.find(g.caller.account_id, name)
+        receipt = models.receipt.find(g.caller.account_id, *names(identity))
     shown: dict[str, Any] = {
         "id": identity,
         "object": "image",

@@ -7,6 +7,7 @@ import math
 import random
 import re
 import traceback
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -66,17 +67,36 @@ def attempts(call: Call, legs: Sequence[Leg], past: list[Failed], watch: ClientW
             counts.FURTHER.add((past[-1].fault.cause, "same" if again else "other"))
         call.leg = leg
         yield leg, left_s
-    _forgive(legs, past)
+    _forgive(call, legs, past)
 
 
-def _forgive(legs: Sequence[Leg], past: Sequence[Failed]) -> None:
+def _forgive(call: Call, legs: Sequence[Leg], past: Sequence[Failed]) -> None:
     """A body that all the channels there are, two at least, answer with an error of theirs blames none of them. Where
     one of them was not asked, it may have answered."""
     failed = _failed_on(past)
     if len(failed) > 1 and len(legs) < MOST_ATTEMPTS and failed == {leg.channel.id for leg in legs}:
+        if not _may_be_why(call, legs):
+            return
         for leg, fault in past:
             if fault.cause == "server":
                 bulletin.forgiven(leg)
+
+
+_ONE_BODY_S, _MOST_BODIES = 60.0, 1024
+_bodies: OrderedDict[frozenset[tuple[str, str]], tuple[int, float]] = OrderedDict()
+
+
+def _may_be_why(call: Call, legs: Sequence[Leg]) -> bool:
+    """Whether a body is the only one in a minute that these legs all failed on: where there are two, it is the legs."""
+    places, body, now = frozenset(map(_place, legs)), hash(call.body.text), monotonic()
+    first, at = _bodies.get(places, (body, -_ONE_BODY_S))
+    if now - at >= _ONE_BODY_S:
+        first = body
+        _bodies[places] = body, now
+        _bodies.move_to_end(places)
+        if len(_bodies) > _MOST_BODIES:
+            _bodies.popitem(last=False)
+    return body == first
 
 
 def _next(legs: Sequence[Leg], past: Sequence[Failed]) -> tuple[Leg, float] | None:

@@ -17,6 +17,8 @@ FAMILIES = {"video": "videos", "music": "audio", "suno": "audio", "image": "imag
 PREFIXES = ("task_", "vid_", "img_")
 """How ids of tasks may begin."""
 
+_MOST_ID = 128
+
 _SAID = {
     "deadline": "The provider was not done in time.",
     "gone": "The provider does not know this work any more.",
@@ -33,9 +35,18 @@ _SAID = {
 def spellings(identity: str) -> tuple[str, ...]:
     """All ids that mean the same task."""
     prefix = next((prefix for prefix in PREFIXES if identity.startswith(prefix)), None)
-    if prefix is None or not identity.isascii() or not identity.isprintable() or len(identity) > 128:
+    if prefix is None or not _fits(identity):
         return ()
     return tuple(other + identity.removeprefix(prefix) for other in PREFIXES)
+
+
+def names(identity: str) -> tuple[str, ...]:
+    """An id as it is written, and all that mean the same if it is a task's; () for what can be no id."""
+    return tuple(dict.fromkeys((identity, *spellings(identity)))) if _fits(identity) else ()
+
+
+def _fits(identity: str) -> bool:
+    return len(identity) <= _MOST_ID and identity.isascii() and identity.isprintable()
 
 
 def spelled(row: Row, prefix: str) -> str:

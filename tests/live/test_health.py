@@ -158,6 +158,20 @@ def test_a_body_that_two_channels_fail_on_blames_neither(pool: Pool) -> None:
     assert [len(provider.asked) for provider in pool.providers] == [9, 8]
 
 
+def test_two_that_fail_on_many_bodies_rest(pool: Pool) -> None:
+    sick = [pool.ill(error(500), place) for place in (0, 1)]
+    for n in range(12):
+        assert pool.chat(text=f"hello {n}")[0] == 500
+    assert all(pool.resting().values()), "it is not the body"
+    asked = sum(len(provider.asked) for provider in sick)
+    for n in range(6):
+        assert pool.chat(text=f"bye {n}")[0] in (500, 503)
+    assert sum(len(provider.asked) for provider in sick) - asked <= 9, "mostly one is tried, as the last one"
+    pool.well(0)
+    pool.well(1)
+    wait_until(lambda: pool.chat()[0] == 200, 5, "the last one is always tried")
+
+
 def test_several_that_fail_rest_and_the_healthy_one_is_found(one_worker: Gateway) -> None:
     with ExitStack() as stack:
         pool = Pool(one_worker, stack, 4)
