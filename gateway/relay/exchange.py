@@ -70,7 +70,8 @@ def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
         media.screen(call)
     found = plan.legs(call)
     if not found:
-        raise GatewayError(400, f"No provider of {call.model[:200]!r} offers {call.below[1:]}.", param="model")
+        wanted = f"offers {call.below[1:]}" if call.below else "can do this"
+        raise GatewayError(400, f"No provider of {call.model[:200]!r} {wanted}. Name another model.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
     return legs, ceiling(call, legs)
 

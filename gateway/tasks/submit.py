@@ -22,14 +22,14 @@ from models.idempotency import keep as keep_outcome
 
 from .. import config, crash, journal, store
 from ..access import idempotency, limits
-from ..billing import later, ledger, prices
+from ..billing import later, ledger
 from ..call import Call, ClientGone, Fault, Leg, Reply, Wire
 from ..clock import now_ms
 from ..errors import GatewayError
 from ..modalities import words
 from ..modalities.jobs import Seen
 from ..providers import pool
-from ..relay import dry, exchange, filed, media
+from ..relay import dry, exchange
 from ..relay.attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -44,9 +44,7 @@ from ..relay.attempts import (
     sensible,
     verdict,
 )
-from ..relay.orders import tried
 from ..relay.watch import ClientWatch, Stopping
-from ..routing import plan
 from . import seals
 from .machine import LEAST_HERE_MS, LEAST_MS
 
@@ -78,15 +76,7 @@ def run(
         return again
     if here and not _here.free_count():
         raise GatewayError(503, "This worker makes as many tasks as it can. Retry in a while.", retry_after=5)
-    if call.ask.references:
-        filed.bring(call)
-    if call.ask.urls:
-        media.screen(call)
-    found = plan.legs(call)
-    if not found:
-        raise GatewayError(400, f"No provider of {call.model[:200]!r} can do this.", param="model")
-    legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = exchange.ceiling(call, legs)
+    legs, ceiling = exchange.planned(call)
     if call.dry:
         watch.close()
         return dry.told(call, legs, ceiling)
