@@ -171,7 +171,7 @@ def test_it_is_there_for_its_owner_alone(gateway: Gateway, lab: tuple[Lab, Maker
 
 def test_a_stream_tells_all_and_is_settled_before_its_end(gateway: Gateway, lab: tuple[Lab, Maker]) -> None:
     _, key = gateway.account()
-    lab[1].looks = 1_000  # the runner sees no end
+    lab[1].looks, lab[1].pause = 1_000, 0.5  # the runner sees no end
     with client(gateway, key) as mine:
         events = mine.responses.create(model=f"{lab[0].name}/up", input="Think.", background=True, stream=True)
         first = next(events)
