@@ -262,7 +262,7 @@ def test_types(gateway: Gateway) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "type"
     made = gateway.post("/v1/tasks", {"type": "music", "model": "sandbox/slow-10", "prompt": "a"}).json()
     done = gateway.get(f"/v1/tasks/{made['id']}?wait=20").json()
-    assert done["status"] == "completed" and "/v1/audio/task_" in done["result"]["url"]
+    assert done["status"] == "completed" and "/v1/audio/task_" in done["result"]["url"] and "size" not in done
     assert gateway.get(f"/v1/videos/{made['id']}").status_code == 404, "it is no video"
 
 
@@ -533,6 +533,18 @@ def test_a_remix_is_begun_by_who_made_the_first(gateway: Gateway, studio: tuple[
     done = gateway.get(f"/v1/videos/{again.json()['id']}?wait=30", key).json()
     assert (done["status"], done["remixed_from_video_id"]) == ("completed", first["id"])
     assert gateway.credits(key)["total_usage"] == Decimal("0.8") and gateway.books()["ok"]
+
+
+def test_a_remix_in_the_sandbox_is_as_long_and_as_large(gateway: Gateway) -> None:
+    _, key = gateway.account("1")
+    asked = {"model": "sandbox/slow-1", "prompt": "a", "seconds": "2", "size": "64x36"}
+    first = gateway.post("/v1/videos", asked, key).json()
+    gateway.get(f"/v1/videos/{first['id']}?wait=30", key)
+    again = gateway.post(f"/v1/videos/{first['id']}/remix", {"prompt": "at night"}, key).json()
+    done = gateway.get(f"/v1/videos/{again['id']}?wait=30", key).json()
+    assert (done["status"], done["seconds"], done["size"]) == ("completed", "2", "64x36")
+    assert done["remixed_from_video_id"] == first["id"] and gateway.get(f"/v1/videos/{done['id']}/content", key).content
+    assert gateway.credits(key)["total_usage"] == Decimal("0.04") and gateway.books()["ok"]
 
 
 def test_an_image_is_made_behind_its_callers_back(gateway: Gateway) -> None:
