@@ -266,6 +266,16 @@ def test_types(gateway: Gateway) -> None:
     assert gateway.get(f"/v1/videos/{made['id']}").status_code == 404, "it is no video"
 
 
+@pytest.mark.parametrize(("what", "unit"), [("video", "second"), ("music", "song"), ("image", "image")])
+def test_what_only_tasks_say_is_no_loss(gateway: Gateway, what: str, unit: str) -> None:
+    body, strict = {"type": what, "model": "sandbox/slow-10", "prompt": "a"}, {"x-gateway-strict": "1"}
+    made = gateway.post("/v1/tasks", body, headers=strict)
+    assert made.status_code == 200 and "x-gateway-losses" not in made.headers, made.text
+    told = {**body, "webhook": "https://1.1.1.1/hook"}
+    [leg] = gateway.post("/v1/tasks", told, headers={**strict, "x-gateway-dry-run": "1"}).json()["legs"]
+    assert leg["losses"] == [] and leg["price"][f"{unit}_usd"] > 0
+
+
 def test_waiting_ends_when_something_is_there_or_it_has_been_long_enough(gateway: Gateway) -> None:
     made = gateway.post("/v1/tasks", {"type": "video", "model": "sandbox/hang", "prompt": "a"}).json()
     began = time.monotonic()

@@ -129,6 +129,11 @@ def test_what_is_no_file_is_refused_by_name(gateway: Gateway, mine: OpenAI) -> N
         with pytest.raises(openai.BadRequestError) as wrong:
             mine.files.create(**fields)  # type: ignore[arg-type]
         assert wrong.value.param == param
+    for form in ({"purpose": (None, "batch")}, {"purpose": (None, "batch"), "file": (None, "x")}):
+        auth = {"Authorization": f"Bearer {mine.api_key}"}
+        bare = requests.post(f"{gateway.base_url}/files", files=form, headers=auth, timeout=60)
+        assert bare.status_code == 400 and bare.json()["error"]["param"] == "file"
+        assert bare.json()["error"]["message"] == "file must be a file in a multipart form."
     assert gateway.post("/v1/files", {"file": "x", "purpose": "batch"}, mine.api_key).status_code == 415
     assert mine.files.list().data == []
 
