@@ -133,7 +133,9 @@ def number(low: float, high: float) -> Json:
 def text(*, required: bool = False) -> Json:
     if not required:
         return Json(str, words="a string")
-    return Json(str, words="a string", test=lambda value: value != "", required=True, like={"minLength": 1})
+    return Json(
+        str, words="a string that is not empty", test=lambda value: value != "", required=True, like={"minLength": 1}
+    )
 
 
 def flag() -> Json:
