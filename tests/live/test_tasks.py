@@ -540,9 +540,16 @@ def test_a_remix_is_begun_by_who_made_the_first(gateway: Gateway, studio: tuple[
     assert again.status_code == 200, again.text
     asked = there.provider.asked[-1]
     assert asked.path == "/v1/videos/video_1/remix" and asked.json == {"prompt": "at night"}
+    form = requests.post(
+        f"{gateway.base_url}/videos/{first['id']}/remix", files={"prompt": (None, "in rain")}, timeout=60,
+        headers={"Authorization": f"Bearer {key}"},
+    )  # fmt: skip
+    sent = [one for one in there.provider.asked if one.method == "POST"][-1]
+    assert form.status_code == 200 and b"in rain" in sent.body and b'name="model"' not in sent.body, form.text
+    gateway.get(f"/v1/videos/{form.json()['id']}?wait=30", key)
     done = gateway.get(f"/v1/videos/{again.json()['id']}?wait=30", key).json()
     assert (done["status"], done["remixed_from_video_id"]) == ("completed", first["id"])
-    assert gateway.credits(key)["total_usage"] == Decimal("0.8") and gateway.books()["ok"]
+    assert gateway.credits(key)["total_usage"] == Decimal("1.2") and gateway.books()["ok"]
 
 
 def test_a_remix_in_the_sandbox_is_as_long_and_as_large(gateway: Gateway) -> None:
