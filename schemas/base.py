@@ -133,7 +133,9 @@ def number(low: float, high: float) -> Json:
 def text(*, required: bool = False) -> Json:
     if not required:
         return Json(str, words="a string")
-    return Json(str, words="a string", test=lambda value: value != "", required=True, like={"minLength": 1})
+    return Json(
+        str, words="a string that is not empty", test=lambda value: value != "", required=True, like={"minLength": 1}
+    )
 
 
 def flag() -> Json:
@@ -215,10 +217,11 @@ class File(fields.Field[Any]):
 
     like: ClassVar[Like] = {"type": "null", "description": "In a form only: the file."}
     types: tuple[type, ...] = ()
+    default_error_messages = dict.fromkeys(("required", "null", "invalid"), "must be a file in a multipart form")
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if not hasattr(value, "filename"):
-            raise ValidationError("must be a file in a multipart form")
+            raise self.make_error("invalid")
         return value
 
 

@@ -201,6 +201,7 @@ REPLIES: dict[str, Like] = {
         failed_at=_MAYBE_COUNT, expired_at=_MAYBE_COUNT, cancelling_at=_MAYBE_COUNT, cancelled_at=_MAYBE_COUNT,
         request_counts=_reply("total", "completed", "failed", total=_COUNT, completed=_COUNT, failed=_COUNT),
         metadata=_MAYBE_OBJECT,
+        usage={**_reply(input_tokens=_COUNT, output_tokens=_COUNT, total_tokens=_COUNT), "type": ["object", "null"]},
     ),
     "BatchList": _list("Batch", object=TEXT, first_id=_MAYBE_TEXT, last_id=_MAYBE_TEXT, has_more=_FLAG),
     "WebhookSecret": _reply("object", "secret", object={"const": "webhook_secret"}, secret=TEXT),

@@ -218,6 +218,7 @@ NAMED: dict[str, Like] = {
             **{name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")},
             "input_reference": {"type": "string", "format": "binary"},
         },
-    }
+    },
+    "RemixForm": {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
 }
 """Forms that are taken beside JSON."""

@@ -125,7 +125,17 @@ def shown(row: Row) -> Row:
            for one in ("completed", "failed", "expired", "cancelled")},
         "cancelling_at": _seconds(cancelled_at) if status in ("cancelling", "cancelled") else None,
         "request_counts": {"total": facts["total"], "completed": good, "failed": bad},
-        "metadata": sealed.get("metadata"),
+        "metadata": sealed.get("metadata"), "usage": _usage(facts["used"]) if "used" in facts else None,
+    }  # fmt: skip
+
+
+def _usage(used: Row) -> Row:
+    """The tokens of all lines together."""
+    told = {name: used.get(name, 0) for name in ("input_tokens", "output_tokens")}
+    return {
+        **told, "total_tokens": sum(told.values()),
+        "input_tokens_details": {"cached_tokens": used.get("cached_tokens", 0)},
+        "output_tokens_details": {"reasoning_tokens": used.get("reasoning_tokens", 0)},
     }  # fmt: skip
 
 

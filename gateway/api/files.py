@@ -21,6 +21,8 @@ blueprint = Blueprint("files", __name__)
 _schema = FilesSchema()
 MOST_LISTED = 10_000
 MOST_NAME = 1_024
+LISTED = (*PURPOSES, files.MADE, "assistants_output", "fine-tune-results")
+"""The purposes that can be asked for; of the last two, which OpenAI's own services write, there are none here."""
 
 
 @blueprint.post("/v1/files")
@@ -47,12 +49,14 @@ def create() -> Response:
 def index() -> Response:
     """The account's files, a page of them."""
     purpose = request.args.get("purpose")
-    if purpose is not None and purpose not in (*PURPOSES, files.MADE):
-        raise GatewayError(400, f"purpose must be one of {', '.join((*PURPOSES, files.MADE))}.", param="purpose")
+    if purpose is not None and purpose not in LISTED:
+        raise GatewayError(400, f"purpose must be one of {', '.join(LISTED)}.", param="purpose")
     limit, newest = _pages.limit(MOST_LISTED, MOST_LISTED), _pages.newest()
     last = request.args.get("after")
-    after = find(last, "after") if last else None
-    wanted = files.Page(purpose, (after.created_at, after.id) if after else None, newest, limit + 1)
+    after = files.place(g.caller.account_id, last) if last else None
+    if last and after is None:
+        raise _unknown(last, "after")
+    wanted = files.Page(purpose, after, newest, limit + 1)
     return answer(_pages.page(files.page(g.caller.account_id, wanted), limit, shown))
 
 
@@ -80,8 +84,12 @@ def find(identity: str, param: str = "id") -> files.Found:
     """A file of the caller's. Raises GatewayError 404: unknown and foreign look the same."""
     found = files.find(g.caller.account_id, identity)
     if found is None:
-        raise GatewayError(404, f"There is no file {identity[:80]!r} in this account.", param=param)
+        raise _unknown(identity, param)
     return found
+
+
+def _unknown(identity: str, param: str) -> GatewayError:
+    return GatewayError(404, f"There is no file {identity[:80]!r} in this account.", param=param)
 
 
 def shown(file: files.Found) -> dict[str, Any]:

@@ -236,7 +236,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "tasks.secret": Operation(("WebhookSecret",), _READ),
     "videos.create": _begun("Video", "VideosRequest", "VideosForm"),
     "videos.generations": _begun("Video", "VideosRequest", "VideosForm"),
-    "videos.remix": _begun("Video", "RemixRequest"),
+    "videos.remix": _begun("Video", "RemixRequest", "RemixForm"),
     "videos.index": Operation(("VideoList",), (400, 404, *_READ), query=_LISTED),
     "videos.retrieve": Operation(("Video",), (400, 404, *_READ), query=_WAITED),
     "videos.content": _MEDIA._replace(query={**_MEDIA.query, "variant": {"enum": ["video", *VARIANTS]}}),

@@ -88,7 +88,8 @@ def remix(identity: str) -> Response:
     if source["status"] != "completed":
         raise GatewayError(409, f"The video is {source['status']}, so there is nothing to begin from yet.", param="id")
     facts = {name: value for name, value in json.loads(source["facts"]).items() if name in ("seconds", "size")}
-    call = open_call(video.OPENAI, _remix, "videos.remix", {"model": source["model"], "remix": source["id"], **facts})
+    said = {"model": source["model"], "remix": source["id"], **facts}
+    call = open_call(video.OPENAI, _remix, "videos.remix", said, forms=True)
     call.below = f"/{quote(source['upstream_id'], safe='')}/remix"
     return _tasks.begin(call, "video", {**facts, "remixed_from": spelled(source, "vid_")}, as_video)
 

@@ -1,7 +1,8 @@
 """How long a sound lasts, read from its container: wav, flac, ogg (Opus, Vorbis, FLAC, Speex), mp3, aac, mp4/m4a, webm.
 
 Nothing is decoded. Headers are read, and the frames of mp3 and aac and the pages of ogg are walked to the end, since
-files may be joined; after so many the rest is taken for as dense. Files claim what they like: what a provider counted
+files may be joined; after so many the rest is taken for as dense. What an mp4 or a webm claims is held against its
+frames or its last cluster. Files claim what they like: what a provider counted
 goes before, and nothing lasts less than its bytes would at the highest rate of its kind.
 RFC 9639 (FLAC), 3533 and 7845 (Ogg, Opus), 9559 (Matroska), ISO/IEC 14496-12 (mp4), 13818-7 (ADTS), 11172-3 (MPEG).
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -361,10 +363,17 @@ def _tags(read: Read, at: int) -> int:
     return at
 
 
-def _boxes(read: Read, at: int, end: int) -> list[tuple[bytes, int, int]]:
-    """The boxes of an mp4 between two places: name, and where what is in them begins and ends."""
-    found: list[tuple[bytes, int, int]] = []
-    while at + 8 <= end and len(found) < _MOST_PARTS:
+_ABOUT = 1.1
+"""How much more than a head tells, beside a second, there may be to it: files are padded, and frames may be shorter."""
+
+_AAC_SAMPLES = 1_024
+"""Of a frame of AAC; `mp4a`, the word for it, stands for little else."""
+
+
+def _boxes(read: Read, at: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of an mp4 between two places: name, and where what is in them begins and ends. left: how many may be
+    read of a file."""
+    while at + 8 <= end and next(left, None) is not None:
         head = read(at, 16)
         length, name, body = struct.unpack(">I", head[:4])[0], head[4:8], at + 8
         if length == 1:
@@ -372,22 +381,61 @@ def _boxes(read: Read, at: int, end: int) -> list[tuple[bytes, int, int]]:
         after = at + length if length else end
         if after < body:
             break
-        found.append((name, body, min(after, end)))
+        yield name, body, min(after, end)
         at = after
-    return found
 
 
 def _mp4(read: Read, size: int) -> float | None:
-    for name, body, end in _boxes(read, 0, size):
-        if name != b"moov":
-            continue
-        parts = {name: (body, end) for name, body, end in _boxes(read, body, end)}
-        scale, length = _box_times(read(parts[b"mvhd"][0], 32))
-        if not length and b"mvex" in parts:  # fragments: the whole is told once, if at all
-            length = next((_box_whole(read(body, 12)) for name, body, _ in _boxes(read, *parts[b"mvex"])
-                           if name == b"mehd"), 0)  # fmt: skip
-        return length / scale if length else None
-    return None
+    """By its head; by the frames of its sound where that tells nothing, or clearly less."""
+    left = iter(range(_MOST_PARTS * 5))
+    told, rates, frames, seen = 0.0, dict[int, int](), Counter[int](), size
+    for name, body, end in _boxes(read, 0, size, left):
+        seen = end
+        if name == b"moov":
+            parts = [*_boxes(read, body, end, left)]
+            told = _box_told(read, {part: (at, to) for part, at, to in parts}, left)
+            for part, at, to in parts:
+                if part == b"trak":
+                    track = _box_track(read, at, to, left)
+                    rates[track[0]], frames[track[0]] = track[1:]
+        elif name == b"moof":
+            for part, at, to in _boxes(read, body, end, left):
+                if part == b"traf":
+                    inner = [(kind, read(place, 8)) for kind, place, _ in _boxes(read, at, to, left)]
+                    track_id = next((int.from_bytes(head[4:], "big") for kind, head in inner if kind == b"tfhd"), 0)
+                    frames[track_id] += sum(int.from_bytes(head[4:], "big") for kind, head in inner if kind == b"trun")
+    found = max((frames[track] * _AAC_SAMPLES / rate for track, rate in rates.items() if rate), default=0.0)
+    if next(left, None) is None:
+        found *= size / seen
+    return (told if told and found <= told * _ABOUT + 1 else found) or None
+
+
+def _box_told(read: Read, parts: dict[bytes, tuple[int, int]], left: Iterator[int]) -> float:
+    """Seconds as the head tells them, 0 where it does not."""
+    scale, length = _box_times(read(parts[b"mvhd"][0], 32))
+    if not length and b"mvex" in parts:  # fragments: the whole is told once, if at all
+        length = next((_box_whole(read(body, 12)) for name, body, _ in _boxes(read, *parts[b"mvex"], left)
+                       if name == b"mehd"), 0)  # fmt: skip
+    return length / scale if length else 0.0
+
+
+def _box_track(read: Read, at: int, end: int, left: Iterator[int]) -> tuple[int, int, int]:
+    """The number of a track; its samples a second and its frames, 0 where it is no sound of AAC."""
+    number = rate = frames = 0
+    places = [(at, end)]
+    for start, stop in places:
+        for name, body, after in _boxes(read, start, stop, left):
+            if name in (b"mdia", b"minf", b"stbl"):
+                places.append((body, after))
+            elif name == b"tkhd":
+                head = read(body, 24)
+                number = int.from_bytes(head[20:24] if head[0] else head[12:16], "big")
+            elif name == b"stsd":
+                entry = read(body + 8, 36)
+                rate = int.from_bytes(entry[32:34], "big") if entry[4:8] == b"mp4a" else 0
+            elif name == b"stsz":
+                frames = int.from_bytes(read(body + 8, 4), "big")
+    return number, rate, frames
 
 
 def _box_times(head: bytes) -> tuple[int, int]:
@@ -412,12 +460,16 @@ def _number(read: Read, at: int) -> tuple[int, int, int]:
 
 
 _SEGMENT, _INFO, _CLUSTER, _SCALE, _LASTS, _TIME = 0x18538067, 0x1549A966, 0x1F43B675, 0x2AD7B1, 0x4489, 0xE7
+_TRACKS, _TRACK, _KIND, _CODEC, _SOUND = 0x1654AE6B, 0xAE, 0x83, 0x86, 2
+_VALUES = (_SCALE, _LASTS, _TIME, _KIND, _CODEC)
 _BLOCKS = (0xA3, 0xA0, 0xA1)
 
 
 def _webm(read: Read, size: int) -> float | None:
-    """By the duration that it tells; where none is told, as by browsers that record, by the time of its last block."""
-    at, scale, cluster, last = 0, 1_000_000, 0, 0
+    """By the duration that it tells; where none is told, as by browsers that record, by the time of its last block. Of
+    sound alone it lasts no less than its bytes would."""
+    at, scale, cluster, last, told = 0, 1_000_000, 0, 0, 0.0
+    kinds, codecs = set[int](), set[bytes]()
     for _ in range(_MOST_PARTS * 5):
         if at >= size:
             break
@@ -427,17 +479,40 @@ def _webm(read: Read, size: int) -> float | None:
         _, length, more = _number(read, at + taken)
         body = at + taken + more
         unknown = length == (1 << 7 * more) - 1
-        value = read(body, length) if name in (_SCALE, _LASTS, _TIME) and length <= 8 else b""
+        value = read(body, length) if name in _VALUES and length <= 8 else b""
         if name == _SCALE:
             scale = int.from_bytes(value, "big")
         elif name == _LASTS:
-            told: float = struct.unpack(">d" if length == 8 else ">f", value)[0]
-            return told * scale / 1e9
+            told = struct.unpack(">d" if length == 8 else ">f", value)[0]
+        elif name == _KIND:
+            kinds.add(int.from_bytes(value, "big"))
+        elif name == _CODEC:
+            codecs.add(value)
+        elif name == _CLUSTER and told:
+            last = _last_cluster(read, size)
+            break
         elif name == _TIME:
             cluster = int.from_bytes(value, "big")
         elif name in _BLOCKS[:1] or name == _BLOCKS[2]:
             _, _, track = _number(read, body)
             last = max(last, cluster + struct.unpack(">h", read(body + track, 2))[0])
-        inside = name in (_SEGMENT, _INFO, _CLUSTER, _BLOCKS[1])
+        inside = name in (_SEGMENT, _INFO, _TRACKS, _TRACK, _CLUSTER, _BLOCKS[1])
         at = body if inside or unknown else body + length
-    return last * scale / 1e9 if last else None
+    if not told and not last:
+        return None
+    claimed, found = told * scale / 1e9, last * scale / 1e9
+    least = size / _OGG_RATE if kinds == {_SOUND} and codecs <= {b"A_OPUS", b"A_VORBIS"} else 0.0
+    return max(claimed if told and found <= claimed * _ABOUT + 1 else found, least)
+
+
+def _last_cluster(read: Read, size: int) -> int:
+    """The time of the last cluster, where it begins near the end; 0 where it does not."""
+    start = max(0, size - _BLOCK)
+    place = read(start, _BLOCK).rfind(_CLUSTER.to_bytes(4, "big"))
+    if place < 0:
+        return 0
+    at = start + place + 4
+    at += _number(read, at)[2]
+    name, _, taken = _number(read, at)
+    _, length, more = _number(read, at + taken)
+    return int.from_bytes(read(at + taken + more, length), "big") if name == _TIME and length <= 8 else 0

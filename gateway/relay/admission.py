@@ -46,7 +46,7 @@ def admitted(
         raise GatewayError(400, f"{wrong.param} {wrong.message}.", param=wrong.param) from None
     if body.values.get("computer_id") is not None:
         raise GatewayError(400, "This gateway has no computers. Leave computer_id out.", param="computer_id")
-    losses = [name for name in dialect.OWN if name not in _HEEDED and body.values.get(name) is not None]
+    losses = [name for name in dialect.OWN if name in _UNHEEDED and body.values.get(name) is not None]
     if losses and strict:
         raise GatewayError(
             400, f"{losses[0]} is not heeded here. Leave it out, or do not ask for strictness.", param=losses[0]
@@ -76,8 +76,8 @@ def admitted(
     )
 
 
-_HEEDED = ("models", "provider", "computer_id")
-"""The gateway's own members that mean something here."""
+_UNHEEDED = ("max_steps",)
+"""The gateway's own members that mean nothing here."""
 
 
 def permit(caller: Caller, model: str, param: str = "model") -> tuple[str, str]:

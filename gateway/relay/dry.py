@@ -69,7 +69,8 @@ def _leg(call: Call, leg: Leg) -> dict[str, Any]:
 def _sold(call: Call, leg: Leg) -> list[tuple[str, Decimal]]:
     """What of a call is sold by the piece there."""
     assert leg.price is not None
-    return [(unit, leg.price.units[unit]) for unit in call.ask.units if unit in leg.price.units]
+    made = [(piece.unit, rate) for piece, rate in prices.by_piece(leg.price, call.ask.makes)]
+    return [*((unit, leg.price.units[unit]) for unit in call.ask.units if unit in leg.price.units), *made]
 
 
 def _limit(use: Use) -> dict[str, Any]:

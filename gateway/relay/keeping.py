@@ -61,9 +61,10 @@ def keep(caller: Caller, request_id: str, sent: Sent, shown: Callable[[files.Fou
         if isinstance(denied, Claimed):
             return idempotency.replay(call, denied)
         crash.here("after_hold")
-    reply = Reply(status=200, content_type="application/json", headers=[], body=shown(found))
     try:
-        _put(caller.account_id, found, sent.upload.media_type, pieces(sent.upload.content))
+        stored = _put(caller.account_id, found, sent.upload.media_type, pieces(sent.upload.content))
+        found = found._replace(created_at=stored.created_at)  # in lists it is known by that when it is gone, too
+        reply = Reply(status=200, content_type="application/json", headers=[], body=shown(found))
         settlement = cost.settlement(call, now_ms()) if cost is not None else None
         outcome = idempotency.outcome(call, reply)
         short = writer.write(file.put, found, settlement, outcome, order=caller.account_id, durable=True)
@@ -87,6 +88,7 @@ def made(account_id: str, identity: str, filename: str, seconds: int | None, chu
     expires_at = files.until(account_id, files.MADE, seconds)
     stored = store.put(account_id, identity, 0, files.FAMILY, "application/jsonl", chunks, expires_at=expires_at)
     found = files.new(account_id, files.MADE, filename, stored.bytes, expires_at, identity)
+    found = found._replace(created_at=stored.created_at)
     writer.write(file.put, found, order=account_id, durable=True)
     return found
 

@@ -77,7 +77,8 @@ def _speaking(call: Call, found: list[Way]) -> list[Leg]:
     lost: tuple[str, ...] = ()
     for public, channel, upstream in found:
         ways = words.carrier(call).ways(call, spoken(channel, upstream))
-        if call.below and (call.dialect not in ways or channel.provider == "sandbox"):
+        lacks = channel.provider == "sandbox" and call.dialect not in words.JOBS
+        if call.below and (lacks or call.dialect not in ways):
             continue
         for dialect in ways:
             profile = profiles.of(channel.provider, upstream, dialect)

@@ -15,8 +15,8 @@ from ..clock import now_ms
 from ..vault import Vault, VaultError
 
 __all__ = [
-    "FAMILY", "MADE", "PREFIX", "Found", "Page", "Room", "find", "name", "new", "open", "page", "room", "tick",
-    "until",
+    "FAMILY", "MADE", "PREFIX", "Found", "Page", "Room", "find", "name", "new", "open", "page", "place", "room",
+    "tick", "until",
 ]  # fmt: skip
 
 FAMILY = "files"
@@ -71,10 +71,23 @@ def room(account_id: str) -> Room:
 
 def find(account_id: str, identity: str) -> Found | None:
     """A file of this account that is still kept; None for unknown and foreign ids alike."""
-    if not (identity.startswith(PREFIX) and len(identity) <= 128 and identity.isascii() and identity.isprintable()):
+    if not _is_one(identity):
         return None
     with session():
         return file.find(account_id, identity, now_ms())
+
+
+def place(account_id: str, identity: str) -> tuple[int, str] | None:
+    """Where a file of this account stands in lists, or stood: who deletes what it lists goes on behind it."""
+    if not _is_one(identity):
+        return None
+    with session():
+        found = file.find(account_id, identity, now_ms()) or next(iter(media.of(account_id, identity)), None)
+    return (found.created_at, identity) if found is not None else None
+
+
+def _is_one(identity: str) -> bool:
+    return identity.startswith(PREFIX) and len(identity) <= 128 and identity.isascii() and identity.isprintable()
 
 
 def page(account_id: str, wanted: Page) -> list[Found]:

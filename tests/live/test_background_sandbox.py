@@ -57,6 +57,7 @@ def test_one_is_cancelled_and_forgotten(gateway: Gateway, mine: OpenAI) -> None:
         assert mine.responses.retrieve(made.id).status == "cancelled"
     left = gateway.credits(mine.api_key)
     assert (left["balance"], left["held"]) == (10, 0)
+    assert mine.responses.input_items.list(made.id).data == [], "no word of it is kept"
     mine.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         mine.responses.retrieve(made.id)

@@ -179,6 +179,24 @@ def test_xai_is_told_ratios_and_edits_in_json(xai: Maker) -> None:
     assert xai.asked[1].path == "/v1/images/edits" and xai.asked[1].json["image"] == {"url": url}
 
 
+@pytest.mark.parametrize("rows", [[], [{"respect_moderation": False, "url": "", "b64_json": None}]])
+def test_what_xai_forbids_is_told_and_free(xai: Maker, rows: list[Any]) -> None:
+    xai.tells(Script.json({"data": rows}))
+    refused = xai.make("grok-imagine-image")
+    assert (refused.status_code, refused.json()["error"]["provider_code"]) == (400, "moderation_blocked")
+    assert len(xai.asked) == 1
+    xai.tells(Script.json({"data": [{"b64_json": encoded(BLUE)}]}))
+    assert xai.make("grok-imagine-image").status_code == 200, "its channel does not rest for it"
+
+
+def test_what_openai_forbids_in_a_stream_is_told(openai: Maker) -> None:
+    error = {"message": "Rejected.", "type": "image_generation_user_error", "code": "moderation_blocked", "param": None}
+    openai.tells(Script.sse(f"event: error\ndata: {json.dumps({'type': 'error', 'error': error})}\n\n".encode()))
+    refused = openai.make("gpt-image-1", stream=True)
+    assert (refused.status_code, refused.json()["error"]["provider_code"]) == (400, "moderation_blocked")
+    assert "Rejected." in refused.text and len(openai.asked) == 1
+
+
 def test_prices_by_quality_and_size(openai: Maker) -> None:
     openai.tells(Script.json({"created": 1, "data": [{"b64_json": encoded(png(1792, 1024))}] * 2}))
     answer = openai.make("dall-e-3", size="1792x1024", quality="hd")

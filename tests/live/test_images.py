@@ -193,6 +193,12 @@ def test_what_is_wrong_is_named(sqlite_gateway: Gateway, body: dict[str, Any], p
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize("field", ["prompt", "model"])
+def test_what_is_empty_is_told_so(sqlite_gateway: Gateway, field: str) -> None:
+    message = make(sqlite_gateway, **{field: ""}).json()["error"]["message"]
+    assert message == f"{field} must be a string that is not empty."
+
+
 def test_forms_are_bounded_and_told_apart(sqlite_gateway: Gateway) -> None:
     def edit(files: Any, **fields: str) -> requests.Response:
         return requests.post(

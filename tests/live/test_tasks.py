@@ -262,8 +262,18 @@ def test_types(gateway: Gateway) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "type"
     made = gateway.post("/v1/tasks", {"type": "music", "model": "sandbox/slow-10", "prompt": "a"}).json()
     done = gateway.get(f"/v1/tasks/{made['id']}?wait=20").json()
-    assert done["status"] == "completed" and "/v1/audio/task_" in done["result"]["url"]
+    assert done["status"] == "completed" and "/v1/audio/task_" in done["result"]["url"] and "size" not in done
     assert gateway.get(f"/v1/videos/{made['id']}").status_code == 404, "it is no video"
+
+
+@pytest.mark.parametrize(("what", "unit"), [("video", "second"), ("music", "song"), ("image", "image")])
+def test_what_only_tasks_say_is_no_loss(gateway: Gateway, what: str, unit: str) -> None:
+    body, strict = {"type": what, "model": "sandbox/slow-10", "prompt": "a"}, {"x-gateway-strict": "1"}
+    made = gateway.post("/v1/tasks", body, headers=strict)
+    assert made.status_code == 200 and "x-gateway-losses" not in made.headers, made.text
+    told = {**body, "webhook": "https://1.1.1.1/hook"}
+    [leg] = gateway.post("/v1/tasks", told, headers={**strict, "x-gateway-dry-run": "1"}).json()["legs"]
+    assert leg["losses"] == [] and leg["price"][f"{unit}_usd"] > 0
 
 
 def test_waiting_ends_when_something_is_there_or_it_has_been_long_enough(gateway: Gateway) -> None:
@@ -530,9 +540,28 @@ def test_a_remix_is_begun_by_who_made_the_first(gateway: Gateway, studio: tuple[
     assert again.status_code == 200, again.text
     asked = there.provider.asked[-1]
     assert asked.path == "/v1/videos/video_1/remix" and asked.json == {"prompt": "at night"}
+    form = requests.post(
+        f"{gateway.base_url}/videos/{first['id']}/remix", files={"prompt": (None, "in rain")}, timeout=60,
+        headers={"Authorization": f"Bearer {key}"},
+    )  # fmt: skip
+    sent = [one for one in there.provider.asked if one.method == "POST"][-1]
+    assert form.status_code == 200 and b"in rain" in sent.body and b'name="model"' not in sent.body, form.text
+    gateway.get(f"/v1/videos/{form.json()['id']}?wait=30", key)
     done = gateway.get(f"/v1/videos/{again.json()['id']}?wait=30", key).json()
     assert (done["status"], done["remixed_from_video_id"]) == ("completed", first["id"])
-    assert gateway.credits(key)["total_usage"] == Decimal("0.8") and gateway.books()["ok"]
+    assert gateway.credits(key)["total_usage"] == Decimal("1.2") and gateway.books()["ok"]
+
+
+def test_a_remix_in_the_sandbox_is_as_long_and_as_large(gateway: Gateway) -> None:
+    _, key = gateway.account("1")
+    asked = {"model": "sandbox/slow-1", "prompt": "a", "seconds": "2", "size": "64x36"}
+    first = gateway.post("/v1/videos", asked, key).json()
+    gateway.get(f"/v1/videos/{first['id']}?wait=30", key)
+    again = gateway.post(f"/v1/videos/{first['id']}/remix", {"prompt": "at night"}, key).json()
+    done = gateway.get(f"/v1/videos/{again['id']}?wait=30", key).json()
+    assert (done["status"], done["seconds"], done["size"]) == ("completed", "2", "64x36")
+    assert done["remixed_from_video_id"] == first["id"] and gateway.get(f"/v1/videos/{done['id']}/content", key).content
+    assert gateway.credits(key)["total_usage"] == Decimal("0.04") and gateway.books()["ok"]
 
 
 def test_an_image_is_made_behind_its_callers_back(gateway: Gateway) -> None:

@@ -68,6 +68,10 @@ def test_all_lines_are_answered_and_charged(gateway: Gateway, mine: OpenAI) -> N
     assert (done.request_counts.completed, done.request_counts.failed) == (20, 0)
     answers = read(mine, done.output_file_id)
     spent = Decimal(0)
+    told = [answers[f"n{n}"]["response"]["body"]["usage"] for n in range(20)]
+    given, said = sum(one["prompt_tokens"] for one in told), sum(one["completion_tokens"] for one in told)
+    assert (made.usage, done.usage.input_tokens, done.usage.output_tokens) == (None, given, said)
+    assert (done.usage.total_tokens, done.usage.output_tokens_details.reasoning_tokens) == (given + said, 0)
     for n in range(20):
         response = answers[f"n{n}"]["response"]
         assert response["status_code"] == 200 and answers[f"n{n}"]["error"] is None
@@ -96,7 +100,8 @@ def test_all_lines_are_answered_and_charged(gateway: Gateway, mine: OpenAI) -> N
 )
 def test_other_endpoints(mine: OpenAI, endpoint: str, body: dict[str, Any]) -> None:
     done = wait(mine, begin(mine, [{"custom_id": "a", "method": "POST", "url": endpoint, "body": body}], endpoint).id)
-    assert read(mine, done.output_file_id)["a"]["response"]["body"]["model"] == body["model"]
+    reply = read(mine, done.output_file_id)["a"]["response"]["body"]
+    assert reply["model"] == body["model"] and done.usage.total_tokens == reply["usage"]["total_tokens"] > 0
 
 
 def test_a_batch_of_one_idempotency_key_is_begun_once(gateway: Gateway, mine: OpenAI) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import openai
 import pytest
@@ -57,6 +58,22 @@ def test_files_are_listed_in_pages(mine: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as wrong:
         mine.files.list(limit=0)
     assert wrong.value.param == "limit"
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_who_removes_what_is_listed_goes_on_behind_it(mine: OpenAI, order: Literal["asc", "desc"]) -> None:
+    made = {mine.files.create(file=(f"{n}.txt", b"x"), purpose="user_data").id for n in range(5)}
+    assert {file.id for file in mine.files.list(limit=2, order=order) if mine.files.delete(file.id).deleted} == made
+    assert mine.files.list().data == []
+
+
+def test_purposes_of_services_that_are_not_here_have_no_files(mine: OpenAI) -> None:
+    mine.files.create(file=("a.jsonl", b"x"), purpose="fine-tune")
+    for purpose in ("fine-tune-results", "assistants_output", "batch_output"):
+        assert mine.files.list(purpose=purpose).data == []
+    with pytest.raises(openai.BadRequestError) as wrong:
+        mine.files.list(purpose="secrets")
+    assert wrong.value.param == "purpose"
 
 
 def test_it_is_there_for_its_owner_alone(gateway: Gateway, mine: OpenAI) -> None:
@@ -112,6 +129,11 @@ def test_what_is_no_file_is_refused_by_name(gateway: Gateway, mine: OpenAI) -> N
         with pytest.raises(openai.BadRequestError) as wrong:
             mine.files.create(**fields)  # type: ignore[arg-type]
         assert wrong.value.param == param
+    for form in ({"purpose": (None, "batch")}, {"purpose": (None, "batch"), "file": (None, "x")}):
+        auth = {"Authorization": f"Bearer {mine.api_key}"}
+        bare = requests.post(f"{gateway.base_url}/files", files=form, headers=auth, timeout=60)
+        assert bare.status_code == 400 and bare.json()["error"]["param"] == "file"
+        assert bare.json()["error"]["message"] == "file must be a file in a multipart form."
     assert gateway.post("/v1/files", {"file": "x", "purpose": "batch"}, mine.api_key).status_code == 415
     assert mine.files.list().data == []
 

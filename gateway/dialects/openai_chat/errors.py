@@ -17,8 +17,10 @@ from ..faults import envelope, fault, made, words_of
 
 __all__ = ["error", "error_frame", "fault", "fault_in_reply", "told_error"]
 
-_BY_TYPE = {"invalid_request_error": 400, "rate_limit_error": 429, "rate_limit_exceeded": 429, "overloaded_error": 529}
-
+_BY_TYPE = {
+    "invalid_request_error": 400, "image_generation_user_error": 400, "rate_limit_error": 429,
+    "rate_limit_exceeded": 429, "overloaded_error": 529,
+}  # fmt: skip
 
 _MINIMAX = {
     1001: 504, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 429, 1041: 429, 1042: 400, 2013: 400,

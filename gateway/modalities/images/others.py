@@ -84,7 +84,10 @@ class XAI:
         return values
 
     def parse_reply(self, call: Call, values: Mapping[str, Any]) -> ImageReply:
-        return parse_reply(call, values)
+        made, rows = parse_reply(call, values), values.get("data")
+        if not made.pictures and isinstance(rows, list) and not any(one.get("url") for one in shapes.objects(rows)):
+            raise Fault("request", status=400, message="The model made no image of this.", code="moderation_blocked")
+        return made  # what it forbids comes empty, or not at all
 
     fault = staticmethod(openai.fault)
 

@@ -147,9 +147,9 @@ def _facts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _form(call: Call, leg: Leg, own: tuple[str, ...]) -> Form:
-    """The caller's form with the provider's name for the model, and without what is the gateway's. Nobody but the
-    caller knows the call's id yet, so no file holds the boundary."""
-    parts: list[tuple[str, str | Upload]] = [("model", leg.model)]
+    """The caller's form with the provider's name for the model, and without what is the gateway's; what is begun from
+    another video has its model. Nobody but the caller knows the call's id yet, so no file holds the boundary."""
+    parts: list[tuple[str, str | Upload]] = [] if call.below else [("model", leg.model)]
     for name, value in call.body.values.items():
         if name == "model" or name in own or value is None:
             continue

@@ -37,7 +37,7 @@ USUAL_MS = 2_000
 KEPT_MS = 3_600_000
 """How long one can be asked about."""
 
-_PATH = re.compile(r"/responses/resp_([A-Za-z0-9_-]{1,250})(/cancel)?")
+_PATH = re.compile(r"/responses/resp_([A-Za-z0-9_-]{1,250})(/cancel|/input_items)?")
 _ASKED = {"background": True}
 _OWNER = "sandbox"
 _CANCELLED, _DELETED = "cancelled", "deleted"
@@ -94,12 +94,15 @@ def ask(outbound: Outbound) -> SandboxWire | None:
         found is None
         or work is None
         or now_ms() - work.began > KEPT_MS
-        or bool(found[2]) != (outbound.method == "POST")
+        or (found[2] == "/cancel") != (outbound.method == "POST")
+        or (found[2] == "/input_items" and outbound.method != "GET")
     ):
         return None
     identity = f"resp_{found[1]}"
     if _marked(_DELETED, identity):
         return None
+    if found[2] == "/input_items":  # no word of it is kept
+        return _whole({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False})
     if outbound.method == "DELETE":
         _mark(_DELETED, identity)
         return _whole({"id": identity, "object": "response", "deleted": True})

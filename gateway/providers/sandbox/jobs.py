@@ -58,8 +58,13 @@ class Work(NamedTuple):
         return min(passed / 60_000, 0.9) if self.kind == "hang" else min(1.0, passed / max(1, self.took_ms))
 
 
-def begin(family: str, kind: str, number: int, values: Mapping[str, Any]) -> tuple[Answer, None] | tuple[None, str]:
-    """Begin: the answer, or why there is none."""
+def begin(path: str, kind: str, number: int, values: Mapping[str, Any]) -> tuple[Answer, None] | tuple[None, str]:
+    """Begin: the answer, or why there is none. What is begun from a video that is done is as long and as large."""
+    family = path.split("/")[1]
+    before = _PATH.fullmatch(unquote(path.removesuffix("/remix")))
+    source = unpack(before[2], Work) if before else None
+    if source is not None:
+        values = {**values, "seconds": f"{source.seconds:g}", "size": f"{source.width}x{source.height}"}
     asked = parse(values, _OWN)
     seconds = float(asked.seconds) if asked.seconds is not None else SECONDS[family]
     width, height = asked.size or _SIZE
@@ -117,7 +122,8 @@ def _shown(family: str, packed: str, work: Work) -> bytes:
         "id": packed, "object": family.removesuffix("s"), "created_at": work.began // 1000,
         "progress": int(share * 100),
         "status": "completed" if share >= 1 else "queued" if share < 0.1 else "in_progress",
-        "seconds": f"{work.seconds:g}", "size": f"{work.width}x{work.height}", "results": work.n, "error": None,
+        "seconds": f"{work.seconds:g}", "results": work.n, "error": None,
+        **({"size": f"{work.width}x{work.height}"} if family == "videos" else {}),
     }  # fmt: skip
     if work.kind == "cut" and share >= 0.5:
         values |= {"status": "failed", "error": {"code": "sandbox_failed", "message": "The sandbox model cut fails."}}

@@ -170,7 +170,7 @@ def _working(outbound: Outbound, words: Words, kind: str, number: int, once: boo
     trouble = None if kind == "hang" else _trouble(outbound, words, kind, number, once)
     if trouble is not None:
         return trouble
-    found, problem = jobs.begin(family, kind, number, _fields(outbound.body))
+    found, problem = jobs.begin(outbound.path, kind, number, _fields(outbound.body))
     if found is None:
         return _error(words, 400, problem or "")
     return SandboxWire(found[0], found[1], iter([(0.0, found[2])]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from ... import crash, ids, store
 from ...billing import later
 from ...call import Reply
 from ...clock import now_ms
+from ...dialects import shapes
 from ...errors import GatewayError
 from ...relay import keeping
 from ...store import files
@@ -112,12 +114,14 @@ class Outcomes:
         facts["done"] = [good, bad]
         self.finalizing()
         crash.here("before_settle")
+        used: Counter[str] = Counter()
         for many, which, ok in ((good, "output", True), (bad, "errors", False)):
             if many:
                 identity = f"{files.PREFIX}{row['id'].removeprefix('batch_')}{which[0]}"
                 name = f"{row['id']}_{'output' if ok else 'error'}.jsonl"
-                keeping.made(row["account_id"], identity, name, facts["keep_s"], self._written(ok))
+                keeping.made(row["account_id"], identity, name, facts["keep_s"], self._written(ok, used))
                 facts[which] = identity
+        facts["used"] = used
         if how == "cancelled":
             status = task.CANCELLED
         elif how == "expired":
@@ -133,8 +137,8 @@ class Outcomes:
             raise Moved
         _log.info("batch %s is %s: %d lines answered, %d not", row["id"], status, good, bad)
 
-    def _written(self, good: bool) -> Iterator[bytes]:
-        """The lines of a file, in their order."""
+    def _written(self, good: bool, used: Counter[str]) -> Iterator[bytes]:
+        """The lines of a file, in their order; counts the tokens that good ones tell."""
         after = 0
         while True:
             with session():
@@ -142,10 +146,25 @@ class Outcomes:
             for _, sealed in found:
                 line = seals.unseal(sealed, self._row["id"])
                 if line is not None:
+                    if good:
+                        used.update(_tokens(line))
                     yield line.encode() + b"\n"
             if len(found) < _PAGE:
                 return
             after = found[-1][0]
+
+
+def _tokens(line: str) -> dict[str, int]:
+    """The tokens that a good answer tells, by the words in which a batch does."""
+    usage = shapes.members(orjson.loads(line)["response"]["body"].get("usage"))
+    found = {}
+    for told, other, part in (
+        ("input_tokens", "prompt_tokens", "cached_tokens"), ("output_tokens", "completion_tokens", "reasoning_tokens"),
+    ):  # fmt: skip
+        name = told if told in usage else other
+        found[told] = shapes.count(usage.get(name)) or 0
+        found[part] = shapes.count(shapes.members(usage.get(f"{name}_details")).get(part)) or 0
+    return found
 
 
 def named(text: bytes) -> str:
