@@ -38,8 +38,12 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     values |= _tuning(request)
     if request.stream:
         values["stream"] = True
-    include = [ENCRYPTED, *([LOGPROBS] if request.sampling.logprobs else []), *extras.pop("include", [])]
-    values |= {"store": False, "include": include}
+    include = [
+        *([ENCRYPTED] if leg.profile.thinks else []),  # refused where there is nothing to encrypt
+        *([LOGPROBS] if request.sampling.logprobs else []),
+        *extras.pop("include", []),
+    ]
+    values |= {"store": False, **({"include": include} if include else {})}
     for name, value in extras.items():
         inner = values.get(name)
         values[name] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, dict) else value
