@@ -5,6 +5,7 @@ Claude's vendor and Bedrock take ASCII letters, digits, `_` and `-` only in the 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections import deque
@@ -28,6 +29,27 @@ def fitted(name: str) -> str:
 def called(name: str) -> str:
     """The caller's own name of a tool."""
     return _FITTED.sub(lambda found: chr(int(found[1], 16)), name)
+
+
+MOST_USER = 64
+"""Letters of an end user's id that OpenAI takes; others take 128. Claude Code sends 150."""
+
+_NAMELESS = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+
+def shortened(given: str, most: int, start: str = "") -> str:
+    """An id that the vendor takes: as it is, or what stands for it alone, beginning with `start`."""
+    return given if len(given) <= most else start + _digest(given)[: most - len(start)]
+
+
+def nameless(given: str) -> str:
+    """An end user's id that tells nobody who it is: Claude's vendor refuses addresses of mail
+    (https://platform.claude.com/docs/en/api/messages#body-metadata-user-id)."""
+    return given if _NAMELESS.fullmatch(given) else _digest(given)
+
+
+def _digest(given: str) -> str:
+    return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
 
 
 class Ids:

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Sampling, Tool, ToolChoice
-from ..fitting import JSON_ONLY, Ids, fitted
+from ..fitting import JSON_ONLY, Ids, fitted, nameless
 from ..handed import handed
 from ..schemas import closed
 from ..shapes import arguments, loads
@@ -60,7 +60,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
         body["output_config"] = config
     body |= _sampling(request.sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
     if request.end_user is not None:
-        body["metadata"] = {"user_id": request.end_user}
+        body["metadata"] = {"user_id": nameless(request.end_user)}
     tier = {"auto": "auto", "default": "standard_only", "standard": "standard_only"}.get(request.tier or "")
     if tier is not None:
         body["service_tier"] = tier
