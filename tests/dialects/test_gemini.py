@@ -201,6 +201,16 @@ def test_parts_that_come_at_once_go_out_in_order(said: ChatReply) -> None:
     assert read_stream(streamed(iter(mixed))) == said
 
 
+def test_in_a_stream_a_citation_is_found_at_its_place_among_equal_words() -> None:
+    raw = parts.dumps({"web": {"uri": "https://a.example", "title": "A"}})
+    cited = Citation(dialect="gemini", raw=raw, url="https://a.example", title="A", start=3, end=5)
+    texts_ = (Text(text="so"), Reasoning(text="hm", summary=True), Text(text="so so so", citations=(cited,)))
+    said = ChatReply(
+        id="gen_1", model="lab/m", created=0, choices=(Choice(parts=texts_, finish=Finish(reason="stop")),)
+    )
+    assert read_stream(streamed(unfold(said))) == said
+
+
 def test_arguments_may_hold_what_orjson_cannot_write() -> None:
     odd = ToolCall(id="c", name="f", arguments='{"a":1000000000000000000000000000000,"b":"\\ud800"}')
     finish = Finish(reason="tool_calls")

@@ -93,6 +93,7 @@ class _Answer:
         self._index = -1
         self._open: Text | Reasoning | None = None
         self._text: list[str] = []
+        self._before = 0  # bytes of the texts before the open one
         self._place = 0
         self._partial: _Partial | None = None
         self._calls = 0
@@ -167,9 +168,10 @@ class _Answer:
         if self._open is None:
             return
         known: tuple[Citation, ...] = ()
-        if isinstance(self._open, Text) and self._cited:
-            place = self._place if self._whole else None
-            known, self._cited = citations.settled(self._cited, "".join(self._text), place)
+        if isinstance(self._open, Text):
+            text, place = "".join(self._text), self._place if self._whole else None
+            known, self._cited = citations.settled(self._cited, text, place, 0 if self._whole else self._before)
+            self._before += len(text.encode("utf-8", "surrogatepass"))
         self._open, self._text = None, []
         yield PartEnd(choice=self._number, index=self._index, seal=seal, citations=known)
 
