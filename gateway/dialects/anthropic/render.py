@@ -75,6 +75,8 @@ def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
     thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
     found = set() if thinking or effort is not None else {"thinking_budget", "thinking_adaptive", "effort"}
     found |= {"thinking_off"} if known.always else set()
+    found |= {"prefill"} & set(known.lacks)
+    found |= {"stop"} if not all(word.strip() for word in sampling.stop) else set()  # the vendor takes no blank one
     made = _sampling(sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
     found |= {name for name in ("temperature", "top_p", "top_k") if name not in made}
     return frozenset(found - {name for name in ("temperature", "top_p") if getattr(sampling, name) == 1})

@@ -85,6 +85,7 @@ def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
         "effort": not thinking and effort is None,
         "thoughts_shown": not thinking,
         "thinking_off": known.always,
+        "prefill": "prefill" in known.lacks,
         "temperature": "temperature" not in inference,
         "top_p": "topP" not in inference,
         "top_k": "top_k" not in beside,
