@@ -17,6 +17,7 @@ from ..neutral.features import Verdict
 from ..neutral.reply import ChatReply
 from ..neutral.request import ChatRequest
 from ..sse import Event as Frame
+from .fitting import Letters
 
 OWN: tuple[str, ...] = ("models", "provider", "computer_id", "max_steps")
 """Members of a chat's body that are the gateway's and never go upstream."""
@@ -155,10 +156,11 @@ class Surface(Words, Protocol):
 class Target(Upstream, Protocol):
     """What providers of chat speak: calls can be translated to it, and its replies back.
 
-    CAN: what it can say, for each feature of `neutral.features`.
+    CAN: what it can say, for each feature of `neutral.features` · NAMES: what it takes as a tool's name.
     """
 
     CAN: Mapping[str, Verdict]
+    NAMES: Letters
 
     def lacks(self, request: ChatRequest, leg: Leg) -> frozenset[str]:
         """Features that CAN knows and this leg's model, or this conversation, does not bear: they are dropped."""

@@ -21,6 +21,7 @@ from ..sse import read
 from . import accents, anthropic, converse, gemini, openai_chat, openai_completions, openai_responses
 from .base import Dialect, Feed, Surface, Target
 from .customs import Customs, as_functions
+from .fitting import Names, fitted, offered
 from .intake import MOST_CHOICES, Intake
 from .passing import parsed
 from .scale import size
@@ -144,11 +145,11 @@ def _encoded(call: Call, leg: Leg) -> bytes:
         asked = replace(asked, sampling=replace(asked.sampling, limit=limit))
     if target.CAN["custom_tools"] == "reshape":
         asked = as_functions(asked)
-    return packed({**target.render(asked, leg), **dict(leg.profile.adds)})
+    return packed({**target.render(offered(asked, target.NAMES), leg), **dict(leg.profile.adds)})
 
 
 def _for_leg(call: Call, leg: Leg, message: Message) -> Message:
-    """A message with media that were fetched for this leg, and without seals of other makers."""
+    """A message with media fetched for this leg and names that it takes, and without seals of other makers."""
     return replace(message, parts=tuple(_part_for_leg(call, leg, part) for part in message.parts))
 
 
@@ -159,10 +160,18 @@ def _part_for_leg(call: Call, leg: Leg, part: Part) -> Part:
         case Media(source=Url(url=url)) if url in call.fetched and not takes_url(leg, part):
             got = call.fetched[url]
             return replace(part, source=got.source, media_type=part.media_type or got.media_type)
-        case ToolResult(parts=parts):
-            return replace(part, parts=tuple(_part_for_leg(call, leg, inner) for inner in parts))  # type: ignore[misc]
+        case ToolCall(name=name):
+            return replace(part, name=_fitted(call, leg, name))
+        case ToolResult(parts=parts, name=name):
+            inner = tuple(_part_for_leg(call, leg, one) for one in parts)
+            return replace(part, parts=inner, name=name and _fitted(call, leg, name))  # type: ignore[arg-type]
         case _:
             return part
+
+
+def _fitted(call: Call, leg: Leg, name: str) -> str:
+    """A tool's name for this leg: where only the turns are said again, the tools keep theirs."""
+    return name if leg.dialect == call.dialect else fitted(name, NAMED[leg.dialect].NAMES)
 
 
 def takes_url(leg: Leg, media: Media) -> bool:
@@ -190,12 +199,13 @@ def whole(call: Call, leg: Leg, body: bytes, meter: Meter) -> bytes:
     target = NAMED[leg.dialect]
     reply = target.parse_reply(parsed(body))
     _measure(reply, meter)
+    names = Names(request(call), target.NAMES)
     for part in (part for choice in reply.choices for part in choice.parts):
         _miss(part, source, meter)
     reply = replace(reply, id=call.id, model=call.model, created=reply.created or call.created_ms // 1000)
     customs = Customs(request(call))
-    if customs.names:
-        reply = fold(customs.take(unfold(reply)))
+    if customs.names or names.own:
+        reply = fold(customs.take(names.take(unfold(reply))))
     return packed(source.render_reply(reply, call.body.values))
 
 
@@ -239,6 +249,7 @@ class Bridge(Intake):
         self._source, self._target = SURFACES[call.dialect], NAMED[leg.dialect]
         self._reader = self._target.reader()
         self._writer = self._source.writer(call.body.values)
+        self._names = Names(request(call), self._target.NAMES)
         self._customs = Customs(request(call))
         self._finishes: dict[int, str] = {}
 
@@ -260,7 +271,7 @@ class Bridge(Intake):
             raise Fault("malformed")
 
     def _put(self, events: Iterable[Event]) -> None:
-        for event in self._customs.take(events):
+        for event in self._customs.take(self._names.take(events)):
             self._note(event)
             if isinstance(event, ReplyStart):
                 created = event.created or self._call.created_ms // 1000

@@ -85,7 +85,7 @@ FEATURES = (
     Feature("bare_reasoning", "earlier thoughts that carry no seal of their maker"),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
-MEANING = frozenset({"n", "stop", "stop_many"})
+MEANING = frozenset({"n", "stop", "stop_many", "prefill"})
 """What would be missed where a model lacks it, though its dialect has words for it. All else that models lack tunes."""
 
 ANSWERS = (

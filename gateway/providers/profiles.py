@@ -441,7 +441,7 @@ ROWS = (
         model="claude",
         since=(4, 7),
         facts={
-            "lacks": ("temperature", "top_p", "top_k"),
+            "lacks": ("temperature", "top_p", "top_k", "prefill"),
             "one_of": False,
             "budgets": False,
             "efforts": ("low", "medium", "high", "xhigh", "max"),
@@ -452,7 +452,7 @@ ROWS = (
         what="Claude ≥ 4.6",
         model="claude",
         since=(4, 6),
-        facts={"adaptive": True, "efforts": ("low", "medium", "high", "max")},
+        facts={"adaptive": True, "efforts": ("low", "medium", "high", "max"), "lacks": ("prefill",)},
         source=_ADAPTIVE,
     ),
     Row(what="Claude ≥ 4.1", model="claude", since=(4, 1), facts={"one_of": True, "strict": True}, source=_CLAUDE),

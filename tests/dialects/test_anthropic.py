@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Ask, Call, Fault, Leg, Meter, Price
-from gateway.dialects import anthropic, bridge, fitting, schemas, shapes
+from gateway.dialects import anthropic, bridge, schemas, shapes
 from gateway.dialects.anthropic import parts, reply
 from gateway.errors import GatewayError
 from gateway.neutral.events import Event, PartDelta, PartEnd, PartStart, fold, unfold
@@ -628,12 +628,6 @@ def test_a_reply_is_the_same_whole_and_streamed(one: ChatReply, size: int) -> No
     assert not list(reader.end()) and merged(found) == merged(one)
 
 
-@given(st.text("ab_x2.e5f-: é", max_size=12))
-def test_names_of_tools_fit_and_come_back(name: str) -> None:
-    fit = fitting.fitted(name)
-    assert fitting.called(fit) == name and all(c in "abcdefxyz0123456789_-" for c in fit.lower())
-
-
 # Requests in neutral words
 
 
@@ -685,25 +679,18 @@ def test_turns_alternate_and_begin_with_the_user() -> None:
     assert len(sent(asked(Message(role="system", parts=(Text(text="only"),))))["messages"]) == 1
 
 
-def test_ids_and_names_in_the_vendors_letters() -> None:
-    calls = [ToolCall(id=name, name="my.tool", arguments="") for name in ("a.b", "a_b", "", "x", "x")]
+def test_ids_in_the_vendors_letters() -> None:
+    calls = [ToolCall(id=name, name="f", arguments="") for name in ("a.b", "a_b", "", "x", "x")]
     body = sent(
         asked(
             user("go"), assistant(*calls), result("a.b", "1"), result("a_b", "2"), result("", "3"), result("x", "4"),
-            result("x", "5"), tools=(FunctionTool(name="my.tool"),),
-            tool_choice=ToolChoice(mode="required", names=("my.tool",)),
+            result("x", "5"), tools=(FunctionTool(name="f"),),
         )
     )  # fmt: skip
     uses, results = body["messages"][1]["content"], body["messages"][2]["content"]
     ids = [block["id"] for block in uses]
     assert len(set(ids)) == 5 and all(set(i) <= set("abcdef0123456789_tolux") for i in ids)
     assert ids == [block["tool_use_id"] for block in results]
-    assert (
-        {block["name"] for block in uses} == {body["tools"][0]["name"], body["tool_choice"]["name"]} == {"my_x2e_tool"}
-    )
-    assert parts.given({"type": "tool_use", "id": "t", "name": "my_x2e_tool", "input": {}}) == ToolCall(
-        id="t", name="my.tool", arguments="{}"
-    )
 
 
 @pytest.mark.parametrize(

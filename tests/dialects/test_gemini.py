@@ -201,6 +201,16 @@ def test_parts_that_come_at_once_go_out_in_order(said: ChatReply) -> None:
     assert read_stream(streamed(iter(mixed))) == said
 
 
+def test_in_a_stream_a_citation_is_found_at_its_place_among_equal_words() -> None:
+    raw = parts.dumps({"web": {"uri": "https://a.example", "title": "A"}})
+    cited = Citation(dialect="gemini", raw=raw, url="https://a.example", title="A", start=3, end=5)
+    texts_ = (Text(text="so"), Reasoning(text="hm", summary=True), Text(text="so so so", citations=(cited,)))
+    said = ChatReply(
+        id="gen_1", model="lab/m", created=0, choices=(Choice(parts=texts_, finish=Finish(reason="stop")),)
+    )
+    assert read_stream(streamed(unfold(said))) == said
+
+
 def test_arguments_may_hold_what_orjson_cannot_write() -> None:
     odd = ToolCall(id="c", name="f", arguments='{"a":1000000000000000000000000000000,"b":"\\ud800"}')
     finish = Finish(reason="tool_calls")
@@ -855,6 +865,25 @@ def test_usage_after_the_end_counts() -> None:
     assert feed.tail and b"finishReason" in feed.tail and feed.meter.usage is None
 
 
+def test_a_reason_to_end_before_the_answer_ends_nothing() -> None:
+    """Proxies of other makers' models say `STOP` before they have said anything, some with every frame."""
+    early, text, last = chunk(finish="STOP"), chunk({"text": "a"}), chunk({"text": "b"}, finish="STOP")
+    feed = gemini.feed(call(stream=True))
+    feed.push(sse(early, early, text))
+    assert feed.tail is None and feed.fault is None
+    feed.push(sse(last))
+    feed.end()
+    assert feed.tail is not None
+    want = sse(early, early, text, last).replace(b'"theirs"', b'"gen_ours"').replace(b'"up-1"', b'"lab/m"')
+    assert b"".join(feed.out) + feed.tail == want
+    [choice] = read_stream(sse(early, chunk({"text": "a"}, finish="STOP"), last)).choices
+    assert choice.parts == (Text(text="ab"),) and choice.finish.reason == "stop"
+    quiet = gemini.feed(call(stream=True))
+    quiet.push(sse(early))
+    quiet.end()
+    assert quiet.tail is not None and quiet.fault is None, "an answer may be empty"
+
+
 def test_all_candidates_must_end() -> None:
     first, second = chunk({"text": "a"}, finish="STOP"), chunk({"text": "b"}, finish="MAX_TOKENS", index=1)
     one = call(stream=True, generationConfig={"candidateCount": 2})
@@ -933,6 +962,6 @@ def test_our_errors_in_googles_envelope() -> None:
 def test_every_reading_of_the_reader_starts_once() -> None:
     reader = GeminiReader()
     started = [type(event).__name__ for event in reader.take(chunk({"text": "a"}, finish="STOP"))]
-    assert started == ["ReplyStart", "UsageSeen", "PartStart", "PartDelta", "PartEnd", "ChoiceEnd"]
-    assert [type(event).__name__ for event in reader.end()] == ["UsageSeen", "ReplyEnd"]
+    assert started == ["ReplyStart", "UsageSeen", "PartStart", "PartDelta"]
+    assert [type(event).__name__ for event in reader.end()] == ["PartEnd", "ChoiceEnd", "UsageSeen", "ReplyEnd"]
     assert list(reader.end()) == []

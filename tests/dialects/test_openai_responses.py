@@ -371,6 +371,13 @@ def test_thoughts_without_a_seal_are_left_out() -> None:
     assert sent["store"] is False and sent["include"] == ["reasoning.encrypted_content"]
 
 
+def test_who_does_not_think_is_not_asked_for_encrypted_thoughts() -> None:
+    """It would refuse: «Encrypted content is not supported with this model.»"""
+    asked = ChatRequest(model="m", messages=(Message(role="user", parts=(Text(text="hi"),)),))
+    sent = responses.render(asked, made.leg("responses", "gpt-4o"))
+    assert sent["store"] is False and "include" not in sent
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 

@@ -269,3 +269,19 @@ def test_recorded_requests_in_each_providers_accent(shared: Path, provider: str)
             assert all(len(found) == accent.call_ids and found.isalnum() for found in ids), one.name
         tried += 1
     assert tried > 900
+
+
+def test_what_claude_would_refuse_is_not_sent_to_it() -> None:
+    """So a call goes to another leg, if there is one."""
+    begun = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "He"}]
+    for dialect in ("messages", "converse"):
+        for model in ("claude-opus-4-6", "claude-opus-4-7", "claude-sonnet-5"):
+            with pytest.raises(bridge.Refused) as refused:
+                bridge.screen(call(messages=begun), leg("p", model, dialect))
+            assert refused.value.param == "messages"
+        assert bridge.screen(call(messages=begun), leg("p", "claude-haiku-4-5", dialect)) == ()
+    for stop in ("\n", ["END", " \n"], [""]):
+        with pytest.raises(bridge.Refused) as refused:
+            bridge.screen(call(stop=stop), leg("anthropic", "claude-haiku-4-5", "messages"))
+        assert refused.value.param == "stop"
+    assert bridge.screen(call(stop=["\nUser:"]), leg("anthropic", "claude-haiku-4-5", "messages")) == ()

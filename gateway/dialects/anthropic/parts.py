@@ -27,7 +27,6 @@ from ...neutral.parts import (
     Url,
 )
 from .. import seals, shapes
-from ..fitting import called
 from ..media import image_type, text_in
 from ..shapes import arguments, dumps, loads, objects
 
@@ -166,7 +165,7 @@ def given(block: Mapping[str, Any]) -> Part:
         case {"type": "redacted_thinking"}:
             return Reasoning(text="", redacted=True, seal=made_here(block.get("data")))
         case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
-            return ToolCall(id=call_id, name=called(name), arguments=dumps(block.get("input") or {}))
+            return ToolCall(id=call_id, name=name, arguments=dumps(block.get("input") or {}))
         case {"type": "server_tool_use", "id": str(call_id), "name": str(name)}:
             return ToolCall(id=call_id, name=name, arguments=dumps(block.get("input") or {}), ran_by=NAME)
         case _:

@@ -10,7 +10,6 @@ from ...neutral.events import ChoiceEnd, Event, PartDelta, PartEnd, PartStart, R
 from ...neutral.parts import Citation, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from ...sse import Event as Frame
 from .. import shapes
-from ..fitting import called
 from ..passing import parsed
 from ..shapes import dumps, members
 from .errors import fault_in_reply
@@ -173,7 +172,7 @@ def _begun(values: dict[str, Any]) -> Part:
         case {"type": "thinking"}:
             return Reasoning(text="")
         case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
-            return ToolCall(id=call_id, name=called(name), arguments="")
+            return ToolCall(id=call_id, name=name, arguments="")
         case {"type": "server_tool_use", "id": str(call_id), "name": str(name)}:
             return ToolCall(id=call_id, name=name, arguments="", ran_by=NAME)
         case _:

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Sampling, Tool, ToolChoice
-from ..fitting import JSON_ONLY, Ids, fitted
+from ..fitting import JSON_ONLY, Ids, nameless
 from ..handed import handed
 from ..schemas import closed
 from ..shapes import arguments, loads
@@ -60,7 +60,7 @@ def render(request: ChatRequest, leg: Leg) -> _Json:
         body["output_config"] = config
     body |= _sampling(request.sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
     if request.end_user is not None:
-        body["metadata"] = {"user_id": request.end_user}
+        body["metadata"] = {"user_id": nameless(request.end_user)}
     tier = {"auto": "auto", "default": "standard_only", "standard": "standard_only"}.get(request.tier or "")
     if tier is not None:
         body["service_tier"] = tier
@@ -75,6 +75,8 @@ def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
     thinking, effort = borne(request, known, _limit(sampling.limit, leg), NAME)
     found = set() if thinking or effort is not None else {"thinking_budget", "thinking_adaptive", "effort"}
     found |= {"thinking_off"} if known.always else set()
+    found |= {"prefill"} & set(known.lacks)
+    found |= {"stop"} if not all(word.strip() for word in sampling.stop) else set()  # the vendor takes no blank one
     made = _sampling(sampling, known, thinks=thinking.get("type") in ("enabled", "adaptive"))
     found |= {name for name in ("temperature", "top_p", "top_k") if name not in made}
     return frozenset(found - {name for name in ("temperature", "top_p") if getattr(sampling, name) == 1})
@@ -158,7 +160,7 @@ class _Conversation:
                 if ran_by is not None:
                     return None  # its result is not there: the provider ran it
                 return {
-                    "type": "tool_use", "id": self._ids.call(call_id), "name": fitted(name), "input": arguments(text),
+                    "type": "tool_use", "id": self._ids.call(call_id), "name": name, "input": arguments(text),
                 }  # fmt: skip
             case ToolResult(call_id=call_id, parts=parts, is_error=failed):
                 block = {"type": "tool_result", "tool_use_id": self._ids.result(call_id)}
@@ -193,7 +195,7 @@ def _tools(request: ChatRequest, known: Profile, extras: dict[str, Any]) -> _Jso
 def _tool(tool: Tool, known: Profile) -> _Json:
     match tool:
         case FunctionTool(name=name, description=told, schema=schema, strict=strict, cache=cache):
-            made: _Json = {"name": fitted(name)}
+            made: _Json = {"name": name}
             if told is not None:
                 made["description"] = told
             made["input_schema"] = {"type": "object", **schema} if schema else {"type": "object", "properties": {}}
@@ -206,7 +208,7 @@ def _tool(tool: Tool, known: Profile) -> _Json:
         case HostedTool(raw=raw):
             return loads(raw)
         case CustomTool(name=name):
-            return {"name": fitted(name), "input_schema": {"type": "object", "properties": {}}}
+            return {"name": name, "input_schema": {"type": "object", "properties": {}}}
         case _:
             assert_never(tool)
 
@@ -218,7 +220,7 @@ def _choice(choice: ToolChoice, offered: bool) -> Mapping[str, Any]:
     if choice.mode == "none":
         return {"type": "none"}
     if choice.mode == "required":
-        made = {"type": "tool", "name": fitted(choice.names[0])} if len(choice.names) == 1 else {"type": "any"}
+        made = {"type": "tool", "name": choice.names[0]} if len(choice.names) == 1 else {"type": "any"}
     if choice.parallel is not None:
         made["disable_parallel_tool_use"] = not choice.parallel
     return made if made != {"type": "auto"} else {}

@@ -9,6 +9,7 @@ of its own (`application/vnd.amazon.eventstream`): here its events come as serve
 
 from urllib.parse import quote
 
+from ..fitting import PLAIN as NAMES
 from .can import CAN
 from .errors import fault
 from .parts import NAME as name
@@ -22,4 +23,4 @@ def path(model: str, stream: bool) -> str:
     return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
 
-__all__ = ["CAN", "fault", "lacks", "name", "parse_reply", "path", "reader", "render"]
+__all__ = ["CAN", "NAMES", "fault", "lacks", "name", "parse_reply", "path", "reader", "render"]

@@ -11,7 +11,6 @@ from typing import Any, assert_never
 
 from ...neutral.parts import Bytes, Citation, FileRef, Media, Part, Reasoning, Seal, Text, ToolCall, Url
 from .. import shapes
-from ..fitting import called
 from ..media import image_type
 from ..shapes import dumps, members, objects
 
@@ -52,7 +51,7 @@ def given(block: Mapping[str, Any]) -> Iterator[Part]:
 def begun(call: Mapping[str, Any], arguments: str = "") -> ToolCall:
     """A call by its block or by the beginning of one."""
     ours = call.get("type") != "server_tool_use"
-    return ToolCall(id=call["toolUseId"], name=called(call["name"]), arguments=arguments, ran_by=None if ours else NAME)
+    return ToolCall(id=call["toolUseId"], name=call["name"], arguments=arguments, ran_by=None if ours else NAME)
 
 
 def image(kind: Any, data: str) -> Media:

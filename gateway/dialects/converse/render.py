@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from ...call import Leg, Profile
 from ...neutral.parts import Cache, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, FunctionTool, Message, Output, Sampling, ToolChoice
-from ..fitting import JSON_ONLY, Ids, fitted
+from ..fitting import JSON_ONLY, Ids
 from ..handed import handed
 from ..schemas import closed
 from ..shapes import arguments, dumps
@@ -85,6 +85,7 @@ def lacks(request: ChatRequest, leg: Leg) -> frozenset[str]:
         "effort": not thinking and effort is None,
         "thoughts_shown": not thinking,
         "thinking_off": known.always,
+        "prefill": "prefill" in known.lacks,
         "temperature": "temperature" not in inference,
         "top_p": "topP" not in inference,
         "top_k": "top_k" not in beside,
@@ -200,7 +201,7 @@ class _Conversation:
                     yield {"reasoningContent": {"reasoningText": {"text": text, "signature": seal.value}}}
             case ToolCall(id=call_id, name=name, arguments=text, ran_by=None):
                 self.called.append(name)
-                use = {"toolUseId": self._ids.call(call_id), "name": fitted(name), "input": arguments(text)}
+                use = {"toolUseId": self._ids.call(call_id), "name": name, "input": arguments(text)}
                 yield {"toolUse": use}
             case ToolCall():
                 return  # its result is not there: the provider ran it
@@ -250,7 +251,7 @@ def _tools(request: ChatRequest, conversation: _Conversation, known: Profile) ->
 
 
 def _tool(tool: FunctionTool, known: Profile) -> _Json:
-    made: _Json = {"name": fitted(tool.name)}
+    made: _Json = {"name": tool.name}
     if tool.description and tool.description.strip():
         made["description"] = tool.description
     schema = {"type": "object", **tool.schema} if tool.schema else {"type": "object", "properties": {}}
@@ -263,5 +264,5 @@ def _tool(tool: FunctionTool, known: Profile) -> _Json:
 def _choice(choice: ToolChoice) -> _Json:
     if choice.mode != "required":
         return {}
-    named = {"tool": {"name": fitted(choice.names[0])}} if len(choice.names) == 1 else {"any": {}}
+    named = {"tool": {"name": choice.names[0]}} if len(choice.names) == 1 else {"any": {}}
     return {"toolChoice": named}

@@ -9,7 +9,7 @@ JSON array; `errors` what goes wrong, `can` what can be said. The model and the 
 from urllib.parse import quote
 
 from ..base import OWN
-from .can import CAN, FIELD, SHOWS
+from .can import CAN, FIELD, NAMES, SHOWS
 from .errors import error, error_frame, fault
 from .parse import parse
 from .parts import NAME as name
@@ -35,7 +35,7 @@ def resource(model: str) -> str:
 
 
 __all__ = [
-    "BOUND", "CAN", "FIELD", "OWN", "PING", "SHOWS", "TURNS", "ask", "encode", "error", "error_frame", "fault",
+    "BOUND", "CAN", "FIELD", "NAMES", "OWN", "PING", "SHOWS", "TURNS", "ask", "encode", "error", "error_frame", "fault",
     "feed", "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply",
     "resource", "whole", "writer",
 ]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ...neutral.features import Verdict
+from ..fitting import Letters
 
 _ROWS: dict[str, tuple[Verdict, str]] = {
     "system": ("express", "systemInstruction"),
@@ -72,3 +74,6 @@ CAN: Mapping[str, Verdict] = {name: verdict for name, (verdict, _) in _ROWS.item
 FIELD: Mapping[str, str] = {name: field for name, (_, field) in _ROWS.items()}
 SHOWS: frozenset[str] = frozenset({"image", "image_url", "audio", "video", "file"})
 """Media in an answer that its clients are shown, of `neutral.features.ANSWERS`."""
+
+NAMES = Letters(re.compile(r"[^A-Za-z0-9_.:-]|^[^A-Za-z_]"), 64)
+"""What it takes as a function's name (https://ai.google.dev/api/caching#FunctionDeclaration)."""

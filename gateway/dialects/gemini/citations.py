@@ -80,8 +80,11 @@ def _spanned(citation: Citation, span: Mapping[str, Any]) -> Cited:
     )
 
 
-def settled(waiting: Sequence[Cited], text: str, place: int | None) -> tuple[tuple[Citation, ...], list[Cited]]:
-    """The citations that belong to this text, and those that go on waiting. place: of its part, where it counts."""
+def settled(
+    waiting: Sequence[Cited], text: str, place: int | None, before: int
+) -> tuple[tuple[Citation, ...], list[Cited]]:
+    """The citations that belong to this text, and those that go on waiting. place: of its part, where it counts ·
+    before: bytes of the answer's texts before it, where its parts have no places."""
     data = text.encode("utf-8", "surrogatepass")
     kept: list[Citation] = []
     left: list[Cited] = []
@@ -90,7 +93,7 @@ def settled(waiting: Sequence[Cited], text: str, place: int | None) -> tuple[tup
         if here and one.end is None:
             kept.append(one.citation)
             continue
-        span = _span(one, text, data) if here else None
+        span = _span(one, text, data, before) if here else None
         if span is None:
             left.append(one)
         else:
@@ -98,14 +101,16 @@ def settled(waiting: Sequence[Cited], text: str, place: int | None) -> tuple[tup
     return tuple(kept), left
 
 
-def _span(one: Cited, text: str, data: bytes) -> tuple[int, int] | None:
-    """The span in characters: as told where its words are there, else where they are; None if that is not here."""
-    start, end = one.start or 0, one.end or 0
-    if 0 <= start <= end <= len(data):
-        said = data[start:end].decode("utf-8", "replace")
-        if one.words is None or one.words == said:
-            first = len(data[:start].decode("utf-8", "replace"))
-            return first, first + len(said)
+def _span(one: Cited, text: str, data: bytes, before: int) -> tuple[int, int] | None:
+    """The span in characters: as told, from the answer's beginning or the text's, where its words are there, else where
+    they are; None if that is not here."""
+    for shift in dict.fromkeys((before, 0)):
+        start, end = (one.start or 0) - shift, (one.end or 0) - shift
+        if 0 <= start <= end <= len(data):
+            said = data[start:end].decode("utf-8", "replace")
+            if one.words is None or one.words == said:
+                first = len(data[:start].decode("utf-8", "replace"))
+                return first, first + len(said)
     at = text.find(one.words) if one.words else -1
     return (at, at + len(one.words or "")) if at >= 0 else None
 

@@ -56,7 +56,7 @@ class GeminiReader:
             yield ReplyStart(id=self._id, model=model, created=0)
         seen = reply.usage(values)
         self._usage = seen or self._usage
-        if seen is not None and not self._whole and not any(answer.ended for answer in self._answers.values()):
+        if seen is not None and not self._whole:
             yield UsageSeen(usage=seen)  # so far: all that is known of what went in, should the stream break off
         for candidate in found:
             number = reply.place(candidate)
@@ -64,19 +64,17 @@ class GeminiReader:
             yield from answer.take(candidate)
         if blocked is not None and not self._answers:
             answer = self._answers[0] = _Answer(0, self._id, self._whole)
-            answer.ended = True
-            yield ChoiceEnd(choice=0, finish=replace(reply.finish(blocked, False), reason="filtered"))
+            answer.word, answer.blocked = blocked, True
 
     def end(self) -> Iterator[Event]:
         if self._done:
             return
         if not self._answers:
             raise Fault("malformed")
+        if not self._whole and not all(answer.word for answer in self._answers.values()):
+            raise Fault("malformed")
         for answer in self._answers.values():
-            if not answer.ended:
-                if not self._whole:
-                    raise Fault("malformed")
-                yield from answer.finish(None)
+            yield from answer.finish()
         self._done = True
         if self._usage is not None:
             yield UsageSeen(usage=self._usage)
@@ -85,22 +83,23 @@ class GeminiReader:
 
 class _Answer:
     """One candidate as it comes: at most one part is open, a text or a thought that may go on, or a call whose
-    arguments come in pieces."""
+    arguments come in pieces. word: its reason to end, the last that was told: some tell one in every frame · blocked:
+    it is the prompt's."""
 
     def __init__(self, number: int, reply_id: str, whole: bool) -> None:
-        self.ended = False
+        self.word: str | None = None
+        self.blocked = False
         self._number, self._reply_id, self._whole = number, reply_id, whole
         self._index = -1
         self._open: Text | Reasoning | None = None
         self._text: list[str] = []
+        self._before = 0  # bytes of the texts before the open one
         self._place = 0
         self._partial: _Partial | None = None
         self._calls = 0
         self._cited: list[Cited] = []
 
     def take(self, candidate: Mapping[str, Any]) -> Iterator[Event]:
-        if self.ended:
-            return
         self._cited += citations.cited(candidate)
         chances = reply.logprobs(candidate)
         for place, part in enumerate(reply.pieces(candidate)):
@@ -108,15 +107,13 @@ class _Answer:
                 if chances and isinstance(event, PartDelta) and isinstance(self._open, Text):
                     event, chances = replace(event, logprobs=chances), ()
                 yield event
-        word = reply.end_word(candidate.get("finishReason"))
-        if word is not None:
-            yield from self.finish(word)
+        self.word = reply.end_word(candidate.get("finishReason")) or self.word
 
-    def finish(self, word: str | None) -> Iterator[Event]:
+    def finish(self) -> Iterator[Event]:
         yield from self._close_call()
         yield from self._close()
-        self.ended = True
-        yield ChoiceEnd(choice=self._number, finish=reply.finish(word, self._calls > 0))
+        end = reply.finish(self.word, self._calls > 0)
+        yield ChoiceEnd(choice=self._number, finish=replace(end, reason="filtered") if self.blocked else end)
 
     def _part(self, part: Mapping[str, Any], place: int) -> Iterator[Event]:
         signature = part.get("thoughtSignature")
@@ -167,9 +164,10 @@ class _Answer:
         if self._open is None:
             return
         known: tuple[Citation, ...] = ()
-        if isinstance(self._open, Text) and self._cited:
-            place = self._place if self._whole else None
-            known, self._cited = citations.settled(self._cited, "".join(self._text), place)
+        if isinstance(self._open, Text):
+            text, place = "".join(self._text), self._place if self._whole else None
+            known, self._cited = citations.settled(self._cited, text, place, 0 if self._whole else self._before)
+            self._before += len(text.encode("utf-8", "surrogatepass"))
         self._open, self._text = None, []
         yield PartEnd(choice=self._number, index=self._index, seal=seal, citations=known)
 

@@ -33,8 +33,9 @@ def write(data: bytes) -> bytes:
 class GeminiFeed(Passing):
     """A provider's Gemini stream on its way to a Gemini client.
 
-    The terminal frame is the one in which the last of the asked candidates ends, if it tells the usage. One that may
-    be is held, with what follows it, until the usage or the end of the body shows that nothing more comes.
+    The terminal frame is the one in which the last of the asked candidates ends, if it tells the usage and something
+    was said. One that may be is held, with what follows it, until the usage or the end of the body shows that nothing
+    more comes: proxies of other makers' models say `STOP` before they say anything.
     """
 
     WHOLE = (b"{", b"[")  # the array of who knows no `alt=sse`
@@ -81,7 +82,7 @@ class GeminiFeed(Passing):
             self.put(whole, binds=says)
             return
         self.bound = True
-        if self.meter.final and (len(self._finished) >= self.call.ask.n or not self._seen):
+        if self.meter.final and (not self._seen or (self.meter.out_bytes and len(self._finished) >= self.call.ask.n)):
             self.finish(whole)
         else:
             self._held += whole
@@ -136,6 +137,8 @@ class GeminiFeed(Passing):
             word = end_word(candidate.get("finishReason"))
             if word is not None:
                 self._finished[index] = word
+            elif output:
+                self._finished.pop(index, None)
             says = says or output > 0 or word is not None
         if blocked is not None and not self._seen:
             self._finished[0], says = blocked, True

@@ -8,6 +8,7 @@ what they took; `errors` what goes wrong, `can` what can be said. Nearly every p
 
 from ...sse import PING
 from ..base import OWN
+from ..fitting import PLAIN as NAMES
 from .can import CAN, FIELD, SHOWS, lacks
 from .errors import error, error_frame, fault
 from .parse import parse
@@ -30,7 +31,7 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "BOUND", "CAN", "FIELD", "OWN", "PING", "SHOWS", "TURNS", "ask", "encode", "error", "error_frame", "fault",
+    "BOUND", "CAN", "FIELD", "NAMES", "OWN", "PING", "SHOWS", "TURNS", "ask", "encode", "error", "error_frame", "fault",
     "feed", "id_prefix", "lacks", "name", "parse", "parse_reply", "path", "reader", "render", "render_reply", "whole",
     "writer",
 ]  # fmt: skip

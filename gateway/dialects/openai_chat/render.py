@@ -6,7 +6,6 @@ text only and stand right behind their call, so media go into a user message aft
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Output, Thinking, Tool
 from ..borne import sampled
+from ..fitting import MOST_USER, shortened
 from ..handed import handed
 from ..shapes import loads
 from . import thoughts
@@ -49,7 +49,7 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
         "logprobs": sampling.logprobs or None,
         "top_logprobs": sampling.top_logprobs if sampling.logprobs else None,
         **_thinking(request.thinking, known),
-        "user": request.end_user,
+        "user": shortened(request.end_user, MOST_USER) if request.end_user is not None else None,
         "metadata": dict(request.metadata) if request.metadata else None,
         "service_tier": {"auto": None, "standard": "default"}.get(request.tier or "auto", request.tier),
         "stream": True if request.stream else None,
@@ -231,9 +231,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 def _id(call_id: str) -> str:
     """A call's id, short enough for OpenAI."""
-    if len(call_id) <= _MOST_ID:
-        return call_id
-    return "call_" + hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:32]
+    return shortened(call_id, _MOST_ID, "call_")
 
 
 def _result(result: ToolResult, held: list[Part]) -> dict[str, Any]:

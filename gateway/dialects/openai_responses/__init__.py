@@ -8,6 +8,7 @@ or sequence numbers.
 
 from ...sse import PING
 from ..base import OWN
+from ..fitting import PLAIN as NAMES
 from .can import CAN, FIELD, SHOWS, lacks
 from .errors import counted, error, error_frame, fault
 from .items import NAME as name
@@ -29,7 +30,7 @@ def path(model: str, stream: bool) -> str:
 
 
 __all__ = [
-    "BOUND", "CAN", "FIELD", "LEAST_LIMIT", "OWN", "PING", "SHOWS", "TURNS", "ask", "counted", "encode", "error",
-    "error_frame", "fault", "feed", "id_prefix", "kept", "lacks", "name", "parse", "parse_reply", "path", "reader",
-    "render", "render_reply", "whole", "writer",
+    "BOUND", "CAN", "FIELD", "LEAST_LIMIT", "NAMES", "OWN", "PING", "SHOWS", "TURNS", "ask", "counted", "encode",
+    "error", "error_frame", "fault", "feed", "id_prefix", "kept", "lacks", "name", "parse", "parse_reply", "path",
+    "reader", "render", "render_reply", "whole", "writer",
 ]  # fmt: skip

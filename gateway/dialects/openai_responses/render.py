@@ -13,6 +13,7 @@ from ...call import Leg, Profile
 from ...neutral.parts import Media, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.request import ChatRequest, CustomTool, FunctionTool, HostedTool, Message, Thinking, Tool
 from ..borne import sampled
+from ..fitting import MOST_USER, shortened
 from ..handed import handed
 from ..openai_chat.render import effort_of
 from ..shapes import loads
@@ -38,8 +39,12 @@ def render(request: ChatRequest, leg: Leg) -> dict[str, Any]:
     values |= _tuning(request)
     if request.stream:
         values["stream"] = True
-    include = [ENCRYPTED, *([LOGPROBS] if request.sampling.logprobs else []), *extras.pop("include", [])]
-    values |= {"store": False, "include": include}
+    include = [
+        *([ENCRYPTED] if leg.profile.thinks else []),  # refused where there is nothing to encrypt
+        *([LOGPROBS] if request.sampling.logprobs else []),
+        *extras.pop("include", []),
+    ]
+    values |= {"store": False, **({"include": include} if include else {})}
     for name, value in extras.items():
         inner = values.get(name)
         values[name] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, dict) else value
@@ -89,12 +94,20 @@ def _item(part: Reasoning | ToolCall | ToolResult) -> Iterator[dict[str, Any]]:
         case ToolCall(ran_by=ran_by) if ran_by is not None:
             pass  # another provider ran it: its result is not the caller's to give
         case ToolCall(id=call_id, name=name, arguments=arguments, custom=True):
-            yield {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": arguments}
+            yield {"type": "custom_tool_call", "call_id": _id(call_id), "name": name, "input": arguments}
         case ToolCall(id=call_id, name=name, arguments=arguments):
-            yield {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments or "{}"}
+            yield {"type": "function_call", "call_id": _id(call_id), "name": name, "arguments": arguments or "{}"}
         case ToolResult(call_id=call_id, custom=custom):
             kind = "custom_tool_call_output" if custom else "function_call_output"
-            yield {"type": kind, "call_id": call_id, "output": _result(part)}
+            yield {"type": kind, "call_id": _id(call_id), "output": _result(part)}
+
+
+_MOST_ID = 64
+"""Letters that OpenAI takes for a call's id here."""
+
+
+def _id(call_id: str) -> str:
+    return shortened(call_id, _MOST_ID, "call_")
 
 
 def _result(part: ToolResult) -> str | list[dict[str, Any]]:
@@ -218,7 +231,7 @@ def _tuning(request: ChatRequest) -> dict[str, Any]:
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "top_logprobs": sampling.top_logprobs if sampling.logprobs else None,
-        "user": request.end_user,
+        "user": shortened(request.end_user, MOST_USER) if request.end_user is not None else None,
         "metadata": dict(request.metadata) if request.metadata else None,
         "service_tier": "default" if request.tier == "standard" else request.tier,
     }
