@@ -133,7 +133,7 @@ def number(low: float, high: float) -> Json:
 def text(*, required: bool = False) -> Json:
     if not required:
         return Json(str, words="a string")
-    return Json(str, words="a string", test=lambda value: value != "", required=True, like={"minLength": 1})
+    return Json(str, words="a string, and not empty", test=bool, required=True, like={"minLength": 1})
 
 
 def flag() -> Json:
