@@ -63,6 +63,7 @@ FEATURES = (
     Feature("audio_out", "sound in the answer"),
     Feature("verbosity", "how wordy the answer is"),
     Feature("limit", "an output limit"),
+    Feature("no_output", "no output at all, to fill the prompt cache"),
     Feature("n", "several answers"),
     Feature("stop", "stop sequences"),
     Feature("stop_many", "more than four stop sequences"),
@@ -210,6 +211,8 @@ def _answer(request: ChatRequest) -> Iterator[str]:
     for name, value in (("verbosity", request.output.verbosity), ("limit", request.sampling.limit)):
         if value is not None:
             yield name
+    if request.sampling.limit == 0:
+        yield "no_output"
     thinking = request.thinking
     if thinking.mode == "off" or thinking.effort == "none":
         yield "thinking_off"

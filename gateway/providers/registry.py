@@ -481,7 +481,7 @@ PROVIDERS = (
         auth="x-api-key",
         keyless=True,
         generic=True,
-        probe="/v1/models",
+        probe="/v1/models?limit=1000",
     ),
     Provider(
         kind="gemini-compatible",
@@ -491,7 +491,7 @@ PROVIDERS = (
         auth="x-goog-api-key",
         keyless=True,
         generic=True,
-        probe="/v1beta/models",
+        probe="/v1beta/models?pageSize=1000",
     ),
 )
 KINDS = {provider.kind: provider for provider in PROVIDERS}

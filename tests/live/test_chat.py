@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import pytest
 import requests
 
 from tests.gateway import Gateway, frames
@@ -141,3 +142,24 @@ def test_health_needs_no_key(gateway: Gateway) -> None:
     for path in ("/healthz", "/readyz"):
         answer = requests.get(gateway.url + path, timeout=5)
         assert answer.status_code == 200 and answer.headers["x-request-id"].startswith("req_")
+
+
+WIZARD = {"role": "wizard", "content": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": "x"}, WIZARD]}, "messages[1].role"),
+        ("responses", {"instructions": "Be brief.", "input": [WIZARD]}, "input[0].role"),
+        ("embeddings", {"input": "x", "encoding_format": "int8"}, "encoding_format"),
+        ("embeddings", {"input": "x", "model": ""}, "model"),
+    ],
+)
+def test_the_sandbox_blames_a_field_of_the_body_that_it_got(
+    path: str, body: dict[str, object], field: str, sqlite_gateway: Gateway
+) -> None:
+    refused = sqlite_gateway.post(f"/v1/{path}", {"model": "sandbox/echo", **body})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"]) == (400, field), error
+    assert field != "model" or error["message"] == "model must be a string that is not empty."

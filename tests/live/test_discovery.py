@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from tests.gateway import Gateway
-from tests.upstream import Script, upstream
+from tests.upstream import Asked, Script, upstream
 
 
 def listed(gateway: Gateway, namespace: str) -> list[str]:
@@ -46,3 +50,28 @@ def test_what_a_server_lists_can_be_listed_and_called(sqlite_gateway: Gateway) -
         gateway.cli("channels", "disable", channel)
     gateway.settle_in()
     assert listed(gateway, name) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "usual", "rows", "name"),
+    [("anthropic-compatible", "limit", 20, "data", "id"), ("gemini-compatible", "pageSize", 50, "models", "name")],
+)
+def test_all_that_a_server_lists_in_pages_is_heard(
+    kind: str, limit: str, usual: int, rows: str, name: str, sqlite_gateway: Gateway
+) -> None:
+    gateway, channel = sqlite_gateway, f"pages-{uuid.uuid4().hex[:6]}"
+    served: list[Any] = [{name: f"m{number:03}"} for number in range(120)]
+
+    def page(asked: Asked) -> Script:
+        most = int(parse_qs(urlsplit(asked.path).query).get(limit, [usual])[0])
+        return Script.json({rows: served[:most], "has_more": most < len(served)})
+
+    with upstream() as provider:
+        provider.answer = page
+        options = ("--name", channel, "--base-url", provider.url, "--free")
+        gateway.cli("channels", "add", "--provider", kind, *options)
+        end = time.monotonic() + 60
+        while not (found := listed(gateway, channel)) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert len(found) == len(served)
+    gateway.cli("channels", "remove", channel)

@@ -91,6 +91,16 @@ def test_what_it_costs(priced_messages_lab: Lab) -> None:
     assert lab.gateway.books()["ok"]
 
 
+def test_no_output_is_asked_only_of_who_knows_the_word(free_lab: Lab, responses_lab: Lab, messages_lab: Lab) -> None:
+    for lab in (free_lab, responses_lab):
+        model = lab.model(Script.json({}))
+        refused = lab.gateway.post("/v1/messages", {"model": model, **BODY, "max_tokens": 0})
+        assert refused.status_code == 400 and "max_tokens cannot be said" in refused.json()["error"]["message"]
+        assert not lab.provider.of(model.split("/", 1)[1])
+    warm = messages_lab.model(Script.json(message()))
+    assert messages_lab.gateway.post("/v1/messages", {"model": warm, **BODY, "max_tokens": 0}).status_code == 200
+
+
 def test_a_light_wallet_lowers_the_output_limit(priced_messages_lab: Lab) -> None:
     lab = priced_messages_lab
     _, key = lab.gateway.account("0.001")

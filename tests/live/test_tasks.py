@@ -261,6 +261,7 @@ def test_types(gateway: Gateway) -> None:
     answer = gateway.post("/v1/tasks", {"type": "opera", "model": "sandbox/video", "prompt": "a"})
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "type"
     made = gateway.post("/v1/tasks", {"type": "music", "model": "sandbox/slow-10", "prompt": "a"}).json()
+    assert "size" not in made, "a tune is seen by nobody"
     done = gateway.get(f"/v1/tasks/{made['id']}?wait=20").json()
     assert done["status"] == "completed" and "/v1/audio/task_" in done["result"]["url"] and "size" not in done
     assert gateway.get(f"/v1/videos/{made['id']}").status_code == 404, "it is no video"

@@ -52,6 +52,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "audio_out": ("refuse", "modalities"),
     "verbosity": ("drop", "verbosity"),
     "limit": ("express", "max_tokens"),
+    "no_output": ("express", "max_tokens"),
     "n": ("refuse", "n"),
     "stop": ("express", "stop_sequences"),
     "stop_many": ("express", "stop_sequences"),

@@ -51,6 +51,7 @@ CAN: Mapping[str, Verdict] = {
     "audio_out": "refuse",
     "verbosity": "drop",
     "limit": "express",
+    "no_output": "reshape",
     "n": "refuse",
     "stop": "express",
     "stop_many": "express",

@@ -49,6 +49,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "audio_out": ("refuse", "generationConfig.responseModalities"),
     "verbosity": ("drop", "generationConfig"),
     "limit": ("express", "generationConfig.maxOutputTokens"),
+    "no_output": ("refuse", "generationConfig.maxOutputTokens"),
     "n": ("express", "generationConfig.candidateCount"),
     "stop": ("express", "generationConfig.stopSequences"),
     "stop_many": ("express", "generationConfig.stopSequences"),

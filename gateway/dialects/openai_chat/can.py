@@ -50,6 +50,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "audio_out": ("refuse", "modalities"),
     "verbosity": ("express", "verbosity"),
     "limit": ("express", "max_completion_tokens"),
+    "no_output": ("refuse", "max_completion_tokens"),
     "n": ("express", "n"),
     "stop": ("express", "stop"),
     "stop_many": ("refuse", "stop"),

@@ -17,7 +17,7 @@ from ..scale import Scale, size
 OWN: tuple[str, ...] = ("models", "provider")
 """Members that are the gateway's and never go upstream."""
 
-FIELD: Mapping[str, str] = {**CHAT_FIELD, "limit": "max_tokens"}
+FIELD: Mapping[str, str] = {**CHAT_FIELD, "limit": "max_tokens", "no_output": "max_tokens"}
 SHOWS: frozenset[str] = frozenset()
 
 _DEFAULT_LIMIT = 16

@@ -50,6 +50,7 @@ _ROWS: dict[str, tuple[Verdict, str]] = {
     "audio_out": ("refuse", "tools"),
     "verbosity": ("express", "text.verbosity"),
     "limit": ("express", "max_output_tokens"),
+    "no_output": ("refuse", "max_output_tokens"),
     "n": ("refuse", "n"),
     "stop": ("refuse", "stop"),
     "stop_many": ("refuse", "stop"),

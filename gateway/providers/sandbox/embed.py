@@ -13,7 +13,7 @@ import re
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 
@@ -31,18 +31,25 @@ _BREATH = 2_000  # features between which others may run
 _NOISE = 0.1  # of what is the text's own and no feature's: length beside the features' 1
 
 
-def answer(dialect: str, model: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, str]:
+class Problem(NamedTuple):
+    """Why there is no answer, and the field that is to blame."""
+
+    param: str
+    message: str
+
+
+def answer(dialect: str, model: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, Problem]:
     """The reply's body, or why there is none."""
     words = NAMED[dialect]
     asked = words.parse(values)
     unsaid = next(((field, why) for field, why in asked.lost if why is not None), None)
     if unsaid is not None:
-        return None, f"{unsaid[0]} cannot be said to the sandbox: {unsaid[1]}."
+        return None, Problem(unsaid[0], f"{unsaid[0]} cannot be said to the sandbox: {unsaid[1]}.")
     size = asked.dimensions or DIMENSIONS
     if size * len(asked.inputs) > MOST_NUMBERS:
-        return None, f"The sandbox makes at most {MOST_NUMBERS} numbers in one call. Ask for fewer."
+        return None, Problem("input", f"The sandbox makes at most {MOST_NUMBERS} numbers in one call. Ask for fewer.")
     if sum(len(one) for one in asked.inputs) > MOST_TEXT:
-        return None, f"The sandbox reads at most {MOST_TEXT} characters in one call. Send less."
+        return None, Problem("input", f"The sandbox reads at most {MOST_TEXT} characters in one call. Send less.")
     vectors = []
     for one in asked.inputs:
         vectors.append(vector(one, size))

@@ -123,8 +123,9 @@ def _shown(family: str, packed: str, work: Work) -> bytes:
         "progress": int(share * 100),
         "status": "completed" if share >= 1 else "queued" if share < 0.1 else "in_progress",
         "seconds": f"{work.seconds:g}", "results": work.n, "error": None,
-        **({"size": f"{work.width}x{work.height}"} if family == "videos" else {}),
     }  # fmt: skip
+    if family == "videos":
+        values["size"] = f"{work.width}x{work.height}"
     if work.kind == "cut" and share >= 0.5:
         values |= {"status": "failed", "error": {"code": "sandbox_failed", "message": "The sandbox model cut fails."}}
     if work.kind == "refusal" and share >= 0.5:

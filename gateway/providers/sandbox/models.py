@@ -55,6 +55,7 @@ FIXED = (
 _WORKING = frozenset({"echo", "slow", "error", "flaky", "limited", "hang", "cut", "refusal"})
 """Models that take long work of any kind, besides `video` and `music`."""
 
+_TURNS = {"chat": "messages", "messages": "messages", "responses": "input", "gemini": "contents"}
 _EMBEDDING = frozenset({"embed", "echo", "slow", "error", "flaky", "limited", "cut"})
 _NUMBERED = re.compile(r"(slow|tokens|error|flaky)-(\d{1,6})(-once)?")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
@@ -111,9 +112,10 @@ def send(outbound: Outbound) -> Wire:
 
 def _chat(outbound: Outbound, dialect: Dialect, kind: str, number: int, values: Mapping[str, Any]) -> Wire:
     asked, request = dialect.ask(values), dialect.parse(values)
-    for index, message in enumerate(request.messages):
-        if message.role not in _ROLES:
-            return _error(dialect, 400, f"The sandbox knows no role {message.role[:80]!r}.", f"messages[{index}].role")
+    stranger = next((message.role for message in request.messages if message.role not in _ROLES), None)
+    if stranger is not None:
+        place = _place(values, _TURNS[dialect.name], stranger)
+        return _error(dialect, 400, f"The sandbox knows no role {stranger[:80]!r}.", place)
     later = dialect.name == "responses" and values.get("background")
     if kind == "mid-stream-error" and not outbound.stream and not later:
         return _error(dialect, 500, "The sandbox model mid-stream-error fails.")
@@ -205,7 +207,7 @@ def _embeddings(outbound: Outbound, words: Words, kind: str, number: int, values
         return _error(words, 400, f"The sandbox model {kind} makes no embeddings. Use embed.", "model")
     found, problem = embed.answer(outbound.dialect, kind, values)
     if problem is not None:
-        return _error(words, 400, problem, "input")
+        return _error(words, 400, problem.message, problem.param)
     body = orjson.dumps(found)
     delay = number / 1000 if kind == "slow" else 0.0
     cut = kind == "cut"
@@ -356,6 +358,14 @@ def _half(frames: Iterator[bytes], fails: Words | None) -> Iterator[bytes]:
     yield from every[: max(2, len(every) // 2)]
     if fails is not None:
         yield fails.error_frame(GatewayError(500, "The sandbox fails in the middle."), "req_sandbox")
+
+
+def _place(values: Mapping[str, Any], turns: str, role: str) -> str:
+    """Where a role stands in a body, as the caller would write it."""
+    given = values.get(turns)
+    listed = given if isinstance(given, list) else ()
+    found = (n for n, one in enumerate(listed) if isinstance(one, Mapping) and one.get("role") == role)
+    return next((f"{turns}[{n}].role" for n in found), turns)
 
 
 def _error(words: Words, status: int, message: str, param: str | None = None) -> Wire:
