@@ -133,7 +133,9 @@ def number(low: float, high: float) -> Json:
 def text(*, required: bool = False) -> Json:
     if not required:
         return Json(str, words="a string")
-    return Json(str, words="a string", test=lambda value: value != "", required=True, like={"minLength": 1})
+    return Json(
+        str, words="a string that is not empty", test=lambda value: value != "", required=True, like={"minLength": 1}
+    )  # fmt: skip
 
 
 def flag() -> Json:
@@ -215,15 +217,20 @@ class File(fields.Field[Any]):
 
     like: ClassVar[Like] = {"type": "null", "description": "In a form only: the file."}
     types: tuple[type, ...] = ()
+    _WRONG = "must be one file in a multipart form"
+
+    def __init__(self, *, required: bool = False) -> None:
+        super().__init__(required=required, allow_none=not required)
+        self.error_messages.update(required=self._WRONG, null=self._WRONG)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if not hasattr(value, "filename"):
-            raise ValidationError("must be a file in a multipart form")
+            raise ValidationError(self._WRONG)
         return value
 
 
 def file() -> File:
-    return File(allow_none=True)
+    return File()
 
 
 def texts_or_tokens() -> Json:

@@ -41,7 +41,7 @@ _PARTS = [
 class ModerationsSchema(WireSchema):
     """OpenAI's fields. Without a model, OpenAI's own default is meant."""
 
-    model = Json(str, words="a string", test=bool, like={"minLength": 1})
+    model = Json(str, words="a string that is not empty", test=bool, like={"minLength": 1})
     input = Json(
         str, list, words="a string, or an array of at least one string, text or image", test=lambda value: value != [],
         inside=lambda value: every(_input)(value) if type(value) is list else None, required=True,
