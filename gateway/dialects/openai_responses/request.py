@@ -54,7 +54,7 @@ def _hosted(tool: Mapping[str, Any]) -> bool:
     if tool.get("type") == "shell":
         where = tool.get("environment")
         return isinstance(where, dict) and where.get("type") not in (None, "local")
-    return tool.get("type") not in _OURS
+    return str(tool.get("type")) not in _OURS
 
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
