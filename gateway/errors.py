@@ -6,6 +6,7 @@ what to do next and never holds a secret, a prompt or a provider's own text (but
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -88,6 +89,22 @@ class GatewayError(Exception):
     def type(self) -> str:
         """The error type by the reference's table; a status without a row takes its hundred's."""
         return _TYPES.get(self.status) or ("invalid_request_error" if self.status < 500 else "api_error")
+
+
+_SECRETS = re.compile(
+    r"\b(?:sk|csk|gsk|xai|hf|r8|nvapi|pplx|fw|tgp|gh[a-z])[-_][A-Za-z0-9_\-*.]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bya29\.[A-Za-z0-9._\-]{8,}|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9._\-]+"
+    r"|\b(?:org|proj|acct)[-_][A-Za-z0-9]{12,}"  # ours at the provider, as OpenAI and Stripe write them
+    r"|(?i:(?<=bearer ))[A-Za-z0-9._\-]{8,}|(?<=[?&_]key=)[^&\s\"']+|(?<=_token=)[^&\s\"']+"
+)
+
+
+def masked(text: str, *secrets: str | None) -> str:
+    """A text without anything that looks like a key, and without the given secrets."""
+    for secret in secrets:
+        if secret and len(secret) >= 6:
+            text = text.replace(secret, "[masked]")
+    return _SECRETS.sub("[masked]", text)
 
 
 def as_markdown() -> str:

@@ -1,13 +1,12 @@
 """One log line a call, and no word of what was said in it; and what is counted of it.
 
 A line names request, account, key, model, channel, status, tokens, cost and time: no body, no client address, no
-value of `user` or `metadata`. `masked` takes secrets out of any text that goes further.
+value of `user` or `metadata`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import time
 
@@ -16,22 +15,10 @@ import orjson
 from . import counts
 from .call import Call
 from .clock import iso, now_ms
+from .errors import masked
 from .money import usd
 
 _calls = logging.getLogger("gateway.calls")
-_SECRETS = re.compile(
-    r"\b(?:sk|gsk|xai|hf|r8|nvapi|pplx)[-_][A-Za-z0-9_\-*.]{8,}|\bAIza[A-Za-z0-9_\-]{8,}"
-    r"|\b(?:org|proj|acct)[-_][A-Za-z0-9]{12,}"  # ours at the provider, as OpenAI and Stripe write them
-    r"|(?i:(?<=bearer ))[A-Za-z0-9._\-]{8,}|(?<=[?&]key=)[^&\s\"']+"
-)
-
-
-def masked(text: str, *secrets: str | None) -> str:
-    """A text without anything that looks like a key, and without the given secrets."""
-    for secret in secrets:
-        if secret and len(secret) >= 6:
-            text = text.replace(secret, "[masked]")
-    return _SECRETS.sub("[masked]", text)
 
 
 def write(

@@ -217,7 +217,7 @@ class File(fields.Field[Any]):
 
     like: ClassVar[Like] = {"type": "null", "description": "In a form only: the file."}
     types: tuple[type, ...] = ()
-    default_error_messages = dict.fromkeys(("required", "null", "invalid"), "must be a file in a multipart form")
+    default_error_messages = dict.fromkeys(("required", "null", "invalid"), "must be one file in a multipart form")
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if not hasattr(value, "filename"):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import clock, config, ids, money
+from gateway.errors import masked
 from gateway.vault import Vault, VaultError, installation_secret
 
 
@@ -40,6 +41,19 @@ def test_secrets_are_bound_to_their_row() -> None:
     for other, owner in ((vault, "ch_2"), (Vault("secret two"), "ch_1")):
         with pytest.raises(VaultError):
             other.open(sealed, owner)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-proj-abc***wxyz", "csk-abcdefghijkl", "fw_3Zabcdefghij", "tgp_v1_abcdefgh", "ghp_abcdefghijkl", "AIzaSyA-abcdefgh",
+        "AKIAIOSFODNN7EXAMPLE", "ya29.a0AfH6SMBabcdef", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "0123456789abcdef",
+    ],
+)  # fmt: skip
+def test_no_text_that_goes_further_has_a_key_in_it(key: str) -> None:
+    """Whatever its maker, and whether or not it is the one that a channel has."""
+    assert masked(f"The key {key} is wrong.", "0123456789abcdef") == "The key [masked] is wrong."
+    assert masked(f"GET https://a.b/c?api_key={key}&d=e") == "GET https://a.b/c?api_key=[masked]&d=e"
 
 
 def test_the_installation_secret_is_made_once(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .. import book, ids, journal
+from .. import book, ids
 from ..billing import prices
 from ..call import Call, Caller, Channel, Fault, Leg, Meter
 from ..clock import monotonic, now_ms
 from ..dialects import bridge
+from ..errors import masked
 from ..modalities import words
 from ..providers import pool, profiles
 from ..providers.registry import KINDS, spoken
@@ -214,7 +215,7 @@ def _answered(call: Call, leg: Leg) -> Meter:
 
 
 def _in_words(fault: Fault, channel: Channel) -> str:
-    said = (journal.masked(fault.message, channel.secret) or "")[:200]
+    said = (masked(fault.message, channel.secret) or "")[:200]
     if fault.status:
         return f"HTTP {fault.status}{f': {said}' if said else ''}"
     causes = {"timeout": "no answer in time", "malformed": "an answer that makes no sense"}

@@ -6,7 +6,7 @@ What all dialects share; each dialect's `request.py` knows its own members.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..call import Reference, Weight
@@ -23,6 +23,9 @@ _ADDRESSES = frozenset({
     "image_url", "video_url", "audio_url", "file_url", "document_url", "server_url", "fileUri", "file_uri",
 })  # fmt: skip
 """Members that name what somebody will fetch, wherever they stand in what is no plain text."""
+
+_NOTES = frozenset({"metadata", "user"})
+"""Members that say something about a call, and nobody looks up or fetches what stands there."""
 
 _TYPE = re.compile(r"(?i:data:)([^;,]*)")
 _ADDRESS = re.compile(r"\s*(https?://\S*)", re.IGNORECASE)
@@ -120,11 +123,15 @@ class Scale:
             if found is not None:
                 self.fetched(found[1], where)
 
-    def top(self, values: Mapping[str, Any]) -> None:
-        """Find names of upstream objects among the top-level members."""
+    def top(self, values: Mapping[str, Any], known: Collection[str], *, loose: bool = False) -> None:
+        """Find names of upstream objects among the top-level members, and all that `search` finds in those that nobody
+        here knows. known: members that are weighed, or that name nothing."""
         for name, kind in UPSTREAM.items():
             if name in values:
                 self.refer(kind, values[name], name)
+        for name, value in values.items():
+            if name not in known and name not in UPSTREAM and name not in _NOTES:
+                self.search({name: value}, "", loose=loose)
 
     def refer(self, kind: str, value: Any, param: str) -> None:
         """Note what names an upstream object: an id, an object with one, or a list of either."""

@@ -103,10 +103,10 @@ class OpenAI:
         scale.messages = len(inputs)
         # a token weighs as much as the four bytes of text that estimates take for one
         scale.text = sum(size(one) if isinstance(one, str) else 4 * len(one) for one in inputs)
-        scale.top(values)
+        scale.top(values, self._KNOWN, loose=True)
         return Ask(
             model=values["model"], limit=0, batch=len(inputs), weight=scale.weight(),
-            references=tuple(scale.references),
+            references=tuple(scale.references), urls=tuple(scale.urls),
         )  # fmt: skip
 
     def passed(self, call: Call, leg: Leg) -> bytes:

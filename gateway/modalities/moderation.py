@@ -49,6 +49,8 @@ class OpenAI:
                 image = one["image_url"]
                 url = image.get("url") if isinstance(image, dict) else image
                 scale.picture(url, f"input[{place}].image_url.url")
+            scale.search({name: more for name, more in one.items() if name != "text"}, f"input[{place}]", loose=True)
+        scale.top(values, _KNOWN, loose=True)
         parts = any(isinstance(one, dict) for one in given)
         return Ask(
             model=values.get("model") or DEFAULT, limit=0, batch=1 if parts else max(1, len(given)),

@@ -28,7 +28,7 @@ from ..dialects.gemini.spelling import level, several
 from ..dialects.intake import Intake
 from ..dialects.openai_chat import errors as openai
 from ..dialects.passing import for_leg, parsed
-from ..dialects.scale import size
+from ..dialects.scale import Scale, size
 from ..neutral.reply import Usage
 from ..splice import edit
 from ..sse import PING, Event, read, silent, write
@@ -61,6 +61,8 @@ class OpenAI:
     def ask(self, values: Mapping[str, Any]) -> Ask:
         text = values["input"]
         heavy = size(text) + size(values.get("instructions"))
+        scale = Scale()
+        scale.top(values, ("model", "input", "instructions", *self.OWN), loose=True)
         return Ask(
             model=values["model"],
             stream=True,
@@ -70,6 +72,7 @@ class OpenAI:
             audio_out=True,
             units={"character": len(text)},
             weight=Weight(text=heavy, messages=1),
+            urls=tuple(scale.urls),
         )
 
     fault = staticmethod(openai.fault)

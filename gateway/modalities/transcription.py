@@ -24,7 +24,7 @@ from ..dialects.gemini import errors as google
 from ..dialects.intake import Intake
 from ..dialects.openai_chat import errors as openai
 from ..dialects.passing import parsed, scanned
-from ..dialects.scale import size
+from ..dialects.scale import Scale, size
 from ..neutral.events import ChoiceEnd, PartDelta, PartStart, ReplyEnd, UsageSeen, unfold
 from ..neutral.events import Event as Told
 from ..neutral.parts import Text
@@ -76,6 +76,8 @@ class OpenAI:
         seconds = lasts(values)
         longest = math.ceil(len(_file(values).content) / _LEAST_RATE) + 1
         bound = longest if seconds is None else math.ceil(seconds) + 1
+        scale = Scale()
+        scale.top(values, _KNOWN, loose=True)
         return Ask(
             model=values["model"],
             stream=bool(values.get("stream")),
@@ -86,6 +88,7 @@ class OpenAI:
             units={"second": bound},
             tops={"second": max(bound, longest)},  # a header may lie
             weight=Weight(text=size(values.get("prompt")), messages=1, audio_bytes=bound * _HEARD_S),
+            urls=tuple(scale.urls),
         )
 
     fault = staticmethod(openai.fault)

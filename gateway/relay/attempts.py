@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import gevent
 
-from .. import config, counts, journal
+from .. import config, counts
 from ..access import idempotency
 from ..bodies import Form
 from ..call import Attempt, Call, Fault, Leg, Meter, Outbound, Reply, Wire
 from ..clock import monotonic
-from ..errors import GatewayError
+from ..errors import GatewayError, masked
 from ..modalities import words
 from ..routing import bulletin
 from . import media
@@ -345,9 +345,9 @@ def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
         spoke_alike = last.ours or leg.dialect == dialect  # else its field names are not the caller's
         return GatewayError(
             last.status or 400,
-            journal.masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
-            param=journal.masked(last.param, *secrets) if last.param and spoke_alike else None,
-            provider_code=journal.masked(last.code, *secrets) if last.code else None,
+            masked(last.message, *secrets) or f"The provider refused the request (HTTP {last.status}).",
+            param=masked(last.param, *secrets) if last.param and spoke_alike else None,
+            provider_code=masked(last.code, *secrets) if last.code else None,
             headers=last.headers,
         )
     if all(fault.cause == "limited" or fault.status == 429 for fault in faults):

@@ -426,6 +426,13 @@ def _fields() -> list[Case]:
             found.append(
                 one(f"{path} with {said}", request(path, {**body, **said}), *((200, 400) if free else (400, 402)))
             )
+    odd = {"role": "assistant", "content": "a", "reasoning_details": [{"type": {}}, {"type": ["reasoning.text"]}]}
+    found += [
+        one("thoughts of no type", asked(messages=[odd, {"role": "user", "content": "b"}]), 200),
+        one("a tool of no type in a namespace", request("/v1/responses", {
+            "model": "sandbox/echo", "input": "a", "tools": [{"type": "namespace", "name": "n", "tools": [{"type": {}}]}],
+        }), 400),
+    ]  # fmt: skip
     for value in (0, -1, 1.5, True, "2", 10**9):
         said = {"generationConfig": {"candidateCount": value}}
         found.append(one(f"Gemini with {said}", request(others[3][0], {**others[3][1], **said}), 400, 402))

@@ -42,6 +42,76 @@ def test_private_addresses_are_refused_before_anything_else(lab: Lab, url: str, 
     assert (left["balance"], left["held"]) == (1, 0)
 
 
+INNER = "http://10.0.0.1/x"
+_SOUND = {"data": base64.b64encode(b"RIFF" + bytes(60)).decode(), "format": "wav"}
+
+
+def _seen(part: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [part]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "body", "field"),
+    [
+        ("chat/completions", "echo", {"messages": [{"role": "user", "content": "a", "image_url": INNER}]},
+         "messages[0].image_url"),
+        ("chat/completions", "echo", {"messages": [{"role": "user", "content": "a", "images": [INNER]}]},
+         "messages[0].images[0]"),
+        ("chat/completions", "echo", _seen({"type": "image", "image": INNER}), "messages[0].content[0].image"),
+        ("chat/completions", "echo", _seen({"type": "file", "file": {"url": INNER}}), "messages[0].content[0].file.url"),
+        ("chat/completions", "echo", _seen({"type": "input_audio", "input_audio": {"data": INNER}}),
+         "messages[0].content[0].input_audio.data"),
+        ("chat/completions", "echo", _seen({"type": "text", "text": "a", "image_url": {"url": INNER}}),
+         "messages[0].content[0].image_url.url"),
+        ("chat/completions", "echo", {**_seen({"type": "text", "text": "a"}), "documents": [{"file_url": INNER}]},
+         "documents[0].file_url"),
+        ("chat/completions", "echo", {**_seen({"type": "text", "text": "a"}), "tools": [{"type": "mcp", "url": INNER}]},
+         "tools[0].url"),
+        ("responses", "echo", {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": INNER}]}]},
+         "input[0].content[0].file_data"),
+        ("responses", "echo", {"input": "a", "audio": {"audio_url": INNER}}, "audio.audio_url"),
+        ("messages", "echo", {"max_tokens": 9, **_seen({"type": "text", "text": "a"}), "files": [{"file_url": INNER}]},
+         "files[0].file_url"),
+        ("models/sandbox/echo:generateContent", "echo", {"contents": [{"parts": [{"text": "a"}]}], "x": {"fileUri": INNER}},
+         "x.fileUri"),
+        ("completions", "echo", {"prompt": "a", "image_url": INNER}, "image_url"),
+        ("embeddings", "embed", {"input": "a", "images": [INNER]}, "images[0]"),
+        ("audio/speech", "tts", {"input": "a", "voice": INNER}, "voice"),
+        ("audio/transcriptions", "stt", {"input_audio": _SOUND, "url": INNER}, "url"),
+        ("moderations", "moderation", {"input": "a", "image": {"at": INNER}}, "image.at"),
+        ("moderations", "moderation", {"input": [{"type": "text", "text": "a", "image": INNER}]}, "input[0].image"),
+    ],
+)  # fmt: skip
+def test_no_field_leads_a_provider_into_a_private_network(
+    sqlite_gateway: Gateway, path: str, model: str, body: dict[str, Any], field: str
+) -> None:
+    """Whatever it is called: servers of one's own look at more than vendors list."""
+    refused = sqlite_gateway.post(f"/v1/{path}", {"model": f"sandbox/{model}", **body})
+    assert refused.status_code == 400 and refused.json()["error"]["message"].startswith(f"{field} must not"), (
+        refused.text
+    )
+
+
+def test_what_only_looks_like_an_address_passes(sqlite_gateway: Gateway) -> None:
+    """Texts, notes, arguments and schemas are fetched by nobody."""
+    call = {"id": "a", "type": "function", "function": {"name": "open", "arguments": json.dumps({"url": INNER})}}
+    schema = {"type": "object", "properties": {"image_url": {"type": "string", "default": INNER}}}
+    body = {
+        "model": "sandbox/echo", "metadata": {"image_url": INNER}, "user": INNER, "stop": INNER,
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": INNER}]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "a", "content": INNER},
+        ],
+        "tools": [{"type": "function", "function": {"name": "open", "parameters": schema}}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}},
+    }  # fmt: skip
+    answer = sqlite_gateway.post("/v1/chat/completions", body)
+    assert answer.status_code == 200, answer.text
+    answer = sqlite_gateway.post("/v1/embeddings", {"model": "sandbox/embed", "input": INNER, "user": INNER})
+    assert answer.status_code == 200, answer.text
+
+
 def test_files_by_address_are_screened_and_weighed(lab: Lab) -> None:
     """OpenRouter's clients write an address where others put a file's data; the hold is for a whole window then."""
     model = lab.model(Script.json(REPLY))

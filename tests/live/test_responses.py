@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Lab, _lab
+from tests.conftest import PROVIDER_KEY, Lab, _lab
 from tests.gateway import Gateway
 from tests.upstream import Script
 
@@ -86,6 +86,21 @@ def test_failing_before_and_after_a_word(paid: Lab) -> None:
     last = cut.content.decode().rpartition("event: ")[2]
     assert last.startswith("error\n") and json.loads(last.partition("data: ")[2])["error"]["code"] == 502
     assert receipt["partial"] and receipt["tokens"]["output"] == 100
+
+
+def test_why_a_response_failed_is_told_without_a_key(paid: Lab) -> None:
+    error = {"code": "server_error", "message": f"Key {PROVIDER_KEY} of ours is known."}
+    kept = {**WHOLE, "status": "failed", "error": error}
+    late, _ = ask(paid, Script.sse(BEGUN, DELTA, event("response.failed", response=kept)), stream=True)
+    assert late.status_code == 200 and "Key [masked] of ours is known." in late.text and PROVIDER_KEY not in late.text
+    made, _ = ask(paid, Script.json(WHOLE), store=True)
+    by_model = paid.provider.answer
+    paid.provider.answer = lambda asked: Script.json(kept)
+    try:
+        again = paid.gateway.get(f"/v1/responses/{made.json()['id']}")
+    finally:
+        paid.provider.answer = by_model
+    assert again.status_code == 200 and again.json()["error"] == {**error, "message": "Key [masked] of ours is known."}
 
 
 def test_what_breaks_off_pays_for_the_conversation_that_it_goes_on_from(paid: Lab) -> None:

@@ -149,6 +149,7 @@ def test_bad_lines_fail_the_batch_and_cost_nothing(gateway: Gateway, mine: OpenA
     lines = [
         line("a"), "{no json", {**line("b"), "url": "/v1/embeddings"}, {**line("c"), "method": "GET"}, line("a"),
         line("d", temperature=9), line("e", "nobody/knows"), line("f", stream=True), {**line("g"), "custom_id": 7},
+        line("h", messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-0"}}]}]),
     ]  # fmt: skip
     failed = begin(mine, lines)
     assert failed.status == "failed" and failed.output_file_id is None
@@ -157,7 +158,7 @@ def test_bad_lines_fail_the_batch_and_cost_nothing(gateway: Gateway, mine: OpenA
         (2, "invalid_json_line", None), (3, "mismatched_url", "url"), (4, "invalid_method", "method"),
         (5, "duplicate_custom_id", "custom_id"), (6, "invalid_request", "body.temperature"),
         (7, "model_not_found", "body.model"), (8, "invalid_body", "body.stream"),
-        (9, "invalid_custom_id", "custom_id"),
+        (9, "invalid_custom_id", "custom_id"), (10, "not_found", "body.messages[0].content[0].file.file_id"),
     ]  # fmt: skip
     assert mine.batches.retrieve(failed.id) == failed
     left = gateway.credits(mine.api_key)

@@ -22,7 +22,7 @@ from ..base import OWN
 from ..shapes import dumps, members, objects
 from .parts import NAME, cache_of, content
 
-_SAID = frozenset(
+SAID = frozenset(
     ("model", "messages", "system", "max_tokens", "stop_sequences", "temperature", "top_p", "top_k", "tools",
      "tool_choice", "thinking", "output_config", "output_format", "metadata", "stream", "service_tier", "mcp_servers",
      "diagnostics", *OWN)
@@ -156,7 +156,7 @@ def _extras(values: Mapping[str, Any], config: Mapping[str, Any], form: Any) -> 
     """What only this dialect says. A name with a dot stands for what belongs into tools or documents; see `render`.
     A member that a caller has named so is nobody's."""
     found = {
-        name: value for name, value in values.items() if name not in _SAID and value is not None and "." not in name
+        name: value for name, value in values.items() if name not in SAID and value is not None and "." not in name
     }
     if found.get("speed") == "standard":
         del found["speed"]

@@ -13,6 +13,7 @@ from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
 from ..shapes import members, objects
+from .parse import SAID
 
 _OURS = ("computer_", "browser_toolset_", "text_editor_", "bash_", "memory_")
 """Beginnings of the types of tools that the vendor defines and the caller runs; all other types are the provider's to
@@ -67,7 +68,7 @@ def _runs_here(tool: Mapping[str, Any]) -> bool:
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
     scale = Scale()
-    scale.top(values)
+    scale.top(values, SAID)
     for name, kind in _UPSTREAM.items():
         if values.get(name) is not None:
             scale.refer(kind, values[name], name)
@@ -81,7 +82,7 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
         scale.text += size(tool)
         if tool.get("type") not in (None, "custom"):
             scale.text += _DEFINITION
-            scale.search(tool, f"tools[{place}]")
+            scale.search(tool, f"tools[{place}]", loose=True)
     for name in ("tool_choice", "output_config", "output_format", "mcp_servers", "context_management"):
         scale.text += size(values.get(name))
     for place, server in enumerate(values.get("mcp_servers") or ()):

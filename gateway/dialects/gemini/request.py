@@ -13,7 +13,7 @@ from .. import hosted
 from ..base import OWN
 from ..scale import Scale, decoded, size
 from ..shapes import words
-from .spelling import level, several, spelled
+from .spelling import camel, level, several, spelled
 
 FILES_API = re.compile(r"https://generativelanguage\.googleapis\.com/v[0-9a-z]+/(files/[A-Za-z0-9_-]+)")
 """The addresses of files that were uploaded before; the group is the file's name."""
@@ -23,6 +23,12 @@ _WEB = re.compile(r"https?://(?![^/?#]*(?:generativelanguage|aiplatform))")
 
 WHOLE_REQUEST = "generateContentRequest"
 """Of a question for a count only: the request that is to be counted."""
+
+_KNOWN = frozenset({
+    "model", "stream", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "labels",
+    WHOLE_REQUEST,
+})  # fmt: skip
+"""Members that are weighed, or that name nothing."""
 
 _ADDRESS = re.compile(r"(?i:https?)://")
 _RESOURCE = re.compile(r"(?:projects|fileSearchStores|corpora|ragCorpora)/")
@@ -64,7 +70,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
     scale = Scale()
-    scale.top(values)
+    scale.top(values, [name for name in values if camel(name) in _KNOWN])
     contents = spelled(values, "contents")
     for index, content in enumerate(several(values.get(contents))):
         weigh_content(scale, content, f"{contents}[{index}]")

@@ -34,7 +34,7 @@ from .thoughts import NAME
 LIMITS = ("max_completion_tokens", "max_tokens")
 """Names of the output limit, the newer one first; it wins where both are given."""
 
-_SAID = frozenset({
+SAID = frozenset({
     "model", "messages", "stream", "tools", "functions", "tool_choice", "function_call", "parallel_tool_calls",
     "response_format", "verbosity", *LIMITS, "n", "stop", "temperature", "top_p", "top_k", "seed", "presence_penalty",
     "frequency_penalty", "logprobs", "top_logprobs", "reasoning_effort", "reasoning", "thinking", "enable_thinking",
@@ -76,7 +76,7 @@ def _extras(values: Mapping[str, Any], known_form: bool) -> dict[str, dict[str, 
     found = {
         name: value
         for name, value in values.items()
-        if value is not None and name not in _SAID | _SILENT and value != _DEFAULTS.get(name)
+        if value is not None and name not in SAID | _SILENT and value != _DEFAULTS.get(name)
     }
     if not known_form:
         found["response_format"] = values["response_format"]

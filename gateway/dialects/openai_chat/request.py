@@ -13,12 +13,18 @@ from ..base import OWN
 from ..passing import for_leg
 from ..scale import Scale, decoded, size
 from ..shapes import dumps, members, text, words
-from .parse import LIMITS
+from .parse import LIMITS, SAID
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOSTED = ("web_search_options",)
 _OURS = frozenset({"function", "custom"})
 """Types of tools that the caller runs; all others are the provider's, and billed by it."""
+
+_NAMELESS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal"})
+"""Members of a message in which nothing is named that a provider would look up or fetch."""
+
+_MEDIA = frozenset({"image", "video", "audio", "document", "file", "input"})
+"""First words of the types of parts that somebody looks at: whatever address stands in one is fetched."""
 
 _TEXTS = frozenset({None, "text", "refusal", "thinking", "input_text", "output_text"})
 
@@ -68,7 +74,7 @@ def with_usage(call: Call) -> dict[str, str | None]:
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
     scale = Scale()
-    scale.top(values)
+    scale.top(values, SAID)
     for index, message in enumerate(values["messages"]):
         scale.messages += 1
         for name, value in message.items():
@@ -78,16 +84,20 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
             elif name == "images" and isinstance(value, list):
                 for place, image in enumerate(value):
                     _weigh_part(scale, image, f"messages[{index}].images[{place}]")
+                    if isinstance(image, str):
+                        scale.search(image, f"messages[{index}].images[{place}]", loose=True)
             elif name == "audio" and isinstance(value, dict) and "id" in value:
                 scale.refer("audio", value["id"], f"messages[{index}].audio.id")
             else:
                 scale.text += size(value)
+                if name not in _NAMELESS:
+                    scale.search({name: value}, f"messages[{index}]")
     for name in ("tools", "functions"):
         for place, tool in enumerate(values.get(name) or ()):
             scale.tools += 1
             scale.text += size(tool)
             if isinstance(tool, dict) and tool.get("type") not in _OURS and name == "tools":
-                scale.search(tool, f"tools[{place}]")
+                scale.search(tool, f"tools[{place}]", loose=True)
     for name in ("response_format", "tool_choice", "prediction"):
         scale.text += size(values.get(name))
     return scale
@@ -114,8 +124,8 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
     else:
         scale.text += size(part)
         scale.images += kind not in _TEXTS  # whatever it is, it may be seen
-    if kind != "text":
-        scale.search(part, where)
+    if kind != "text" or len(part) > 2:
+        scale.search(part, where, loose=str(kind).partition("_")[0] in _MEDIA)
 
 
 def encode(call: Call, leg: Leg) -> bytes:

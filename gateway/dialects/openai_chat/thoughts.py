@@ -64,7 +64,7 @@ def items(message: Mapping[str, Any]) -> Items:
     found = message.get("reasoning_details")
     if not isinstance(found, list):
         return []
-    return [item for item in found if isinstance(item, dict) and item.get("type") in _TOKENS]
+    return [item for item in found if isinstance(item, dict) and str(item.get("type")) in _TOKENS]
 
 
 def tells(item: Mapping[str, Any]) -> bool:
@@ -163,7 +163,9 @@ def _own(value: str) -> Items:
         found = json.loads(value)
     except ValueError:
         return []
-    good = isinstance(found, list) and all(isinstance(item, dict) and item.get("type") in _TOKENS for item in found)
+    good = isinstance(found, list) and all(
+        isinstance(item, dict) and str(item.get("type")) in _TOKENS for item in found
+    )
     return found if good else []
 
 

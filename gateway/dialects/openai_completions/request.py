@@ -36,7 +36,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
     scale.text = sum(size(one) if isinstance(one, str) else 4 * len(one) for one in prompts) + size(
         values.get("suffix")
     )
-    scale.top(values)
+    scale.top(values, ("model", "prompt", "suffix", "stop", *OWN))
     return Ask(
         model=values["model"],
         stream=bool(values.get("stream")),
@@ -47,6 +47,7 @@ def ask(values: Mapping[str, Any]) -> Ask:
         wants_usage=wants_usage(values),
         weight=scale.weight(),
         references=tuple(scale.references),
+        urls=tuple(scale.urls),
     )
 
 

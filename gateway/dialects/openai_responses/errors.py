@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ...call import Fault
-from ...errors import GatewayError
+from ...errors import GatewayError, masked
 from ...sse import write
+from .. import shapes
 from ..faults import envelope
 from ..openai_chat.errors import error, fault, fault_in_reply
 
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,9})')
 
-__all__ = ["counted", "error", "error_frame", "failed", "fault"]
+__all__ = ["counted", "error", "error_frame", "failed", "fault", "told"]
 
 _CALLERS = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_download_", "bio_policy", "data_residency_")
 """How the codes begin that are about the caller's own input (`ResponseErrorCode` of the description)."""
@@ -34,6 +36,16 @@ def failed(found: Any) -> Fault:
         if found.get("type") == "error":  # a flat event's own type, no error's
             return fault_in_reply({name: value for name, value in found.items() if name != "type"})
     return fault_in_reply(found)
+
+
+def told(response: Mapping[str, Any], secret: str | None = None) -> dict[str, str | None]:
+    """As changes of an `edit`, what its caller may not read of how a response failed: keys. Mostly nothing. secret: of
+    the channel that made it."""
+    error = response.get("error")
+    said = error.get("message") if isinstance(error, dict) else None
+    if not isinstance(said, str) or (kept := masked(said, secret)) == said:
+        return {}
+    return {"error": shapes.dumps({**shapes.members(error), "message": kept})}
 
 
 def error_frame(problem: GatewayError, request_id: str, last: bytes = b"") -> bytes:

@@ -41,7 +41,7 @@ from .items import (
     spaced,
 )
 
-_SAID = frozenset(
+SAID = frozenset(
     {
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "stream",
         "stream_options", "max_output_tokens", "temperature", "top_p", "top_logprobs", "include", "user", "metadata",
@@ -95,7 +95,7 @@ def _extras(values: Mapping[str, Any], include: list[Any]) -> dict[str, Any]:
     extras = {
         name: value
         for name, value in values.items()
-        if name not in _SAID and value is not None and _DEFAULTS.get(name, ...) != value
+        if name not in SAID and value is not None and _DEFAULTS.get(name, ...) != value
     }
     if more := [name for name in include if name not in (LOGPROBS, ENCRYPTED)]:
         extras["include"] = more

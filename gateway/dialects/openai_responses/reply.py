@@ -16,7 +16,7 @@ from ..openai_chat.usage import counted, render_details
 from ..passing import scanned
 from ..scale import size
 from ..shapes import members, objects
-from .errors import failed
+from .errors import failed, told
 from .items import output_parts, trace
 
 _MOST_MADE = 256
@@ -39,7 +39,7 @@ def kept(body: bytes, identity: str, model: str, ours: Callable[[str], str | Non
 
 def _renamed(found: Scan, identity: str, model: str, previous: str | None) -> bytes:
     values = found.values
-    changes: dict[str, str | None] = {"id": json.dumps(identity)}
+    changes: dict[str, str | None] = {"id": json.dumps(identity), **told(values)}
     if values.get("object") != "response.compaction" and "deleted" not in values:
         changes["model"] = json.dumps(model, ensure_ascii=False)
         if "output_text" not in values and isinstance(values.get("output"), list):

@@ -14,6 +14,7 @@ from ..passing import for_leg
 from ..scale import Scale, decoded, size
 from ..shapes import listed, members, objects
 from .items import trace
+from .parse import SAID
 
 _OURS = frozenset(
     {
@@ -53,12 +54,12 @@ def _hosted(tool: Mapping[str, Any]) -> bool:
     if tool.get("type") == "shell":
         where = tool.get("environment")
         return isinstance(where, dict) and where.get("type") not in (None, "local")
-    return tool.get("type") not in _OURS
+    return str(tool.get("type")) not in _OURS
 
 
 def _weighed(values: Mapping[str, Any]) -> Scale:
     scale = Scale()
-    scale.top(values)
+    scale.top(values, SAID | {"prompt"})
     for name in ("instructions", "text", "tool_choice"):
         scale.text += size(values.get(name))
     given = values.get("input")
@@ -77,7 +78,7 @@ def _weighed(values: Mapping[str, Any]) -> Scale:
         scale.tools += 1
         scale.text += size(tool)
         if tool["type"] not in ("function", "custom", "namespace"):
-            scale.search(tool, f"tools[{place}]")
+            scale.search(tool, f"tools[{place}]", loose=True)
     return scale
 
 
@@ -126,7 +127,7 @@ def _weigh_part(scale: Scale, part: Any, where: str) -> None:
     else:
         scale.text += size(part)
     if kind not in _TEXTS:
-        scale.search(part, where)
+        scale.search(part, where, loose=str(kind).startswith("input_"))
 
 
 def encode(call: Call, leg: Leg) -> bytes:

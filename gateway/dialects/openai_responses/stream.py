@@ -16,7 +16,7 @@ from ...sse import Event as Frame
 from ...sse import write
 from .. import shapes
 from ..passing import Passing, names, parsed, renamed
-from .errors import failed
+from .errors import failed, told
 from .reply import made, read, reason, said, stores, usage
 
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -69,6 +69,8 @@ class ResponsesFeed(Passing):
         previous = response.get("previous_response_id")
         if isinstance(previous, str):
             changes["previous_response_id"] = json.dumps(self._ours(previous))
+        leg = self.call.leg
+        changes |= told(response, leg.channel.secret if leg is not None else None)
         mine = renamed(frame, event, changes, inside="response")
         if kind in _ENDED:
             self._end(str(kind), response, mine)

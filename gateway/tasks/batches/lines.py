@@ -126,10 +126,13 @@ def read(caller: Caller, request_id: str, endpoint: str, number: int, text: byte
     return Line(number, name, call)
 
 
-_CODES = {403: "permission_denied", 404: "model_not_found", 402: "insufficient_quota"}
+_CODES = {403: "permission_denied", 404: "not_found", 402: "insufficient_quota"}
 
 
 def refused(error: GatewayError) -> BadLine:
     """What is wrong with a line whose call would be refused so."""
     param = f"body.{error.param}" if error.param else None
-    return BadLine(_CODES.get(error.status, "invalid_request"), error.message, param)
+    code = _CODES.get(error.status, "invalid_request")
+    if code == "not_found" and error.param in ("model", "models"):
+        code = "model_not_found"
+    return BadLine(code, error.message, param)
