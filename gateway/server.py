@@ -117,9 +117,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self.sockets = [socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach()) for one in self.sockets]
 
     def init_signals(self) -> None:
-        """As gunicorn's, but Ctrl-C in a terminal, which reaches all processes, is for the master alone to answer."""
+        """As gunicorn's, but Ctrl-C in a terminal, and the end of one, which reach all processes, are for the master
+        alone to answer."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def run(self) -> None:
         gevent.spawn(self._stop_politely)

@@ -225,14 +225,34 @@ def free(worker: str, at: int) -> None:
         at, worker, *OPEN)  # fmt: skip
 
 
+MOST_AHEAD_MS = 900_000
+"""Nobody leaves what its provider has alone for so long: a look that is due later was written down before the clock
+went back."""
+
+_DUE = f"(next_at <= ? OR (next_at > ? AND upstream_id IS NOT NULL AND {_CHANGES}))"
+
+
+def _due(at: int) -> tuple[Any, ...]:
+    return at, at + MOST_AHEAD_MS, *OPEN
+
+
 def due(at: int) -> bool:
     """Whether anybody has to look at any task."""
-    return bool(rows("SELECT 1 FROM task WHERE next_at <= ? LIMIT 1", at))
+    return bool(rows(f"SELECT 1 FROM task WHERE {_DUE} LIMIT 1", *_due(at)))
+
+
+def postpone(by: int) -> None:
+    """The clock has leapt ahead: what is under way is not late for that, nor lost by who asks for it."""
+    run(
+        "UPDATE task SET deadline_at = deadline_at + ?,"
+        f" next_at = CASE WHEN upstream_id IS NULL THEN next_at + ? ELSE next_at END WHERE {_CHANGES}",
+        by, by, *OPEN,
+    )  # fmt: skip
 
 
 _CLAIM = (
     "UPDATE task SET worker = ?, claim = claim + 1, next_at = ? WHERE id IN"
-    " (SELECT id FROM task WHERE next_at <= ? ORDER BY next_at LIMIT ?{lock}) AND next_at <= ?"
+    f" (SELECT id FROM task WHERE {_DUE} ORDER BY next_at LIMIT ?{{lock}}) AND {_DUE}"
     f" RETURNING {_ALL}"
 )
 _CLAIM_SQLITE = _CLAIM.replace("{lock}", "")
@@ -241,7 +261,7 @@ _CLAIM_POSTGRES = _CLAIM.replace("{lock}", " FOR UPDATE SKIP LOCKED")
 
 def claim(worker: str, at: int, until: int, most: int) -> list[Values]:
     """Claim tasks that are due, at most so many, until a moment; those that another claims meanwhile are left to it."""
-    return _read(rows(_CLAIM_POSTGRES if is_postgres() else _CLAIM_SQLITE, worker, until, at, most, at))
+    return _read(rows(_CLAIM_POSTGRES if is_postgres() else _CLAIM_SQLITE, worker, until, *_due(at), most, *_due(at)))
 
 
 def again(

@@ -23,7 +23,7 @@ from ..bodies import Body
 from ..call import Channel, Fault, Outbound, Wire
 from ..config import Settings
 from ..errors import GatewayError
-from . import auth, bedrock, sandbox, vertex
+from . import auth, bedrock, names, sandbox, vertex
 from .odd import Odd
 from .registry import KINDS, beside, root
 from .transport import Adapter
@@ -47,6 +47,8 @@ def open(settings: Settings) -> None:
     """Make the process's adapter. Call once, before the first `send`."""
     global _adapter, _settings
     _settings = settings
+    if is_module_patched("socket"):
+        names.use(settings.connect_s)
     _adapter = Adapter(
         connect_s=settings.connect_s, ca_file=str(settings.ca_file) if settings.ca_file else None, proxy=settings.proxy
     )

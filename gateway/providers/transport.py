@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import NewConnectionError, ProtocolError
 from urllib3.util import make_headers
 
 from ..bodies import Body
@@ -243,8 +243,10 @@ class Line:
                 self._pool._prepare_proxy(connection)
             else:
                 connection.connect()
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):  # in the handshake, or by the proxy
+                raise NewConnectionError(connection, "the connection broke off before it could be used") from error
             raise
         return connection  # type: ignore[no-any-return]
 

@@ -140,8 +140,15 @@ def _pause(leg: Leg, fault: Fault, times: int) -> float | None:
     return PAUSE_S * 2 ** (times - 1) * jitter if again and bulletin.admits(leg) else None
 
 
-_NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported"})
+_NO_MODEL = frozenset({"model_not_found", "DeploymentNotFound", "model_not_supported", "invalid_model"})
 
+_NO_SUCH = re.compile(
+    r"(?:invalid|unknown) model\b|model (?:does )?not exist|\S+ is not a valid model\b|the provided model identifier is"
+    r" invalid",
+    re.IGNORECASE,
+)
+"""How the same begins where a 400 says it, and no code: Mistral, Z.AI and LiteLLM · DeepSeek and SiliconFlow ·
+OpenRouter · Bedrock."""
 
 _NO_PATH = re.compile(r"(?:not found\.?|invalid url\b.*)?", re.IGNORECASE | re.DOTALL)
 """What is said, if anything, where a server has not what it is asked for at all."""
@@ -150,7 +157,7 @@ _NO_PATH = re.compile(r"(?:not found\.?|invalid url\b.*)?", re.IGNORECASE | re.D
 def _lacks(fault: Fault) -> bool:
     """Whether a provider only says that it has not the model, or no such path: that is about our catalogue, and another
     may have it."""
-    if fault.code in _NO_MODEL:
+    if fault.code in _NO_MODEL or (fault.status == 400 and _NO_SUCH.match(fault.message)):
         return True
     return fault.status == 404 and ("model" in fault.message.lower() or _NO_PATH.fullmatch(fault.message) is not None)
 

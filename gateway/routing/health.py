@@ -191,7 +191,8 @@ class Health:
         )
 
     def forgiven(self, channel: str, model: str) -> list[Turn]:
-        """The last failure there was the body's: another channel answered that with an error, too."""
+        """The last failure there was the body's: another channel answered that with an error, too. One that rested
+        before it had failed by itself, and rests on."""
         key = (channel, model)
         state = self._states.get(key)
         if state is None:
@@ -200,7 +201,7 @@ class Health:
             outcomes = state.outcomes[:-1] if state.outcomes[-1:] == (True,) else state.outcomes
             self._keep(key, replace(state, in_a_row=max(0, state.in_a_row - 1), outcomes=outcomes))
             return []
-        if state.before is None or state.cause != "server":
+        if state.before is None or state.before.cause or state.cause != "server":
             return []
         self._keep(key, state.before)
         return [Turn(*key, "")]

@@ -82,10 +82,11 @@ def _failed(state: State, fault: Fault, at: int, chance: float) -> Decision:
     failures = state.failures + 1
     if fault.cause == "request" and failures >= MOST_MISSING:
         return End(FAILED, "gone")
-    pause = min(MOST_PAUSE_MS, int(LEAST_MS * 2 ** min(failures, 10) * (0.75 + chance / 2)))
+    pause = int(LEAST_MS * 2 ** min(failures, 10) * (0.75 + chance / 2))
     if fault.retry_after is not None:
         pause = max(pause, int(fault.retry_after * 1_000))
-    return Wait(min(at + pause, state.deadline_at), state.polls, failures, state.status, state.progress)
+    next_at = min(at + min(pause, MOST_PAUSE_MS), state.deadline_at)
+    return Wait(next_at, state.polls, failures, state.status, state.progress)
 
 
 def pause_ms(state: State, at: int, chance: float) -> int:

@@ -25,7 +25,7 @@ from models.base import session
 from .. import crash, store
 from ..billing import later, ledger
 from ..call import Channel, Fault
-from ..clock import now_ms
+from ..clock import monotonic, now_ms
 from ..modalities import words
 from ..modalities.jobs import COMPLETED, At, Job, Seen
 from ..relay.attempts import sensible
@@ -42,6 +42,9 @@ MOST_A_TICK = 16
 """Tasks that are seen to from one tick to the next: 64 a second, so that a thousand of them neither take much of
 a core nor flood a provider. The longest due come first."""
 
+LEAP_MS = 10_000
+"""How far the clock leaps ahead before deadlines move with it."""
+
 _NO_WORD = "application/octet-stream"
 
 _log = logging.getLogger("gateway.tasks")
@@ -55,13 +58,19 @@ class Runner:
         self._path = data / "tasks.lock"
         self._lock: int | None = None
         self._pool = Pool(MOST_AT_ONCE)
+        self._clocks = now_ms(), monotonic()
 
     def tick(self) -> None:
         """Claim what is due, if this process has the job or can get it, and see to each of it."""
+        has_job = self._take_job()
+        clocks = now, since_start = now_ms(), monotonic()
+        leapt = now - self._clocks[0] - int((since_start - self._clocks[1]) * 1_000)
+        if has_job and leapt > LEAP_MS:
+            writer.write(table.postpone, leapt, order="~")
+        self._clocks = clocks
         free = min(self._pool.free_count(), MOST_A_TICK)
-        if not free or not self._take_job():
+        if not free or not has_job:
             return
-        now = now_ms()
         with session():
             due = table.due(now)
         if due:

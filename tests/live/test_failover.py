@@ -141,6 +141,22 @@ def test_a_model_that_a_provider_has_not_may_be_at_another(lab: Lab) -> None:
     assert answer.status_code == 400 and answer.json()["error"]["provider_code"] == "model_not_found"
 
 
+def test_a_model_that_a_provider_has_not_is_known_by_its_words(lab: Lab) -> None:
+    """As vendors say it with a 400, and without a code."""
+    told = (
+        {"error": {"message": "Model Not Exist", "type": "invalid_request_error", "code": "invalid_request_error"}},
+        {"object": "error", "message": "Invalid model: m", "type": "invalid_model", "param": None, "code": "1500"},
+        {"error": {"message": "a/m:free is not a valid model ID", "code": 400}, "user_id": "user_1"},
+        {"code": 20012, "message": "Model does not exist. Please check it carefully.", "data": None},
+        {"message": "The provided model identifier is invalid."},
+    )
+    for model in routes(lab, *((Script.json(body, 400), GOOD) for body in told)):
+        answer = lab.gateway.chat(model)
+        assert answer.status_code == 200 and answer.headers["x-gateway-attempts"] == "2"
+    callers = Script.json({"error": {"message": "tools: this is no valid model of a tool"}}, 400)
+    assert lab.gateway.chat(route(lab, callers, GOOD)).status_code == 400
+
+
 def test_who_only_lacks_something_does_not_speak_for_the_others(lab: Lab) -> None:
     missing = Script.json({"error": {"message": "no such model", "code": "model_not_found"}}, 404)
     page = Script(404, {"content-type": "text/html"}, [b"<html><h1>404 Not Found</h1></html>"])

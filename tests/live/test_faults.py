@@ -90,6 +90,18 @@ def test_sigterm_ends_in_time_with_idle_connections(tmp_path: Path) -> None:
         assert running[0].status_code == 200, "what runs may end"
 
 
+def test_the_end_of_its_terminal_ends_no_call(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway:
+        running: list[requests.Response] = []
+        thread = threading.Thread(target=lambda: running.append(gateway.chat("sandbox/slow-2000")))
+        thread.start()
+        wait_until(lambda: gateway.credits()["held"] > 0, 5, "no hold")
+        os.killpg(gateway.process.pid, signal.SIGHUP)
+        thread.join()
+        assert running and running[0].status_code == 200
+        assert gateway.chat("sandbox/echo").status_code == 200
+
+
 def test_a_client_that_reads_nothing_is_given_up(tmp_path: Path) -> None:
     with Gateway(tmp_path, GATEWAY_IDLE_S="2") as gateway:
         body = {"model": "sandbox/tokens-131072", "stream": True, "messages": [{"role": "user", "content": "go"}]}

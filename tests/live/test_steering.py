@@ -104,6 +104,7 @@ def test_the_header_says_the_same(market: Market) -> None:
         ("max_price=prompt:3,completion:3", None, "cheap mid"),
         ("sort=price; allow_fallbacks=no", {"allow_fallbacks": True}, "cheap mid dear"),
         (";", None, "dear cheap mid"),
+        ("zdr=false; enforce_distillable_text=no; data_collection=allow; quantizations=", None, "dear cheap mid"),
     ):
         assert market.legs(wish, {"x-gateway-route": route}) == legs.split(), route
     for wrong in ("sort=best", "nothing", "order", "max_price=prompt", "allow_fallbacks=perhaps", "zdr=true"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -18,6 +19,7 @@ from gateway.billing.prices import Ceiling
 from gateway.billing.sweep import DEAD_BEATS, Sweeper
 from gateway.call import Ask
 from gateway.errors import GatewayError
+from gateway.tasks import runner
 from models import batch, task, worker, writer
 from models import ledger as book
 from models.base import run, session
@@ -116,6 +118,37 @@ def test_what_is_claimed_is_claimed_once_until_the_lease_is_over() -> None:
     assert len(again) == 4 and {row["claim"] for row in again} == {2}
     assert not write(task.again, "vid_0", 1, 5, 1, 0, "in_progress", 10, 9), "the earlier claim is void"
     assert write(task.again, "vid_0", 2, 5, 1, 0, "in_progress", 10, 9)
+
+
+def test_a_clock_that_goes_back_keeps_nobody_waiting() -> None:
+    hour = 3_600_000
+    begin("vid_asking", next_at=hour)
+    for name in ("vid_taken", "vid_soon"):
+        begin(name)
+        submit(name, next_at=hour + 5 if name == "vid_taken" else 60_000)
+    with session():
+        assert task.due(9)
+    assert [row["id"] for row in write(task.claim, "wk_a", 9, 100, 8)] == ["vid_taken"]
+    with session():
+        assert not task.due(9)
+
+
+def test_a_clock_that_leaps_ahead_makes_nothing_late(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wall, since_start = 1_000, 50.0
+    monkeypatch.setattr(runner, "now_ms", lambda: wall)
+    monkeypatch.setattr(runner, "monotonic", lambda: since_start)
+    monkeypatch.setattr(runner, "see_to", lambda row: None)
+    begin("vid_asking", deadline_at=9_000, next_at=8_000)
+    begin("vid_taken", deadline_at=9_000)
+    submit("vid_taken", next_at=8_000)
+    one = runner.Runner(tmp_path)
+    one.tick()
+    wall, since_start = wall + 7_200_000 + 250, since_start + 0.25
+    one.tick()
+    with session():
+        asking, taken = (task.find("acc_1", name) for name in ("vid_asking", "vid_taken"))
+    assert asking and taken and asking["deadline_at"] == taken["deadline_at"] == 7_209_000
+    assert (asking["claim"], taken["claim"]) == (0, 1), "who asks is not given up"
 
 
 def test_the_death_of_a_worker_ends_what_it_was_handing_over_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

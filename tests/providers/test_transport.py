@@ -232,6 +232,28 @@ def test_nobody_there(provider: Upstream) -> None:
     assert fault_of("http://nope.invalid/v1").cause == "unreachable"
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_handshake_that_comes_to_nothing_asks_nobody(provider: Upstream, hangs: bool) -> None:
+    """So it is as if nobody were there: a task may be begun elsewhere."""
+
+    def serve(sock: Any, number: int) -> None:
+        sock.recv(1)
+        if not hangs:  # with bytes unread this is a reset
+            sock.close()
+        else:
+            time.sleep(1)
+
+    provider._serve = serve  # type: ignore[method-assign]
+    opened(connect_s="0.2")
+    assert fault_of(f"https://127.0.0.1:{provider.port}/v1").cause == "unreachable"
+
+
+def test_a_proxy_that_opens_no_tunnel_asks_nobody(provider: Upstream) -> None:
+    provider.answer = lambda asked: Script(407, pieces=[b"no"], ending="close")
+    opened(proxy=f"http://127.0.0.1:{provider.port}")
+    assert fault_of("https://secure.example/v1").cause == "unreachable"
+
+
 def test_what_this_process_has_not_is_not_the_providers_fault(provider: Upstream) -> None:
     opened()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

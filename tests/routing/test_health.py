@@ -157,6 +157,14 @@ def test_what_is_forgiven_does_not_count() -> None:
     assert ward.health.forgiven("a", "m") == [Turn("a", "m", "")] and ward.admits()
 
 
+def test_a_probe_that_fails_is_not_forgiven() -> None:
+    ward = Ward()
+    ward.fail(times=5)
+    ward.now += 5.1
+    ward.fail()
+    assert ward.health.forgiven("a", "m") == [] and not ward.admits(), "it failed before, on bodies that others took"
+
+
 def test_workers_learn_from_each_other() -> None:
     one, other = Ward(), Ward()
     (turn,) = one.fail(times=5)

@@ -71,6 +71,8 @@ def test_a_provider_that_fails_to_answer_is_left_alone_longer_each_time() -> Non
 def test_who_says_when_to_come_again_is_heard() -> None:
     decision = advance(NEW, Fault("limited", status=429, retry_after=90), 0, 0.5)
     assert isinstance(decision, Wait) and decision.next_at == 90_000
+    decision = advance(NEW, Fault("limited", status=429, retry_after=86_400), 0, 0.5)
+    assert isinstance(decision, Wait) and decision.next_at == MOST_PAUSE_MS, "what is done is not left there for a day"
 
 
 def test_unknown_work_is_believed_to_be_gone_when_it_stays_so() -> None:
