@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import http.client
 import os
 import tempfile
 import urllib.error
@@ -286,7 +287,7 @@ def _running(url: str) -> Iterator[Finding]:
             problem = f"answers HTTP {answer.status}"
         except urllib.error.HTTPError as error:
             problem = f"answers HTTP {error.code}"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             problem = f"does not answer ({getattr(error, 'reason', error)})"
         yield Finding("error", f"{url.rstrip('/')}{path} {problem}.", "Look at the gateway's log, and that it runs.")
         return

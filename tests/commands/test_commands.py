@@ -390,6 +390,10 @@ def test_the_doctor_asks_a_running_gateway(sqlite_gateway: Gateway) -> None:
     assert "/readyz" not in done.stdout
     gone = sqlite_gateway.cli("doctor", "--url", f"http://127.0.0.1:{free_port()}", ok=False)
     assert "/healthz does not answer" in gone.stdout and gone.returncode == 1
+    for url in ("http://127.0.0.1:x", "http://a b"):
+        odd = sqlite_gateway.cli("doctor", "--url", url, ok=False)
+        assert "/healthz does not answer" in odd.stdout and odd.stderr.count("\n") == 1
+    assert "no UTF-8" in failed(sqlite_gateway.folder, "doctor", "--json", "--url", b"\xff", code=2)
 
 
 def test_the_first_start_prints_one_key(tmp_path: Path) -> None:
