@@ -147,6 +147,13 @@ def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
         base.connect(settings.database_url)
         with session():
             applied = migrations.applied()
+    except migrations.Newer as error:
+        yield Finding(
+            "error",
+            f"The database cannot be used: {error}.",
+            "Run that gateway, or let it undo what is its own: python -m gateway migrate --down NAME",
+        )
+        return
     except (base.DatabaseError, OSError) as error:
         yield Finding(
             "error",

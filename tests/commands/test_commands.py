@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from decimal import Decimal
@@ -273,6 +274,21 @@ def test_the_system_and_the_database_fail_in_different_words(tmp_path: Path) -> 
     told(tmp_path, "accounts", "list", GATEWAY_DATA=str(tmp_path / "new"))
     for url in ("postgresql://127.0.0.1:9/x", "postgresql://x/y?z=1"):
         assert "The database cannot be used" in failed(tmp_path, "accounts", "list", GATEWAY_DATABASE_URL=url)
+
+
+def test_a_newer_gateways_database_is_left_alone(tmp_path: Path) -> None:
+    told(tmp_path, "accounts", "create", "ops")
+    with sqlite3.connect(tmp_path / "data" / "gateway.db") as database:
+        database.execute("INSERT INTO migration (name, at) VALUES ('9999_later', 1)")
+    for words in (
+        ("accounts", "list"),
+        ("migrate",),
+        ("migrate", "--down", "0009_files"),
+        ("serve", "--port", str(free_port())),
+    ):
+        assert "newer gateway's (9999_later)" in failed(tmp_path, *words)
+    ok, words, _ = findings(tmp_path)
+    assert not ok and "error: The database cannot be used: the database is a newer gateway's (9999_later)." in words
 
 
 def test_wrong_settings_stop_the_start(tmp_path: Path) -> None:
