@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -46,7 +47,8 @@ def accounts_create(name: str, plan: str) -> None:
     """Make an account."""
     house()
     made = create_account(name, plan)
-    say(made, f"Account {name} ({made['id']}) on plan {plan}. Give it credits: python -m gateway credits add {name} 10")
+    mend = f"python -m gateway credits add {shlex.quote(name)} 10"
+    say(made, f"Account {name} ({made['id']}) on plan {plan}. Give it credits: {mend}")
 
 
 def create_account(name: str, plan: str) -> dict[str, Any]:

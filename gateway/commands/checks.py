@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import http.client
 import os
+import shlex
 import tempfile
 import urllib.error
 import urllib.request
@@ -279,7 +280,7 @@ def _money() -> Iterator[Finding]:
         yield Finding("warning", "There is no account, so nobody can call.", "Start the gateway: it makes the first.")
     for account in accounts:
         if account.granted_nanos - account.spent_nanos <= 0:
-            mend = f"python -m gateway credits add {account.name} 10"
+            mend = f"python -m gateway credits add {shlex.quote(account.name)} 10"
             yield Finding("warning", f"The account {account.name} has no credits.", mend)
 
 

@@ -276,6 +276,12 @@ def test_the_system_and_the_database_fail_in_different_words(tmp_path: Path) -> 
         assert "The database cannot be used" in failed(tmp_path, "accounts", "list", GATEWAY_DATABASE_URL=url)
 
 
+def test_what_to_type_next_can_be_typed(tmp_path: Path) -> None:
+    assert verb(tmp_path, "accounts", "create", "Data Team").stdout.endswith("gateway credits add 'Data Team' 10\n")
+    mends = [finding["mend"] for finding in told(tmp_path, "doctor")["findings"]]
+    assert "python -m gateway credits add 'Data Team' 10" in mends
+
+
 def test_a_newer_gateways_database_is_left_alone(tmp_path: Path) -> None:
     told(tmp_path, "accounts", "create", "ops")
     with sqlite3.connect(tmp_path / "data" / "gateway.db") as database:
