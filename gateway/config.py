@@ -135,17 +135,20 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
-def _file(value: str) -> Path:
+def _pem(value: str) -> Path:
     path = Path(value)
-    if not path.is_file():
-        raise ValueError
+    try:
+        if b"-----BEGIN " not in path.read_bytes():
+            raise ValueError
+    except OSError as error:
+        raise ValueError from error
     return path
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.hostname or parts.query):
+        if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # what is no port raises by itself
             raise ValueError
         return value.rstrip("/")
 
@@ -153,7 +156,12 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 
 def _database(value: str) -> str:
-    if urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+    parts = urlsplit(value)
+    if parts.scheme == "sqlite":
+        file = re.fullmatch(r"sqlite:///([^?#]+)", value)
+        if file is None or file[1] == ":memory:":
+            raise ValueError
+    elif parts.scheme not in ("postgresql", "postgres"):
         raise ValueError
     return value
 
@@ -161,6 +169,8 @@ def _database(value: str) -> str:
 def _bucket(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and parts.password):
+        raise ValueError
+    if parts.port == 0:
         raise ValueError
     if not parts.path.strip("/") or parts.fragment or (parts.query and not parts.query.startswith("region=")):
         raise ValueError
@@ -174,7 +184,7 @@ def _prefix(value: str) -> str:
 
 
 def _secret(value: str) -> str:
-    if len(value) < 16:
+    if len(value) < 16 or not value.isprintable():
         raise ValueError
     return value
 
@@ -190,7 +200,7 @@ def _zone(value: str) -> ZoneInfo:
         raise ValueError from error
 
 
-_SECONDS = "a number of seconds above 0"
+_SECONDS = "a number of seconds above 0, at most 86400"
 _SIZE = "a size such as 64 MiB"
 
 ROWS = (
@@ -221,7 +231,7 @@ ROWS = (
     Row("key_prefix", "1 to 32 of A-Z a-z 0-9 _ -", _prefix, "sk-getgpt-", "What new API keys begin with."),
     Row(
         "secret",
-        "at least 16 characters",
+        "at least 16 printable characters",
         _secret,
         None,
         "Secret that seals provider keys in the database; machines that share a database must share it. Default: the"
@@ -235,11 +245,11 @@ ROWS = (
         "`process`: receipts reach the disk within 20 ms. `power`: before the last byte of an answer.",
     ),
     Row("log", "text or json", _one_of("text", "json"), "text", "Form of the log on standard error."),
-    Row("ca_file", "an existing PEM file", _file, None, "Certificate authorities to trust towards providers."),
+    Row("ca_file", "a PEM file that can be read", _pem, None, "Certificate authorities to trust towards providers."),
     Row("proxy", "an http or https address", _url("http", "https"), None, "Proxy for all outgoing calls."),
     Row(
         "bootstrap_key",
-        "at least 16 characters",
+        "at least 16 printable characters",
         _secret,
         None,
         "The first key, on an empty database; used, not printed.",

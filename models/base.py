@@ -89,7 +89,7 @@ def connect(url: str, *, serving: bool = False, most: int = 20) -> None:
     parts = urlsplit(url)
     made: Any
     if parts.scheme == "sqlite":
-        path = unquote(parts.path[1:] if parts.netloc == "" else parts.netloc + parts.path)
+        path = unquote(parts.path[1:])
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = _Sqlite(
             path,

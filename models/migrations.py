@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from .base import database, is_postgres, rows, run
+from .base import DatabaseError, database, is_postgres, rows, run
 
 _WORDS = {
     False: {"blob": "BLOB", "serial": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"},
@@ -210,15 +210,23 @@ class UnknownMigration(LookupError):
     """No applied migration has this name."""
 
 
+class Newer(DatabaseError):
+    """The database has migrations that this gateway does not know: it is to be left alone."""
+
+
 def applied() -> list[str]:
-    """Names of the applied migrations, in order."""
+    """Names of the applied migrations, in order. Raises Newer."""
     if not database.table_exists("migration"):
         return []
-    return [row[0] for row in rows("SELECT name FROM migration ORDER BY name")]
+    names = [row[0] for row in rows("SELECT name FROM migration ORDER BY name")]
+    known = {migration.name for migration in MIGRATIONS}
+    if unknown := [name for name in names if name not in known]:
+        raise Newer(f"the database is a newer gateway's ({', '.join(unknown)})")
+    return names
 
 
 def up() -> list[str]:
-    """Apply what is missing, each step in a transaction of its own; the names applied now."""
+    """Apply what is missing, each step in a transaction of its own; the names applied now. Raises Newer."""
     run("CREATE TABLE IF NOT EXISTS migration (name VARCHAR(255) NOT NULL PRIMARY KEY, at BIGINT NOT NULL)")
     done = []
     for migration in MIGRATIONS:
@@ -232,7 +240,10 @@ def up() -> list[str]:
 
 
 def down(name: str) -> list[str]:
-    """Undo migrations from the newest down to and including `name`; the names undone. Raises UnknownMigration."""
+    """Undo migrations from the newest down to and including `name`; the names undone.
+
+    Raises UnknownMigration, Newer.
+    """
     if name not in applied():
         raise UnknownMigration(name)
     undone = []

@@ -85,7 +85,10 @@ def test_defaults() -> None:
         ("PORT", "0"), ("PORT", "http"), ("WORKERS", "-1"), ("SANDBOX", "maybe"), ("DURABILITY", "never"),
         ("LOG", "xml"), ("MAX_BODY", "big"), ("MAX_BODY", "0"), ("CONNECT_S", "0"), ("IDLE_S", "nan"), ("PROXY", "socks4://x"),
         ("CA_FILE", "/nowhere/ca.pem"), ("FETCH_ALLOW", "10.0.0.0/99"), ("DATABASE_URL", "mysql://x"),
-        ("SECRET", "short"), ("KEY_PREFIX", "a b"), ("PUBLIC_URL", "gateway"),
+        ("SECRET", "short"), ("SECRET", "\udcff" * 16), ("KEY_PREFIX", "a b"), ("PUBLIC_URL", "gateway"),
+        ("PUBLIC_URL", "http://x:y"), ("PROXY", "http://127.0.0.1:abc"), ("MEDIA_URL", "https://id:secret@x:y/bucket"),
+        ("DATABASE_URL", "sqlite://"), ("DATABASE_URL", "sqlite:x.db"), ("DATABASE_URL", "sqlite://folder/x.db"),
+        ("DATABASE_URL", "sqlite:///:memory:"), ("DATABASE_URL", "sqlite:///x.db?mode=ro"), ("CA_FILE", __file__),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_clear_line(name: str, value: str) -> None:
@@ -94,6 +97,11 @@ def test_a_wrong_value_is_one_clear_line(name: str, value: str) -> None:
     line = str(caught.value)
     assert line.startswith(f"GATEWAY_{name}") and " must be " in line and "\n" not in line
     assert value != "short" or "short" not in line, "a secret is not repeated"
+
+
+def test_a_time_that_is_too_long_is_told_as_such() -> None:
+    with pytest.raises(config.BadSetting, match="at most 86400"):
+        config.load({"GATEWAY_CONNECT_S": "100000"})
 
 
 def test_sizes_and_lists() -> None:

@@ -49,7 +49,7 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
             fail(str(error))
         except (base.DatabaseError, Busy) as error:
             fail(f"The database cannot be used: {first_line(error)}. See: python -m gateway doctor")
-        except UnicodeEncodeError:
+        except (UnicodeEncodeError, orjson.JSONEncodeError):
             fail("What was typed holds bytes that are no UTF-8 text. Type it again without them.", Misuse.code)
         except BrokenPipeError:
             raise  # who read us has enough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -46,7 +47,8 @@ def accounts_create(name: str, plan: str) -> None:
     """Make an account."""
     house()
     made = create_account(name, plan)
-    say(made, f"Account {name} ({made['id']}) on plan {plan}. Give it credits: python -m gateway credits add {name} 10")
+    mend = f"python -m gateway credits add {shlex.quote(name)} 10"
+    say(made, f"Account {name} ({made['id']}) on plan {plan}. Give it credits: {mend}")
 
 
 def create_account(name: str, plan: str) -> dict[str, Any]:
@@ -174,8 +176,8 @@ def _narrowing(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--endpoints", help="Only these, by name or path: 'chat,/v1/models*'; '*' for all."),
         click.option("--addresses", help="Only from these networks: '10.0.0.0/8,203.0.113.9'; '*' for all."),
         click.option("--expires", help="After this time: 12h, 30d, 8w; 'never'."),
-        click.option("--limit-usd", help="Spend at most so much, ever; 0 for no limit."),
-        click.option("--budget-usd", help="Spend at most so much in a period of the calendar; 0 for no budget."),
+        click.option("--limit-usd", help="Spend at most so much, ever; `keys set` takes 0 for no limit."),
+        click.option("--budget-usd", help="Spend at most so much in a period; `keys set` takes 0 for no budget."),
         click.option("--per", type=click.Choice(models.budget.PERIODS), help="The budget's period."),
         click.option("--plan", help="A plan beside the account's."),
     )):  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import http.client
 import os
+import shlex
 import tempfile
 import urllib.error
 import urllib.request
@@ -146,6 +148,13 @@ def _database(settings: Settings, ready: list[bool]) -> Iterator[Finding]:
         base.connect(settings.database_url)
         with session():
             applied = migrations.applied()
+    except migrations.Newer as error:
+        yield Finding(
+            "error",
+            f"The database cannot be used: {error}.",
+            "Run that gateway, or let it undo what is its own: python -m gateway migrate --down NAME",
+        )
+        return
     except (base.DatabaseError, OSError) as error:
         yield Finding(
             "error",
@@ -271,7 +280,7 @@ def _money() -> Iterator[Finding]:
         yield Finding("warning", "There is no account, so nobody can call.", "Start the gateway: it makes the first.")
     for account in accounts:
         if account.granted_nanos - account.spent_nanos <= 0:
-            mend = f"python -m gateway credits add {account.name} 10"
+            mend = f"python -m gateway credits add {shlex.quote(account.name)} 10"
             yield Finding("warning", f"The account {account.name} has no credits.", mend)
 
 
@@ -286,7 +295,7 @@ def _running(url: str) -> Iterator[Finding]:
             problem = f"answers HTTP {answer.status}"
         except urllib.error.HTTPError as error:
             problem = f"answers HTTP {error.code}"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             problem = f"does not answer ({getattr(error, 'reason', error)})"
         yield Finding("error", f"{url.rstrip('/')}{path} {problem}.", "Look at the gateway's log, and that it runs.")
         return

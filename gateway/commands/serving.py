@@ -17,7 +17,7 @@ import click
 
 from .. import config, ids
 from ..config import BadSetting, Settings
-from ._say import Failure, fail, say, verb
+from ._say import Failure, fail, first_line, say, verb
 
 FIRST_CREDITS = 100
 """Dollars of the first account."""
@@ -82,8 +82,7 @@ def prepared(settings: Settings) -> bool:
         click.echo(" ".join(str(error).split()), err=True)
         return False
     except Exception as error:  # one clear line instead of a trace: nothing runs yet
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        click.echo(f"The gateway cannot start: {lines[0]}. See: python -m gateway doctor", err=True)
+        click.echo(f"The gateway cannot start: {first_line(error)}. See: python -m gateway doctor", err=True)
         return False
     return True
 

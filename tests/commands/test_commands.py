@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from decimal import Decimal
@@ -275,6 +276,27 @@ def test_the_system_and_the_database_fail_in_different_words(tmp_path: Path) -> 
         assert "The database cannot be used" in failed(tmp_path, "accounts", "list", GATEWAY_DATABASE_URL=url)
 
 
+def test_what_to_type_next_can_be_typed(tmp_path: Path) -> None:
+    assert verb(tmp_path, "accounts", "create", "Data Team").stdout.endswith("gateway credits add 'Data Team' 10\n")
+    mends = [finding["mend"] for finding in told(tmp_path, "doctor")["findings"]]
+    assert "python -m gateway credits add 'Data Team' 10" in mends
+
+
+def test_a_newer_gateways_database_is_left_alone(tmp_path: Path) -> None:
+    told(tmp_path, "accounts", "create", "ops")
+    with sqlite3.connect(tmp_path / "data" / "gateway.db") as database:
+        database.execute("INSERT INTO migration (name, at) VALUES ('9999_later', 1)")
+    for words in (
+        ("accounts", "list"),
+        ("migrate",),
+        ("migrate", "--down", "0009_files"),
+        ("serve", "--port", str(free_port())),
+    ):
+        assert "newer gateway's (9999_later)" in failed(tmp_path, *words)
+    ok, words, _ = findings(tmp_path)
+    assert not ok and "error: The database cannot be used: the database is a newer gateway's (9999_later)." in words
+
+
 def test_wrong_settings_stop_the_start(tmp_path: Path) -> None:
     for name, value in (("GATEWAY_PORT", "none"), ("GATEWAY_DURABILITY", "maybe")):
         line = failed(tmp_path, "serve", **{name: value})
@@ -390,6 +412,10 @@ def test_the_doctor_asks_a_running_gateway(sqlite_gateway: Gateway) -> None:
     assert "/readyz" not in done.stdout
     gone = sqlite_gateway.cli("doctor", "--url", f"http://127.0.0.1:{free_port()}", ok=False)
     assert "/healthz does not answer" in gone.stdout and gone.returncode == 1
+    for url in ("http://127.0.0.1:x", "http://a b"):
+        odd = sqlite_gateway.cli("doctor", "--url", url, ok=False)
+        assert "/healthz does not answer" in odd.stdout and odd.stderr.count("\n") == 1
+    assert "no UTF-8" in failed(sqlite_gateway.folder, "doctor", "--json", "--url", b"\xff", code=2)
 
 
 def test_the_first_start_prints_one_key(tmp_path: Path) -> None:
