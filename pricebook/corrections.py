@@ -184,6 +184,8 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
                     usd.setdefault("cache_write_1h", _CLAUDE_FOR_AN_HOUR * usd["input"])
         if entry.provider in ("google", "vertex") and entry.fees.get("web_search") == _A_GROUNDED_ANSWER:
             entry.fees["grounding"] = entry.fees.pop("web_search")
+        if entry.provider == "perplexity" and "web_search" in entry.fees:  # who pays for searches pays for no request
+            del entry.fees["request"]
         for (kind, unit), count in LEAST.items():
             if kind == entry.provider and unit in entry.units:
                 entry.least[unit] = count

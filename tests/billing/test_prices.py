@@ -17,6 +17,7 @@ from gateway import book
 from gateway.billing import prices
 from gateway.call import Ask, Hosted, Leg, Price, Weight
 from gateway.dialects import anthropic
+from gateway.dialects.openai_chat.usage import usage as openai_chat_usage
 from gateway.errors import GatewayError
 from gateway.neutral.reply import Usage
 from models import base, change, margin
@@ -157,6 +158,23 @@ def test_steps_tiers_and_fees(used: Usage, ask: Ask, nanos: int) -> None:
     """A step holds for the whole call; the tier that was given counts, not the one asked for; a fee each time."""
     total, parts = prices.cost(STEPPED, used, ask)
     assert total == nanos == sum(parts.values())
+
+
+def test_deep_research_costs_what_its_maker_bills() -> None:
+    """The example of https://docs.perplexity.ai: $0.091 said, $0.038 read, $0.582 thought, $0.105 for searches."""
+    said = {
+        "prompt_tokens": 33, "completion_tokens": 11_395, "total_tokens": 11_428, "citation_tokens": 19_028,
+        "num_search_queries": 21, "reasoning_tokens": 193_947,
+    }  # fmt: skip
+    found = book.built_in().find("perplexity/sonar-deep-research")
+    assert found is not None
+    own = found.model.at("perplexity")
+    used = openai_chat_usage({"usage": said})
+    assert own is not None and used is not None
+    total, parts = prices.cost(prices.from_book(found.model, own), used, ASK)
+    assert total == 816_123_000 and parts["reasoning"] == 581_841_000 and parts["web_search"] == 105_000_000
+    of_others = openai_chat_usage({"usage": {**said, "reasoning_tokens": None}})
+    assert of_others is not None and (of_others.input, of_others.output) == (33, 11_395), "that is not billed there"
 
 
 def test_a_hold_covers_steps_tiers_and_fees() -> None:
