@@ -191,6 +191,9 @@ BOOK = b"""{"version":"2026-01-01"}
 {"id":"maker/one","mode":"chat","context":1000,"max_output":100,"offers":[
 {"provider":"maker","names":["one","one-2025-01-01"],"usd":{"input":"1","output":"2"},"fees":{"web_search":"0.01"},"tiers":{"flex":{"usd":{"input":"0.5"}}},"source":"x","date":"2026-01-01"},
 {"provider":"host","names":["Maker/One"],"usd":{"input":"3","output":"4"},"source":"x","date":"2026-01-01"}]}
+{"id":"maker/gpt-4o-mini","mode":"chat","context":2000,"max_output":300,"offers":[
+{"provider":"maker","names":["mini"],"usd":{"input":"1","output":"2"},"source":"x","date":"2026-01-01"},
+{"provider":"host","names":["Maker/Mini"],"max_output":200,"usd":{"input":"3","output":"4"},"source":"x","date":"2026-01-01"}]}
 """.replace(b"[\n", b"[").replace(b"},\n", b"},")
 
 
@@ -217,6 +220,25 @@ def test_a_leg_costs_what_its_own_provider_asks(small_book: book.Book) -> None:
     assert rates(at("nobody", "m"), "nobody/m") is None
     free = prices.of_leg(at("maker", "one", free=True), "maker/one")
     assert free is not None and free.free
+
+
+def test_a_price_that_was_set_leaves_the_limits_as_they_are(small_book: book.Book) -> None:
+    def limits(leg: Leg, name: str) -> tuple[str, int, int, int]:
+        price = prices.of_leg(leg, name)
+        assert price is not None
+        return price.version, price.context, price.max_output, price.image_tokens
+
+    with base.session():
+        models.price.put("maker/one", {"input": "5", "output": "6"}, 1)
+        models.price.put("maker/gpt-4o-mini", {"input": "5", "output": "6", "context": 500}, 2)
+        models.price.put("lab/*", {"input": "5", "output": "6"}, 3)
+        change.poll()
+    assert limits(at("maker", "one"), "maker/one") == ("operator-1", 1000, 100, 1_600)
+    assert limits(at("maker", "mini"), "maker/gpt-4o-mini") == ("operator-2", 500, 300, 48_169)
+    assert limits(at("host", "Maker/Mini"), "maker/gpt-4o-mini") == ("operator-2", 500, 200, 48_169)
+    assert limits(at("lab", "m"), "lab/m") == ("operator-3", prices.UNKNOWN_CONTEXT, prices.UNKNOWN_OUTPUT, 1_600)
+    public = prices.find("maker/one")
+    assert public is not None and (public.version, public.context) == ("operator-1", 1000)
 
 
 def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) -> None:
