@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
@@ -159,6 +160,22 @@ def test_without_a_limit_a_call_takes_no_more_tokens_than_a_minute_has(free_lab:
     assert gateway.chat(model, key=key).status_code == 200 and free_lab.provider.last().json["max_tokens"] == 256
     refused = gateway.post("/v1/chat/completions", {"model": model, "messages": MESSAGE["messages"] * 100}, key)
     assert refused.status_code == 429 and "This call alone" in refused.json()["error"]["message"]
+
+
+def test_a_batch_longer_than_a_day_is_told_so(sqlite_gateway: Gateway) -> None:
+    gateway = sqlite_gateway
+    gateway.cli("plans", "set", "two-a-day", "--rpd", "2")
+    _, key = gateway.account(plan="two-a-day")
+    body = {"model": "sandbox/echo", "messages": MESSAGE["messages"]}
+    lines = [{"custom_id": f"{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(3)]
+    sent = requests.post(
+        f"{gateway.url}/v1/files", headers={"Authorization": f"Bearer {key}"}, data={"purpose": "batch"}, timeout=30,
+        files={"file": ("lines.jsonl", "\n".join(map(json.dumps, lines)))},
+    ).json()  # fmt: skip
+    batch = {"input_file_id": sent["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    refused = gateway.post("/v1/batches", batch, key)
+    assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "false")
+    assert "2 requests a day. This batch alone has 3: send fewer lines" in refused.json()["error"]["message"]
 
 
 def test_calls_at_once_hide_no_window(sqlite_gateway: Gateway) -> None:
