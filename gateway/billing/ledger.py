@@ -37,6 +37,12 @@ def _renamed() -> None:
 os.register_at_fork(after_in_child=_renamed)
 
 
+class TooDear(GatewayError):
+    """402: a purse has only so much free. free: nano-dollars."""
+
+    free = 0
+
+
 TASKS = "tasks"
 """The surface of calls that are tasks: what ends one ends its task in the same write."""
 
@@ -54,7 +60,7 @@ def hold(
     intent: the task that the call is to become, written with the hold by `placing`.
 
     None when the hold stands; a Limited when a rule refuses; a Found when another call was first to claim the same.
-    Raises GatewayError 402, 503.
+    Raises TooDear, GatewayError 503.
     """
     caller = call.caller
     if call.share is not None:
@@ -96,7 +102,7 @@ def hold(
     return None
 
 
-def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
+def refusal(call: Call, ceiling: Ceiling) -> TooDear | None:
     """Why a hold would not stand now; None where it would. Nothing is held."""
     with session():
         zone = config.current().timezone if call.caller.budget else None
@@ -105,7 +111,7 @@ def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
     return _short(call, free, ceiling) if ceiling.want and free.free < least else None
 
 
-def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
+def _short(call: Call, short: book.Short, ceiling: Ceiling) -> TooDear:
     """The 402: which purse, how much it has, and whether waiting helps: for all that have too little."""
     light = min(short.purses, key=lambda purse: purse.free)
     waits = [_wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor]
@@ -117,12 +123,14 @@ def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
         advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for less output."
     else:
         advice = f"Running calls hold ${usd(light.held)} more, which may come back: retry when they are done."
-    return GatewayError(
+    error = TooDear(
         402,
         f"Not enough credits: this call may cost ${usd(ceiling.want)}, at least ${usd(ceiling.floor)}."
         f" {_whose(call, light)} has ${usd(max(0, light.free))} free. {advice}",
         retry_after=wait_s or None,
     )
+    error.free = max(0, short.free)
+    return error
 
 
 _SOON_S = 5

@@ -17,11 +17,10 @@ from gevent.pool import Pool
 from models import task as table
 from models import writer
 from models.base import session
-from models.idempotency import Found
 from models.idempotency import keep as keep_outcome
 
 from .. import config, crash, journal, store
-from ..access import idempotency, limits
+from ..access import idempotency
 from ..billing import later, ledger, prices
 from ..call import Call, ClientGone, Fault, Leg, Reply, Wire
 from ..clock import now_ms
@@ -29,7 +28,7 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..modalities.jobs import Seen
 from ..providers import pool
-from ..relay import dry, exchange, filed, media
+from ..relay import exchange, filed, media
 from ..relay.attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -86,19 +85,16 @@ def run(
     if not found:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} can do this.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
-    ceiling = exchange.ceiling(call, legs)
+    most = exchange.ceiling(call, legs)
     if call.dry:
         watch.close()
-        return dry.told(call, legs, ceiling)
-    rules = limits.rules(call.caller, ceiling.tokens, call.names)
+        return exchange.would(call, legs, most)
     row = intent(call, kind, facts, webhook)
     if here:
         row["status"] = table.IN_PROGRESS
-    refused = ledger.hold(call, legs, ceiling, rules, row)
-    if isinstance(refused, Found):
-        return idempotency.replay(call, refused)
-    if refused is not None:
-        raise limits.refuse(refused.use)
+    legs, first = exchange.hold(call, legs, most, row)
+    if first is not None:
+        return first
     crash.here("after_hold")
     if here:
         watch.close()

@@ -205,6 +205,35 @@ def test_a_free_channel_answers_whatever_is_owed(free_lab: Lab) -> None:
     assert gateway.books()["ok"]
 
 
+def test_a_purse_too_light_for_one_provider_pays_for_another(free_lab: Lab) -> None:
+    gateway, provider, free = free_lab.gateway, free_lab.provider, free_lab.name
+    provider.scripts["local"] = provider.scripts["cheap"] = provider.scripts["dear"] = Script.json(CHAT)
+    for name, usd in (("cheap", "1"), ("dear", "100")):
+        gateway.cli(
+            "channels", "add", "--provider", "openai-compatible", "--name", f"{free}-{name}", "--key", "-",
+            "--base-url", f"{provider.url}/v1", "--models", name, stdin="x",
+        )  # fmt: skip
+        gateway.cli("prices", "set", f"{free}-{name}/*", "--input-mtok", usd, "--output-mtok", usd)
+    paid = [f"{free}-{name}:{name}" for name in ("dear", "cheap")]
+    gateway.cli("routes", "set", f"{free}/first", f"{free}:local", *paid)
+    gateway.cli("routes", "set", f"{free}/second", *paid)
+    gateway.settle_in()
+    first, second = ({"model": f"{free}/{route}", "messages": MESSAGE["messages"]} for route in ("first", "second"))
+    _, key = gateway.account(None)
+    assert gateway.post("/v1/chat/completions", first, key).headers["x-gateway-channel"] == free
+    dry = gateway.post("/v1/chat/completions", first, key, headers={"x-gateway-dry-run": "1"}).json()
+    assert ([leg["channel"] for leg in dry["legs"]], dry["would"]) == ([free], "run")
+    refused = gateway.post("/v1/chat/completions", second, key)
+    assert refused.status_code == 402 and "at least $0.0003" in refused.json()["error"]["message"], "the cheapest"
+    _, key = gateway.account("0.001")
+    answer = gateway.post("/v1/chat/completions", second, key)
+    assert (answer.status_code, answer.headers["x-gateway-channel"]) == (200, f"{free}-cheap")
+    assert 256 <= provider.last().json["max_tokens"] < 1_000, "what is left pays for"
+    _, key = gateway.account("10")
+    assert gateway.post("/v1/chat/completions", second, key).headers["x-gateway-channel"] == f"{free}-dear"
+    assert gateway.books()["ok"]
+
+
 def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gateway) -> None:
     gateway = sqlite_gateway
     cost = Decimal(gateway.chat("sandbox/tokens-10", max_tokens=10).headers["x-gateway-cost-usd"])
