@@ -190,7 +190,7 @@ def reckon(
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     else:
-        used = _clamped(used, price, call.ask) if reported else used
+        used = _clamped(used, price, call.ask) if reported else dataclasses.replace(used, tools=_runs(used, call.ask))
         total, parts = prices.cost(price, used, call.ask)
         saved, tier = prices.saved(price, used, call.ask), prices.tier(price, used, call.ask)
     detail = {
@@ -233,10 +233,11 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
     if meter.usage is None or (meter.out_bytes and not (meter.usage.output or meter.usage.units) and meter.final):
         return meter.guess or _estimate(call, meter), False  # no count at all, or none of what is there
-    guess = -(-meter.out_bytes // 4)
-    if (whole and meter.final) or meter.guess is not None or guess <= (meter.usage.output or 0):
+    if (whole and meter.final) or meter.guess is not None:
         return meter.usage, True
-    return dataclasses.replace(meter.usage, output=guess), False
+    guess, told = -(-meter.out_bytes // 4), meter.usage.tools
+    used = dataclasses.replace(meter.usage, tools={**told, **{k: max(n, told.get(k, 0)) for k, n in meter.ran.items()}})
+    return (used, True) if guess <= (used.output or 0) else (dataclasses.replace(used, output=guess), False)
 
 
 def _pin(call: Call, leg: Leg, meter: Meter, kind: str, made: str) -> tuple[str, str, str | None, str]:
@@ -254,7 +255,7 @@ def _estimate(call: Call, meter: Meter) -> Usage:
         if got.kind != "image" and isinstance(got.source, Bytes)
     )
     given = call.ask.weight.guess() + files // 16 + sum(_took(call, reference) for reference in call.ask.references)
-    return Usage(input=given, output=-(-meter.out_bytes // 4))
+    return Usage(input=given, output=-(-meter.out_bytes // 4), tools=meter.ran)
 
 
 def _took(call: Call, reference: Reference) -> int:
@@ -278,9 +279,7 @@ SEVERAL = 4
 
 def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     """No provider counts more than was asked for, and than window and maximum allow."""
-    tools, units = used.tools, used.units
-    if tools:
-        tools = {kind: min(times, _most_runs(kind, ask)) for kind, times in tools.items()}
+    tools, units = _runs(used, ask), used.units
     if units:
         most = {**{unit: SEVERAL * amount for unit, amount in ask.units.items()}, **ask.tops}
         units = {unit: min(amount, most.get(unit, amount)) for unit, amount in units.items()}
@@ -291,6 +290,11 @@ def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     if tools == used.tools and units == used.units:
         return used
     return dataclasses.replace(used, tools=tools, units=units)
+
+
+def _runs(used: Usage, ask: Ask) -> dict[str, int]:
+    """How often tools of the provider's ran, at most as often as they can have."""
+    return {kind: min(times, _most_runs(kind, ask)) for kind, times in used.tools.items()}
 
 
 def _most_runs(kind: str, ask: Ask) -> int:
