@@ -148,11 +148,12 @@ def _image_tokens(model: book.Model | None) -> int:
 def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0)) -> Price:
     """A price as the book in force has it, with a margin."""
     factor = 1 + percent / 100
+    heard = _heard(model) if "audio" in model.takes else {}
 
     def rates(usd: Mapping[str, str]) -> Rates:
         found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
-        if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
-            found.setdefault("audio_in", found["input"])
+        if "audio" in model.takes and "input" in found and "audio_in" not in found:  # nobody hears for nothing
+            found |= {"audio_in": found["input"], **{name: per_mtok(usd) * factor for name, usd in heard.items()}}
         if model.mode == "transcription" and "audio_in" in found:  # nor does the text beside the sound come free
             found.setdefault("input", found["audio_in"])
         if model.mode == "image" and "image_out" in found:  # nor what is said beside the image
@@ -186,6 +187,15 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
     )
 
 
+def _heard(model: book.Model) -> Mapping[str, str]:
+    """What sound costs at a model's own maker, {} where it says nothing: hosts that name no price for it take that."""
+    for offer in model.offers:
+        usd = offer.tiers[""].usd
+        if _is_maker(offer, model) and "audio_in" in usd:
+            return {name: usd[name] for name in ("audio_in", "cached_audio") if name in usd}
+    return {}
+
+
 _SIZED = ("image", "second", "video")
 """What is sold by the piece in variants. Where none fits, it costs what stands for all of them, else the dearest."""
 
@@ -206,8 +216,12 @@ def find(model: str) -> Price | None:
 def _public(model: book.Model) -> Price | None:
     """What a model costs at its own maker, else where it comes first."""
     priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units or offer.variants or offer.fees]
-    own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
+    own = [offer for offer in priced if _is_maker(offer, model)]
     return _from_book(model, (own or priced)[0], "") if priced else None
+
+
+def _is_maker(offer: book.Offer, model: book.Model) -> bool:
+    return offer.provider in (model.author, _MAKERS.get(model.author))
 
 
 _MAKERS = {

@@ -241,6 +241,22 @@ def test_a_price_that_was_set_leaves_the_limits_as_they_are(small_book: book.Boo
     assert public is not None and (public.version, public.context) == ("operator-1", 1000)
 
 
+@pytest.mark.parametrize(
+    ("model", "provider", "usd"),
+    [
+        ("openai/gpt-audio", "openai", "32"), ("openai/gpt-audio", "openrouter", "32"),
+        ("openai/gpt-audio-mini", "openrouter", "0.6"), ("google/gemini-2.5-flash", "openrouter", "1"),
+        ("google/gemini-2.5-pro", "openrouter", "1.25"),
+    ],
+)  # fmt: skip
+def test_a_host_that_names_no_price_for_sound_takes_its_makers(model: str, provider: str, usd: str) -> None:
+    found = book.built_in().find(model)
+    assert found is not None
+    offer = found.model.at(provider)
+    assert offer is not None
+    assert prices.from_book(found.model, offer, Decimal(10)).rates["audio_in"] == prices.per_mtok(usd) * Decimal("1.1")
+
+
 def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) -> None:
     with base.session():
         margin.put("author:maker", "10")
