@@ -113,14 +113,16 @@ def refusal(call: Call, ceiling: Ceiling) -> TooDear | None:
 
 def _short(call: Call, short: book.Short, ceiling: Ceiling) -> TooDear:
     """The 402: which purse, how much it has, and whether waiting helps: for all that have too little."""
-    light = min(short.purses, key=lambda purse: purse.free)
-    waits = [_wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor]
-    wait_s = max((wait for wait in waits if wait is not None), default=0)
-    if None in waits or not waits:
-        wait_s, advice = 0, f"Waiting does not help: {_MEND[light.name]}, or ask for less output."
+    waits = {purse: _wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor}
+    lasting = [purse for purse, wait in waits.items() if wait is None]
+    light = min(lasting or short.purses, key=lambda purse: purse.free)
+    wait_s = max((wait for wait in waits.values() if wait is not None), default=0)
+    less = "less" if call.ask.rigid or call.ask.limit == 0 else "less output"
+    if lasting or not waits:
+        wait_s, advice = 0, f"Waiting does not help: {_MEND[light.name]}, or ask for {less}."
     elif wait_s > _SOON_S:
         until = next(purse.until for purse in short.purses if purse.name == "budget")
-        advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for less output."
+        advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for {less}."
     else:
         advice = f"Running calls hold ${usd(light.held)} more, which may come back: retry when they are done."
     error = TooDear(

@@ -252,6 +252,12 @@ def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gatewa
     assert "Waiting does not help" in message and wait is None, "more than a whole budget"
     message, wait = refused(gateway.account(limit_usd="0.000000001")[1])
     assert "key's limit of $0.000000001" in message and "Waiting does not help" in message and wait is None
+    name, key = gateway.account(f"{cost:f}", budget_usd=f"{cost:f}", per="day")
+    assert gateway.chat("sandbox/tokens-10", key=key, max_tokens=10).status_code == 200
+    message, wait = refused(key)
+    assert f"The account '{name}'" in message and "add credits" in message and wait is None, "not the budget's fault"
+    image = gateway.post("/v1/images/generations", {"model": "sandbox/image", "prompt": "x"}, key)
+    assert image.status_code == 402 and image.json()["error"]["message"].endswith("add credits, or ask for less.")
     name, key = gateway.account(None)
     message, wait = refused(key)
     assert f"The account '{name}' has $0 free" in message and "add credits" in message and wait is None
