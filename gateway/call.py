@@ -536,16 +536,18 @@ class Meter:
 
     usage: as reported, None until then · guess: what it must have taken where nobody reports anything, if the reply's
     carrier knows better than by its bytes · final: it came at the end, so that it counts everything · out_bytes: UTF-8
-    bytes of output delivered · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the
-    provider's id for it · made: (kind, id) of objects that the caller may refer to later; the reply itself, by the
-    provider's id, is one where it is kept · files: what the reply names by addresses of ours, to be kept before it goes
-    out · lost: what it says and the caller's dialect cannot show, as `answer.image=drop`.
+    bytes of output delivered · ran: how often tools of the provider's were seen to run, where that is not reported yet
+    · units: output that is no text, by kind · finish: the choices' reasons · upstream_id: the provider's id for it ·
+    made: (kind, id) of objects that the caller may refer to later; the reply itself, by the provider's id, is one where
+    it is kept · files: what the reply names by addresses of ours, to be kept before it goes out · lost: what it says
+    and the caller's dialect cannot show, as `answer.image=drop`.
     """
 
     usage: Usage | None = None
     guess: Usage | None = None
     final: bool = True
     out_bytes: int = 0
+    ran: dict[str, int] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
     finish: str | None = None
     upstream_id: str | None = None

@@ -25,7 +25,7 @@ KINDS = (
     Kind(
         402,
         "insufficient_credits",
-        "The purse cannot carry the dearest outcome of the call.",
+        "The purse cannot carry the dearest outcome of the call at any provider.",
         "Add credits, lower the output limit, or wait for running calls to give back what they hold.",
     ),
     Kind(

@@ -148,6 +148,9 @@ LEAST = {("groq", "second"): 10}
 """As how many of a unit a provider bills the shortest call of any model that it sells by it.
 https://console.groq.com/docs/speech-to-text#audio-file-limitations"""
 
+HEARD = {("openrouter", "openai/gpt-audio-mini"): D("0.6")}
+"""What sound costs where that is less than at its maker, and no source says so. https://openrouter.ai/openai/gpt-audio-mini"""
+
 _A_GROUNDED_ANSWER = D("0.035")
 """What Gemini before 3 takes for an answer that is grounded in searches, however many; later ones take less, for each
 search. https://ai.google.dev/gemini-api/docs/pricing#gemini-grounding"""
@@ -177,6 +180,8 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
     for where, context in CONTEXTS.items():
         entry = entries[where]
         entry.context = entry.context or context
+    for where, rate in HEARD.items():
+        entries[where].rates.usd.setdefault("audio_in", rate)
     for entry in entries.values():
         if "claude" in entry.name and "cache_write" in entry.rates.usd:
             for usd in (entry.rates.usd, *entry.rates.above.values()):
@@ -184,6 +189,8 @@ def apply(entries: dict[tuple[str, str], Entry]) -> None:
                     usd.setdefault("cache_write_1h", _CLAUDE_FOR_AN_HOUR * usd["input"])
         if entry.provider in ("google", "vertex") and entry.fees.get("web_search") == _A_GROUNDED_ANSWER:
             entry.fees["grounding"] = entry.fees.pop("web_search")
+        if entry.provider == "perplexity" and "web_search" in entry.fees:  # who pays for searches pays for no request
+            del entry.fees["request"]
         for (kind, unit), count in LEAST.items():
             if kind == entry.provider and unit in entry.units:
                 entry.least[unit] = count

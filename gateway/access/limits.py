@@ -61,6 +61,8 @@ def refuse(use: Use) -> GatewayError:
         limit += f" of {pattern}"
     if use.rule.amount > use.rule.limit:
         advice = f"This call alone may take {use.rule.amount}: lower its output limit or shorten it."
+        if use.rule.name != "tpm":  # of requests only a batch takes several
+            advice = f"This batch alone has {use.rule.amount}: send fewer lines, or ask the operator for a wider plan."
         return GatewayError(
             429, f"The limit is {limit}. {advice}", headers=(("x-should-retry", "false"),)
         )  # no wait helps

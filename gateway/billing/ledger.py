@@ -37,6 +37,12 @@ def _renamed() -> None:
 os.register_at_fork(after_in_child=_renamed)
 
 
+class TooDear(GatewayError):
+    """402: a purse has only so much free. free: nano-dollars."""
+
+    free = 0
+
+
 TASKS = "tasks"
 """The surface of calls that are tasks: what ends one ends its task in the same write."""
 
@@ -54,7 +60,7 @@ def hold(
     intent: the task that the call is to become, written with the hold by `placing`.
 
     None when the hold stands; a Limited when a rule refuses; a Found when another call was first to claim the same.
-    Raises GatewayError 402, 503.
+    Raises TooDear, GatewayError 503.
     """
     caller = call.caller
     if call.share is not None:
@@ -96,7 +102,7 @@ def hold(
     return None
 
 
-def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
+def refusal(call: Call, ceiling: Ceiling) -> TooDear | None:
     """Why a hold would not stand now; None where it would. Nothing is held."""
     with session():
         zone = config.current().timezone if call.caller.budget else None
@@ -105,24 +111,28 @@ def refusal(call: Call, ceiling: Ceiling) -> GatewayError | None:
     return _short(call, free, ceiling) if ceiling.want and free.free < least else None
 
 
-def _short(call: Call, short: book.Short, ceiling: Ceiling) -> GatewayError:
+def _short(call: Call, short: book.Short, ceiling: Ceiling) -> TooDear:
     """The 402: which purse, how much it has, and whether waiting helps: for all that have too little."""
-    light = min(short.purses, key=lambda purse: purse.free)
-    waits = [_wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor]
-    wait_s = max((wait for wait in waits if wait is not None), default=0)
-    if None in waits or not waits:
-        wait_s, advice = 0, f"Waiting does not help: {_MEND[light.name]}, or ask for less output."
+    waits = {purse: _wait_s(purse, short.at, ceiling.floor) for purse in short.purses if purse.free < ceiling.floor}
+    lasting = [purse for purse, wait in waits.items() if wait is None]
+    light = min(lasting or short.purses, key=lambda purse: purse.free)
+    wait_s = max((wait for wait in waits.values() if wait is not None), default=0)
+    less = "less" if call.ask.rigid or call.ask.limit == 0 else "less output"
+    if lasting or not waits:
+        wait_s, advice = 0, f"Waiting does not help: {_MEND[light.name]}, or ask for {less}."
     elif wait_s > _SOON_S:
         until = next(purse.until for purse in short.purses if purse.name == "budget")
-        advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for less output."
+        advice = f"Wait until {_local(until)}, {_MEND['budget']}, or ask for {less}."
     else:
         advice = f"Running calls hold ${usd(light.held)} more, which may come back: retry when they are done."
-    return GatewayError(
+    error = TooDear(
         402,
         f"Not enough credits: this call may cost ${usd(ceiling.want)}, at least ${usd(ceiling.floor)}."
         f" {_whose(call, light)} has ${usd(max(0, light.free))} free. {advice}",
         retry_after=wait_s or None,
     )
+    error.free = max(0, short.free)
+    return error
 
 
 _SOON_S = 5
@@ -182,7 +192,7 @@ def reckon(
     if price is None or not (said or call.ask.limit == 0):
         used, reported = Usage(), True
     else:
-        used = _clamped(used, price, call.ask) if reported else used
+        used = _clamped(used, price, call.ask) if reported else dataclasses.replace(used, tools=_runs(used, call.ask))
         total, parts = prices.cost(price, used, call.ask)
         saved, tier = prices.saved(price, used, call.ask), prices.tier(price, used, call.ask)
     detail = {
@@ -225,10 +235,11 @@ def _used(call: Call, meter: Meter, whole: bool) -> tuple[Usage, bool]:
     """What to charge for, and whether the provider said so."""
     if meter.usage is None or (meter.out_bytes and not (meter.usage.output or meter.usage.units) and meter.final):
         return meter.guess or _estimate(call, meter), False  # no count at all, or none of what is there
-    guess = -(-meter.out_bytes // 4)
-    if (whole and meter.final) or meter.guess is not None or guess <= (meter.usage.output or 0):
+    if (whole and meter.final) or meter.guess is not None:
         return meter.usage, True
-    return dataclasses.replace(meter.usage, output=guess), False
+    guess, told = -(-meter.out_bytes // 4), meter.usage.tools
+    used = dataclasses.replace(meter.usage, tools={**told, **{k: max(n, told.get(k, 0)) for k, n in meter.ran.items()}})
+    return (used, True) if guess <= (used.output or 0) else (dataclasses.replace(used, output=guess), False)
 
 
 def _pin(call: Call, leg: Leg, meter: Meter, kind: str, made: str) -> tuple[str, str, str | None, str]:
@@ -246,7 +257,7 @@ def _estimate(call: Call, meter: Meter) -> Usage:
         if got.kind != "image" and isinstance(got.source, Bytes)
     )
     given = call.ask.weight.guess() + files // 16 + sum(_took(call, reference) for reference in call.ask.references)
-    return Usage(input=given, output=-(-meter.out_bytes // 4))
+    return Usage(input=given, output=-(-meter.out_bytes // 4), tools=meter.ran)
 
 
 def _took(call: Call, reference: Reference) -> int:
@@ -270,9 +281,7 @@ SEVERAL = 4
 
 def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     """No provider counts more than was asked for, and than window and maximum allow."""
-    tools, units = used.tools, used.units
-    if tools:
-        tools = {kind: min(times, _most_runs(kind, ask)) for kind, times in tools.items()}
+    tools, units = _runs(used, ask), used.units
     if units:
         most = {**{unit: SEVERAL * amount for unit, amount in ask.units.items()}, **ask.tops}
         units = {unit: min(amount, most.get(unit, amount)) for unit, amount in units.items()}
@@ -283,6 +292,11 @@ def _clamped(used: Usage, price: Price, ask: Ask) -> Usage:
     if tools == used.tools and units == used.units:
         return used
     return dataclasses.replace(used, tools=tools, units=units)
+
+
+def _runs(used: Usage, ask: Ask) -> dict[str, int]:
+    """How often tools of the provider's ran, at most as often as they can have."""
+    return {kind: min(times, _most_runs(kind, ask)) for kind, times in used.tools.items()}
 
 
 def _most_runs(kind: str, ask: Ask) -> int:

@@ -91,16 +91,16 @@ https://platform.claude.com/docs/en/build-with-claude/vision#evaluate-image-size
 
 
 class _Set(NamedTuple):
-    """What the operator set: prices by name, margins by what they are for."""
+    """What the operator set: prices by name, as facts and since when, and margins by what they are for."""
 
-    prices: dict[str, Price]
+    prices: dict[str, tuple[dict[str, Any], int]]
     margins: dict[str, Decimal]
 
 
 _set = _Set({}, {})
 _set_at = -1
-_booked: dict[tuple[str, str, str], Price] = {}
-_booked_of: book.Book | None = None
+_made: dict[tuple[str, ...], Price] = {}
+_made_of: book.Book | None = None
 
 
 def by_operator() -> _Set:
@@ -111,38 +111,49 @@ def by_operator() -> _Set:
         with session():
             rows = models.price.everyone()
             margins = models.margin.everyone()
-        found = _Set(
-            {model: from_facts(facts, changed_at) for model, (facts, changed_at) in rows.items()},
-            {target: Decimal(percent) for target, percent in margins.items()},
-        )
+        found = _Set(rows, {target: Decimal(percent) for target, percent in margins.items()})
         if found != _set:
             _set = found
-            _booked.clear()
+            _made.clear()
         _set_at = version
     return _set
 
 
-def from_facts(facts: Mapping[str, Any], changed_at: int) -> Price:
-    """A price as the operator set it: `rates` in dollars a million tokens by class, `fees` in dollars, and limits."""
+def from_facts(
+    facts: Mapping[str, Any], changed_at: int, model: book.Model | None = None, offer: book.Offer | None = None
+) -> Price:
+    """A price as the operator set it: `rates` in dollars a million tokens by class, `fees` in dollars, and limits.
+    Where he set none, they are the book's."""
+    window, most = (model.context, model.max_output) if model is not None else (None, None)
+    if offer is not None:
+        window, most = offer.context or window, offer.max_output or most
     rates = {name: per_mtok(str(facts[name])) for name in PARENT if name in facts}
     return Price(
         rates=rates,
-        context=int(facts.get("context", UNKNOWN_CONTEXT)),
-        max_output=int(facts.get("max_output", UNKNOWN_OUTPUT)),
+        context=int(facts.get("context") or window or UNKNOWN_CONTEXT),
+        max_output=int(facts.get("max_output") or most or UNKNOWN_OUTPUT),
         version=f"operator-{changed_at}",
         fees={kind: each(usd) for kind, usd in facts.get("fees", {}).items()},
         units={unit: each(usd) for unit, usd in facts.get("units", {}).items()},
+        image_tokens=_image_tokens(model),
     )
+
+
+def _image_tokens(model: book.Model | None) -> int:
+    """The most tokens that one image takes."""
+    figures = (tokens for pattern, tokens in _IMAGE_TOKENS if model is not None and pattern.search(model.id))
+    return next(figures, 1_600)
 
 
 def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0)) -> Price:
     """A price as the book in force has it, with a margin."""
     factor = 1 + percent / 100
+    heard = _heard(model) if "audio" in model.takes else {}
 
     def rates(usd: Mapping[str, str]) -> Rates:
         found = {name: per_mtok(dollars) * factor for name, dollars in usd.items() if name in PARENT}
-        if "audio" in model.takes and "input" in found:  # who hears and names no price of its own takes the usual one
-            found.setdefault("audio_in", found["input"])
+        if "audio" in model.takes and "input" in found and "audio_in" not in found:  # nobody hears for nothing
+            found |= {"audio_in": found["input"], **{name: per_mtok(usd) * factor for name, usd in heard.items()}}
         if model.mode == "transcription" and "audio_in" in found:  # nor does the text beside the sound come free
             found.setdefault("input", found["audio_in"])
         if model.mode == "image" and "image_out" in found:  # nor what is said beside the image
@@ -154,7 +165,6 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
 
     tiers = {name: (rates(tier.usd), steps(tier)) for name, tier in offer.tiers.items()}
     usual, above = tiers.pop("")
-    figures = (tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(model.id))
     context = offer.context or model.context or UNKNOWN_CONTEXT
     sized = {
         kind: {size: each(usd) * factor for size, usd in sizes.items()}
@@ -173,8 +183,17 @@ def from_book(model: book.Model, offer: book.Offer, percent: Decimal = Decimal(0
         sized=sized,
         units={**{unit: max(sized[unit].values()) for unit in _SIZED if sized.get(unit)}, **units},
         least=offer.least,
-        image_tokens=next(figures, 1_600),
+        image_tokens=_image_tokens(model),
     )
+
+
+def _heard(model: book.Model) -> Mapping[str, str]:
+    """What sound costs at a model's own maker, {} where it says nothing: hosts that name no price for it take that."""
+    for offer in model.offers:
+        usd = offer.tiers[""].usd
+        if _is_maker(offer, model) and "audio_in" in usd:
+            return {name: usd[name] for name in ("audio_in", "cached_audio") if name in usd}
+    return {}
 
 
 _SIZED = ("image", "second", "video")
@@ -184,22 +203,25 @@ _SIZED = ("image", "second", "video")
 def find(model: str) -> Price | None:
     """What stands for a name that no channel is asked about: the operator's price, else the book's, at the model's own
     maker if that offers it."""
-    own = by_operator().prices
     namespace, _, rest = model.partition("/")
-    price = own.get(model) or own.get(f"{namespace}/*")
+    found = book.current().find(model)
+    price = _of_operator((model, f"{namespace}/*"), found.model if found is not None else None, None)
     if price is not None:
         return price
     if namespace == "sandbox":
         return _SANDBOX.get(rest, _SANDBOX[""])
-    found = book.current().find(model)
     return _public(found.model) if found is not None else None
 
 
 def _public(model: book.Model) -> Price | None:
     """What a model costs at its own maker, else where it comes first."""
     priced = [offer for offer in model.offers if offer.tiers[""].usd or offer.units or offer.variants or offer.fees]
-    own = [offer for offer in priced if offer.provider in (model.author, _MAKERS.get(model.author))]
+    own = [offer for offer in priced if _is_maker(offer, model)]
     return _from_book(model, (own or priced)[0], "") if priced else None
+
+
+def _is_maker(offer: book.Offer, model: book.Model) -> bool:
+    return offer.provider in (model.author, _MAKERS.get(model.author))
 
 
 _MAKERS = {
@@ -217,7 +239,6 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
     model; else what the book says of that provider; else what the public name costs at its maker."""
     if leg.channel.free:
         return FREE
-    own = by_operator().prices
     known_as = book.current().find(public_name)
     offered = book.current().offer(leg.channel.provider, leg.model)
     names = (
@@ -227,32 +248,51 @@ def of_leg(leg: Leg, public_name: str) -> Price | None:
         *((offered[0].id,) if known_as is None and offered is not None else ()),
         f"{leg.channel.namespace}/*",
     )
-    price = next((own[name] for name in names if name in own), None)
+    model = known_as.model if known_as is not None else None
+    if offered is None and model is not None:
+        here = model.at(leg.channel.provider)
+        offered = (model, here) if here is not None else None
+    price = _of_operator(names, *(offered or (model, None)))
     if price is not None:
         return price
     if leg.channel.provider == "sandbox":
         return _SANDBOX.get(leg.model, _SANDBOX[""])
-    if offered is None and known_as is not None:
-        here = known_as.model.at(leg.channel.provider)
-        offered = (known_as.model, here) if here is not None else None
     if offered is not None:
         return _from_book(*offered, leg.channel.id)
     return find(public_name)
 
 
+def _of_operator(names: Iterable[str], model: book.Model | None, offer: book.Offer | None) -> Price | None:
+    """As `from_facts`, made once: what was set for the first of these names."""
+    own = by_operator().prices
+    name = next((name for name in names if name in own), None)
+    if name is None:
+        return None
+    key = ("set", name, model.id if model is not None else "", offer.provider if offer is not None else "")
+    price = _current().get(key)
+    if price is None:
+        price = _made[key] = from_facts(*own[name], model, offer)
+    return price
+
+
 def _from_book(model: book.Model, offer: book.Offer, channel_id: str) -> Price:
     """As `from_book`, made once: with the channel's margin, else its author's."""
-    global _booked_of
     margins = by_operator().margins
-    if _booked_of is not book.current():
-        _booked_of = book.current()
-        _booked.clear()
     key = (model.id, offer.provider, channel_id)
-    price = _booked.get(key)
+    price = _current().get(key)
     if price is None:
         percent = margins.get(f"channel:{channel_id}", margins.get(f"author:{model.author}", Decimal(0)))
-        price = _booked[key] = from_book(model, offer, percent)
+        price = _made[key] = from_book(model, offer, percent)
     return price
+
+
+def _current() -> dict[tuple[str, ...], Price]:
+    """The prices that were made of the book in force."""
+    global _made_of
+    if _made_of is not book.current():
+        _made_of = book.current()
+        _made.clear()
+    return _made
 
 
 def attach(legs: Sequence[Leg], ask: Ask, dialect: str) -> list[Leg]:

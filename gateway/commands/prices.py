@@ -159,7 +159,8 @@ def prices_set(
     facts |= {name: value for name, value in (("context", context), ("max_output", max_output)) if value is not None}
     at = clock.now_ms()
     write(models.price.put, model, facts, at)
-    shown = {"model": model, **_shown(prices.from_facts(facts, at))}
+    known = book.current().find(model)
+    shown = {"model": model, **_shown(prices.from_facts(facts, at, known.model if known is not None else None))}
     pieces = "".join(f" ${shown[f'{kind}_usd']} a {kind}." for kind in facts.get("units", ()))
     tokens = (
         f" ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens." if shown["input_mtok"] else ""

@@ -119,6 +119,14 @@ def parsed(data: bytes) -> dict[str, Any]:
     return values
 
 
+def heard(frame: bytes) -> dict[str, Any]:
+    """What a frame that has passed says; {} where that cannot be read."""
+    try:
+        return parsed(read(frame).data or b"")
+    except Fault:
+        return {}
+
+
 def for_leg(call: Call, leg: Leg, own: Iterable[str]) -> dict[str, str | None]:
     """What every leg of the caller's own words needs, as changes of an `edit`: the model's upstream name, and none of
     the members that are the gateway's own."""

@@ -7,10 +7,12 @@ out; a stream is handed to `streams`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gevent
 
 from models.idempotency import Found
+from models.window import Rule
 from models.writer import Ticket
 
 from .. import config, crash, journal
@@ -44,15 +46,13 @@ def run(call: Call, watch: ClientWatch) -> Reply:
     again = idempotency.earlier(call)
     if again is not None:
         return again
-    legs, ceiling = planned(call)
+    legs, most = planned(call)
     if call.dry:
         watch.close()
-        return dry.told(call, legs, ceiling)
-    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names))
-    if isinstance(refused, Found):
-        return idempotency.replay(call, refused)
-    if refused is not None:
-        raise limits.refuse(refused.use)
+        return would(call, legs, most)
+    legs, first = hold(call, legs, most)
+    if first is not None:
+        return first
     crash.here("after_hold")
     if call.ask.stream:
         return streams.start(call, legs, watch)
@@ -74,6 +74,49 @@ def planned(call: Call) -> tuple[Sequence[Leg], prices.Ceiling]:
         raise GatewayError(400, f"No provider of {call.model[:200]!r} {wanted}. Name another model.", param="model")
     legs = tried(call, prices.attach(found, call.ask, call.dialect))
     return legs, ceiling(call, legs)
+
+
+def hold(
+    call: Call, legs: Sequence[Leg], most: prices.Ceiling, intent: dict[str, Any] | None = None
+) -> tuple[Sequence[Leg], Reply | None]:
+    """Hold for a call: the legs that it is held for, those that its purses can carry; and the reply of an earlier call
+    of the same name, if there is one. Raises GatewayError."""
+    try:
+        refused = ledger.hold(call, legs, most, _rules(call, most), intent)
+    except ledger.TooDear as short:
+        if len(legs) == 1:
+            raise
+        legs = _carried(call, legs, short.free)
+        most = ceiling(call, legs)
+        refused = ledger.hold(call, legs, most, _rules(call, most), intent)
+    if isinstance(refused, Found):
+        return legs, idempotency.replay(call, refused)
+    if refused is not None:
+        raise limits.refuse(refused.use)
+    return legs, None
+
+
+def _rules(call: Call, most: prices.Ceiling) -> tuple[Rule, ...]:
+    return limits.rules(call.caller, most.tokens, call.names)
+
+
+def _carried(call: Call, legs: Sequence[Leg], free: int) -> Sequence[Leg]:
+    """The legs that so much can pay for; where there is none the cheapest, so that the 402 tells the least."""
+
+    def least(leg: Leg) -> int:
+        found = ceiling(call, [leg])
+        return found.want if call.below else found.floor
+
+    return [leg for leg in legs if least(leg) <= free] or [min(legs, key=least)]
+
+
+def would(call: Call, legs: Sequence[Leg], most: prices.Ceiling) -> Reply:
+    """What a dry run tells."""
+    short = ledger.refusal(call, most)
+    if short is not None:
+        legs = _carried(call, legs, short.free)
+        most = ceiling(call, legs)
+    return dry.told(call, legs, most)
 
 
 def ceiling(call: Call, legs: Sequence[Leg]) -> prices.Ceiling:

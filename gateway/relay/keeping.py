@@ -126,5 +126,5 @@ def _call(caller: Caller, request_id: str, identity: str, claim: Claim | None) -
     """Who pays for a file."""
     return Call(
         id=identity, request_id=request_id, caller=caller, surface="files", dialect="chat", body=Scan("", {}, []),
-        ask=Ask(model="files"), created_ms=now_ms(), started=monotonic(), headers={}, claim=claim,
+        ask=Ask(model="files", rigid=True), created_ms=now_ms(), started=monotonic(), headers={}, claim=claim,
     )  # fmt: skip

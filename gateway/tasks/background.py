@@ -16,11 +16,10 @@ from urllib.parse import quote
 from models import task as table
 from models import writer
 from models.base import session
-from models.idempotency import Found
 
 from .. import crash
-from ..access import idempotency, limits
-from ..billing import later, ledger
+from ..access import idempotency
+from ..billing import later
 from ..call import Ask, Call, Caller, Channel, ClientGone, Fault, Leg, Meter, Reply, Wire
 from ..clock import monotonic, now_ms
 from ..dialects import openai_responses, shapes
@@ -28,7 +27,7 @@ from ..dialects.openai_responses import reply as responses
 from ..dialects.passing import scanned
 from ..errors import GatewayError
 from ..modalities.jobs import CANCELLED, COMPLETED, IN_PROGRESS, QUEUED, Request, Seen, Status
-from ..relay import dry, exchange, streams
+from ..relay import exchange, streams
 from ..relay.attempts import CLIENT_GONE, call_headers
 from ..relay.watch import ClientWatch
 from ..routing import channels
@@ -65,26 +64,24 @@ def run(call: Call, watch: ClientWatch) -> Reply:
             f"No provider of {call.model[:200]!r} works in the background. Leave background out, or use a model of one"
             " that does, such as OpenAI.",
         )
-    ceiling = exchange.ceiling(call, legs)
+    most = exchange.ceiling(call, legs)
     if call.dry:
         watch.close()
-        return dry.told(call, legs, ceiling)
+        return exchange.would(call, legs, most)
     row = submit.intent(call, KIND, {}, None)
-    refused = ledger.hold(call, legs, ceiling, limits.rules(call.caller, ceiling.tokens, call.names), row)
-    if isinstance(refused, Found):
-        return idempotency.replay(call, refused)
-    if refused is not None:
-        raise limits.refuse(refused.use)
+    held, first = exchange.hold(call, legs, most, row)
+    if first is not None:
+        return first
     crash.here("after_hold")
     try:
         if call.ask.stream:
             reply = submit.submitted(
-                call, legs, watch, lambda _, wire: following.begun(call, wire),
+                call, held, watch, lambda _, wire: following.begun(call, wire),
                 lambda leg, told: _followed(call, leg, told, watch),
             )  # fmt: skip
         else:
             reply = submit.submitted(
-                call, legs, watch, lambda _, wire: _begun(submit.whole(wire)), lambda leg, body: _taken(call, leg, body)
+                call, held, watch, lambda _, wire: _begun(submit.whole(wire)), lambda leg, body: _taken(call, leg, body)
             )
     except BaseException:
         watch.close()

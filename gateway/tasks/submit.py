@@ -17,11 +17,10 @@ from gevent.pool import Pool
 from models import task as table
 from models import writer
 from models.base import session
-from models.idempotency import Found
 from models.idempotency import keep as keep_outcome
 
 from .. import config, crash, journal, store
-from ..access import idempotency, limits
+from ..access import idempotency
 from ..billing import later, ledger
 from ..call import Call, ClientGone, Fault, Leg, Reply, Wire
 from ..clock import now_ms
@@ -29,7 +28,7 @@ from ..errors import GatewayError
 from ..modalities import words
 from ..modalities.jobs import Seen
 from ..providers import pool
-from ..relay import dry, exchange
+from ..relay import exchange
 from ..relay.attempts import (
     CLIENT_GONE,
     ERROR_WAIT_S,
@@ -76,19 +75,16 @@ def run(
         return again
     if here and not _here.free_count():
         raise GatewayError(503, "This worker makes as many tasks as it can. Retry in a while.", retry_after=5)
-    legs, ceiling = exchange.planned(call)
+    legs, most = exchange.planned(call)
     if call.dry:
         watch.close()
-        return dry.told(call, legs, ceiling)
-    rules = limits.rules(call.caller, ceiling.tokens, call.names)
+        return exchange.would(call, legs, most)
     row = intent(call, kind, facts, webhook)
     if here:
         row["status"] = table.IN_PROGRESS
-    refused = ledger.hold(call, legs, ceiling, rules, row)
-    if isinstance(refused, Found):
-        return idempotency.replay(call, refused)
-    if refused is not None:
-        raise limits.refuse(refused.use)
+    legs, first = exchange.hold(call, legs, most, row)
+    if first is not None:
+        return first
     crash.here("after_hold")
     if here:
         watch.close()

@@ -17,6 +17,7 @@ from gateway import book
 from gateway.billing import prices
 from gateway.call import Ask, Hosted, Leg, Price, Weight
 from gateway.dialects import anthropic
+from gateway.dialects.openai_chat.usage import usage as openai_chat_usage
 from gateway.errors import GatewayError
 from gateway.neutral.reply import Usage
 from models import base, change, margin
@@ -159,6 +160,23 @@ def test_steps_tiers_and_fees(used: Usage, ask: Ask, nanos: int) -> None:
     assert total == nanos == sum(parts.values())
 
 
+def test_deep_research_costs_what_its_maker_bills() -> None:
+    """The example of https://docs.perplexity.ai: $0.091 said, $0.038 read, $0.582 thought, $0.105 for searches."""
+    said = {
+        "prompt_tokens": 33, "completion_tokens": 11_395, "total_tokens": 11_428, "citation_tokens": 19_028,
+        "num_search_queries": 21, "reasoning_tokens": 193_947,
+    }  # fmt: skip
+    found = book.built_in().find("perplexity/sonar-deep-research")
+    assert found is not None
+    own = found.model.at("perplexity")
+    used = openai_chat_usage({"usage": said})
+    assert own is not None and used is not None
+    total, parts = prices.cost(prices.from_book(found.model, own), used, ASK)
+    assert total == 816_123_000 and parts["reasoning"] == 581_841_000 and parts["web_search"] == 105_000_000
+    of_others = openai_chat_usage({"usage": {**said, "reasoning_tokens": None}})
+    assert of_others is not None and (of_others.input, of_others.output) == (33, 11_395), "that is not billed there"
+
+
 def test_a_hold_covers_steps_tiers_and_fees() -> None:
     one = made.leg("chat", "m", STEPPED)
     long = Ask(model="m", limit=1, weight=Weight(text=300_000))
@@ -173,6 +191,9 @@ BOOK = b"""{"version":"2026-01-01"}
 {"id":"maker/one","mode":"chat","context":1000,"max_output":100,"offers":[
 {"provider":"maker","names":["one","one-2025-01-01"],"usd":{"input":"1","output":"2"},"fees":{"web_search":"0.01"},"tiers":{"flex":{"usd":{"input":"0.5"}}},"source":"x","date":"2026-01-01"},
 {"provider":"host","names":["Maker/One"],"usd":{"input":"3","output":"4"},"source":"x","date":"2026-01-01"}]}
+{"id":"maker/gpt-4o-mini","mode":"chat","context":2000,"max_output":300,"offers":[
+{"provider":"maker","names":["mini"],"usd":{"input":"1","output":"2"},"source":"x","date":"2026-01-01"},
+{"provider":"host","names":["Maker/Mini"],"max_output":200,"usd":{"input":"3","output":"4"},"source":"x","date":"2026-01-01"}]}
 """.replace(b"[\n", b"[").replace(b"},\n", b"},")
 
 
@@ -199,6 +220,41 @@ def test_a_leg_costs_what_its_own_provider_asks(small_book: book.Book) -> None:
     assert rates(at("nobody", "m"), "nobody/m") is None
     free = prices.of_leg(at("maker", "one", free=True), "maker/one")
     assert free is not None and free.free
+
+
+def test_a_price_that_was_set_leaves_the_limits_as_they_are(small_book: book.Book) -> None:
+    def limits(leg: Leg, name: str) -> tuple[str, int, int, int]:
+        price = prices.of_leg(leg, name)
+        assert price is not None
+        return price.version, price.context, price.max_output, price.image_tokens
+
+    with base.session():
+        models.price.put("maker/one", {"input": "5", "output": "6"}, 1)
+        models.price.put("maker/gpt-4o-mini", {"input": "5", "output": "6", "context": 500}, 2)
+        models.price.put("lab/*", {"input": "5", "output": "6"}, 3)
+        change.poll()
+    assert limits(at("maker", "one"), "maker/one") == ("operator-1", 1000, 100, 1_600)
+    assert limits(at("maker", "mini"), "maker/gpt-4o-mini") == ("operator-2", 500, 300, 48_169)
+    assert limits(at("host", "Maker/Mini"), "maker/gpt-4o-mini") == ("operator-2", 500, 200, 48_169)
+    assert limits(at("lab", "m"), "lab/m") == ("operator-3", prices.UNKNOWN_CONTEXT, prices.UNKNOWN_OUTPUT, 1_600)
+    public = prices.find("maker/one")
+    assert public is not None and (public.version, public.context) == ("operator-1", 1000)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "usd"),
+    [
+        ("openai/gpt-audio", "openai", "32"), ("openai/gpt-audio", "openrouter", "32"),
+        ("openai/gpt-audio-mini", "openrouter", "0.6"), ("google/gemini-2.5-flash", "openrouter", "1"),
+        ("google/gemini-2.5-pro", "openrouter", "1.25"),
+    ],
+)  # fmt: skip
+def test_a_host_that_names_no_price_for_sound_takes_its_makers(model: str, provider: str, usd: str) -> None:
+    found = book.built_in().find(model)
+    assert found is not None
+    offer = found.model.at(provider)
+    assert offer is not None
+    assert prices.from_book(found.model, offer, Decimal(10)).rates["audio_in"] == prices.per_mtok(usd) * Decimal("1.1")
 
 
 def test_margins_are_on_the_book_and_not_on_what_was_set(small_book: book.Book) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
@@ -161,6 +162,22 @@ def test_without_a_limit_a_call_takes_no_more_tokens_than_a_minute_has(free_lab:
     assert refused.status_code == 429 and "This call alone" in refused.json()["error"]["message"]
 
 
+def test_a_batch_longer_than_a_day_is_told_so(sqlite_gateway: Gateway) -> None:
+    gateway = sqlite_gateway
+    gateway.cli("plans", "set", "two-a-day", "--rpd", "2")
+    _, key = gateway.account(plan="two-a-day")
+    body = {"model": "sandbox/echo", "messages": MESSAGE["messages"]}
+    lines = [{"custom_id": f"{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(3)]
+    sent = requests.post(
+        f"{gateway.url}/v1/files", headers={"Authorization": f"Bearer {key}"}, data={"purpose": "batch"}, timeout=30,
+        files={"file": ("lines.jsonl", "\n".join(map(json.dumps, lines)))},
+    ).json()  # fmt: skip
+    batch = {"input_file_id": sent["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    refused = gateway.post("/v1/batches", batch, key)
+    assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "false")
+    assert "2 requests a day. This batch alone has 3: send fewer lines" in refused.json()["error"]["message"]
+
+
 def test_calls_at_once_hide_no_window(sqlite_gateway: Gateway) -> None:
     gateway = sqlite_gateway
     gateway.cli("plans", "set", "one-by-one", "--rpm", "1000", "--parallel", "1")
@@ -188,6 +205,35 @@ def test_a_free_channel_answers_whatever_is_owed(free_lab: Lab) -> None:
     assert gateway.books()["ok"]
 
 
+def test_a_purse_too_light_for_one_provider_pays_for_another(free_lab: Lab) -> None:
+    gateway, provider, free = free_lab.gateway, free_lab.provider, free_lab.name
+    provider.scripts["local"] = provider.scripts["cheap"] = provider.scripts["dear"] = Script.json(CHAT)
+    for name, usd in (("cheap", "1"), ("dear", "100")):
+        gateway.cli(
+            "channels", "add", "--provider", "openai-compatible", "--name", f"{free}-{name}", "--key", "-",
+            "--base-url", f"{provider.url}/v1", "--models", name, stdin="x",
+        )  # fmt: skip
+        gateway.cli("prices", "set", f"{free}-{name}/*", "--input-mtok", usd, "--output-mtok", usd)
+    paid = [f"{free}-{name}:{name}" for name in ("dear", "cheap")]
+    gateway.cli("routes", "set", f"{free}/first", f"{free}:local", *paid)
+    gateway.cli("routes", "set", f"{free}/second", *paid)
+    gateway.settle_in()
+    first, second = ({"model": f"{free}/{route}", "messages": MESSAGE["messages"]} for route in ("first", "second"))
+    _, key = gateway.account(None)
+    assert gateway.post("/v1/chat/completions", first, key).headers["x-gateway-channel"] == free
+    dry = gateway.post("/v1/chat/completions", first, key, headers={"x-gateway-dry-run": "1"}).json()
+    assert ([leg["channel"] for leg in dry["legs"]], dry["would"]) == ([free], "run")
+    refused = gateway.post("/v1/chat/completions", second, key)
+    assert refused.status_code == 402 and "at least $0.0003" in refused.json()["error"]["message"], "the cheapest"
+    _, key = gateway.account("0.001")
+    answer = gateway.post("/v1/chat/completions", second, key)
+    assert (answer.status_code, answer.headers["x-gateway-channel"]) == (200, f"{free}-cheap")
+    assert 256 <= provider.last().json["max_tokens"] < 1_000, "what is left pays for"
+    _, key = gateway.account("10")
+    assert gateway.post("/v1/chat/completions", second, key).headers["x-gateway-channel"] == f"{free}-dear"
+    assert gateway.books()["ok"]
+
+
 def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gateway) -> None:
     gateway = sqlite_gateway
     cost = Decimal(gateway.chat("sandbox/tokens-10", max_tokens=10).headers["x-gateway-cost-usd"])
@@ -206,6 +252,12 @@ def test_a_402_says_which_purse_and_whether_waiting_helps(sqlite_gateway: Gatewa
     assert "Waiting does not help" in message and wait is None, "more than a whole budget"
     message, wait = refused(gateway.account(limit_usd="0.000000001")[1])
     assert "key's limit of $0.000000001" in message and "Waiting does not help" in message and wait is None
+    name, key = gateway.account(f"{cost:f}", budget_usd=f"{cost:f}", per="day")
+    assert gateway.chat("sandbox/tokens-10", key=key, max_tokens=10).status_code == 200
+    message, wait = refused(key)
+    assert f"The account '{name}'" in message and "add credits" in message and wait is None, "not the budget's fault"
+    image = gateway.post("/v1/images/generations", {"model": "sandbox/image", "prompt": "x"}, key)
+    assert image.status_code == 402 and image.json()["error"]["message"].endswith("add credits, or ask for less.")
     name, key = gateway.account(None)
     message, wait = refused(key)
     assert f"The account '{name}' has $0 free" in message and "add credits" in message and wait is None

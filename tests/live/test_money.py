@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import Lab
+from tests.conftest import Lab, scripted
+from tests.gateway import Gateway
 from tests.live.test_failover import REPLY
 from tests.upstream import Script
 
@@ -81,6 +82,51 @@ def test_counts_of_what_is_no_token_are_clamped(lab: Lab, times: int, monkeypatc
     monkeypatch.setattr(lab.provider, "answer", lambda asked: Script.json(found))
     ranked = lab.gateway.post("/v1/rerank", {"model": f"{lab.name}/ranked", "query": "q", "documents": ["a"]}, key)
     assert ranked.status_code == 200 and Decimal(ranked.headers["x-gateway-cost-usd"]) <= Decimal("0.008")
+    assert lab.gateway.books()["ok"]
+
+
+SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "x"}}
+SEARCHED = {
+    "responses-compatible": [
+        {"type": "response.output_item.done", "output_index": 0, "item": SEARCH},
+        {"type": "response.output_text.delta", "item_id": "m", "output_index": 1, "content_index": 0, "delta": "found"},
+    ],
+    "anthropic-compatible": [
+        {"type": "message_start", "message": {"id": "m", "model": "m", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {
+            "type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "found"}},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SEARCHED)
+def test_searches_of_a_stream_that_breaks_are_paid_for(sqlite_gateway: Gateway, kind: str) -> None:
+    events = [b"event: %s\ndata: %s\n\n" % (one["type"].encode(), json.dumps(one).encode()) for one in SEARCHED[kind]]
+    path, asked = "/v1/responses", {"input": "hi", "max_output_tokens": 100, "tools": [{"type": "web_search"}]}
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
+    if kind == "anthropic-compatible":
+        path, asked = (
+            "/v1/messages",
+            {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "tools": [tool]},
+        )
+    with scripted(sqlite_gateway, kind, free=False) as (provider, name):
+        lab = Lab(sqlite_gateway, provider, name)
+        lab.gateway.cli(
+            "prices", "set", f"{name}/*", "--input-mtok", "1", "--output-mtok", "1", "--fee", "web_search=0.01"
+        )
+        lab.gateway.settle_in()
+        ran = 0 if kind == "responses-compatible" else 1
+        for times, runs in ((1, 1), (3, 3 if ran == 0 else 2)):
+            model = lab.model(
+                Script.sse(*events[:ran], *events[ran : ran + 1] * times, *events[ran + 1 :], ending="reset")
+            )
+            answer = lab.gateway.post(path, {"model": model, "stream": True, **asked})
+            found = receipt(lab, answer)
+            assert found["partial"] and found["units"] == {"web_search": runs}, "no more than were allowed"
+            assert found["cost"]["web_search"] == pytest.approx(0.01 * runs)
     assert lab.gateway.books()["ok"]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from ...call import Call, Fault
 from ...sse import Event as Frame
 from ...sse import write
-from .. import shapes
-from ..passing import Passing, names, parsed, renamed
+from .. import hosted, shapes
+from ..passing import Passing, heard, names, parsed, renamed
 from ..shapes import dumps, listed, members, packed
 from .errors import fault_in_reply
 from .reply import container, made, read, usage
@@ -64,6 +64,13 @@ class MessagesFeed(Passing):
                 self._delta(values)
             made(values.get("content_block"), self.meter)
             self.put(frame)
+
+    def measure(self) -> None:
+        for frame in self._unmeasured:
+            if b'"server_tool_use"' in frame and (values := heard(frame)).get("type") == "content_block_start":
+                kind = hosted.kind(shapes.word(members(values.get("content_block")).get("name")) or "other")
+                self.meter.ran[kind] = self.meter.ran.get(kind, 0) + 1
+        super().measure()
 
     def take_whole(self, values: dict[str, Any]) -> list[bytes]:
         read(values, self.meter)

@@ -26,6 +26,7 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
     )
     if "cached_tokens" not in members(found.get("prompt_tokens_details")):  # DeepSeek; Moonshot
         told = replace(told, cached=shapes.count(found.get("prompt_cache_hit_tokens", found.get("cached_tokens"))))
+    told = _researched(told, found)
     return _summed(
         told, shapes.count(found.get("total_tokens")) or 0, bool(members(found.get("completion_tokens_details")))
     )
@@ -48,6 +49,15 @@ def counted(found: Mapping[str, Any], given: str, taken: str) -> Usage | None:
         audio_out=shapes.count(outside.get("audio_tokens")),
         image_out=shapes.count(outside.get("image_tokens")),
     )
+
+
+def _researched(told: Usage, found: Mapping[str, Any]) -> Usage:
+    """The usage with what Perplexity's deep research has read and thought, which it counts beside its totals
+    (https://docs.perplexity.ai/getting-started/pricing)."""
+    read, thought = shapes.count(found.get("citation_tokens")), shapes.count(found.get("reasoning_tokens"))
+    if read is None or thought is None:  # what others read costs nothing
+        return told
+    return replace(told, input=(told.input or 0) + read, output=(told.output or 0) + thought, reasoning=thought)
 
 
 def _summed(told: Usage, total: int, detailed: bool) -> Usage:

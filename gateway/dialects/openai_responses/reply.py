@@ -127,16 +127,14 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
     told = counted(found, "input_tokens", "output_tokens")
     if told is None:
         return None
-    runs = hosted.counted(found.get("server_side_tool_usage_details")) or hosted.counted(
-        found.get("tool_calls_details")
-    )
-    return replace(told, tier=shapes.word(values.get("service_tier")), tools=runs or _runs(values))
+    ran = hosted.counted(found.get("server_side_tool_usage_details")) or hosted.counted(found.get("tool_calls_details"))
+    return replace(told, tier=shapes.word(values.get("service_tier")), tools=ran or runs(values))
 
 
-def _runs(values: Mapping[str, Any]) -> dict[str, int]:
+def runs(values: Mapping[str, Any]) -> dict[str, int]:
     """How often the provider ran tools of its own. Of a web search only the searches are billed, not the pages that it
     opens; of programs the containers (https://platform.openai.com/docs/pricing#built-in-tools)."""
-    runs: dict[str, int] = {}
+    found: dict[str, int] = {}
     containers = set()
     for item in objects(values.get("output")):
         name = str(item.get("type"))
@@ -145,8 +143,8 @@ def _runs(values: Mapping[str, Any]) -> dict[str, int]:
         if name == "code_interpreter_call":
             containers.add(str(item.get("container_id")))
         elif name != "web_search_call" or members(item.get("action")).get("type", "search") == "search":
-            runs[hosted.kind(name)] = runs.get(hosted.kind(name), 0) + 1
-    return {**runs, "code_interpreter": len(containers)} if containers else runs
+            found[hosted.kind(name)] = found.get(hosted.kind(name), 0) + 1
+    return {**found, "code_interpreter": len(containers)} if containers else found
 
 
 _CALLS = frozenset(

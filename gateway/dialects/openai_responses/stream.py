@@ -15,14 +15,15 @@ from ...call import Call, Fault
 from ...sse import Event as Frame
 from ...sse import write
 from .. import shapes
-from ..passing import Passing, names, parsed, renamed
+from ..passing import Passing, heard, names, parsed, renamed
 from .errors import failed, told
-from .reply import made, read, reason, said, stores, usage
+from .reply import made, read, reason, runs, said, stores, usage
 
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 _ENDED = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _KIND = re.compile(rb'(?:event: ?(response\.[a-z_.]+)\r?\n)?data: ?\{(?:"type": ?"(response\.[a-z_.]+)")?')
 _READ = frozenset(kind.encode() for kind in _BEGUN | _ENDED)
+_CALLED = re.compile(rb'"type"\s*:\s*"[a-z_]+_call"')
 _DELTA = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]+\.delta"')
 
 
@@ -36,6 +37,7 @@ class ResponsesFeed(Passing):
         self._names = names(call)
         self._ours = ours or (lambda _: call.body.values.get("previous_response_id"))
         self._said = 0
+        self._done: list[dict[str, Any]] = []
 
     def plain(self, frame: bytes) -> bytes | None:
         found = _KIND.match(frame)
@@ -92,7 +94,13 @@ class ResponsesFeed(Passing):
         self.finish(frame)
 
     def measure(self) -> None:
-        """Only what came piece by piece counts, not its repetition; else what the terminal frame holds."""
+        """Only what came piece by piece counts, not its repetition; else what the terminal frame holds. Of the
+        provider's own tools those that are done."""
+        for frame in self._unmeasured:
+            if b"response.output_item.done" in frame and _CALLED.search(frame):
+                item = shapes.members(heard(frame).get("item"))
+                self._done.append({name: item.get(name) for name in ("type", "action", "container_id")})
+        self.meter.ran = runs({"output": self._done})
         self._unmeasured = [frame for frame in self._unmeasured if _DELTA.search(frame)]
         super().measure()
         self.meter.out_bytes = max(self.meter.out_bytes, self._said)
