@@ -103,7 +103,7 @@ def masked(text: str, *secrets: str | None) -> str:
     """A text without anything that looks like a key, and without the given secrets."""
     for secret in secrets:
         if secret and len(secret) >= 6:
-            text = text.replace(secret, "[masked]")
+            text = re.sub(re.escape(secret), "[masked]", text, flags=re.IGNORECASE)
     return _SECRETS.sub("[masked]", text)
 
 

@@ -116,7 +116,7 @@ class Writer:
         self._wake.set()
         self._greenlets[0].join(seconds)
         gevent.killall(self._greenlets)
-        if left := sum(not ticket.abandoned for ticket in self._queue):
+        if left := sum(ticket.durable and not ticket.abandoned for ticket in self._queue):
             _log.error("%d writes could not be made before the end", left)
         if not is_postgres():
             self._fdatasync()

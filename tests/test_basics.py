@@ -52,6 +52,7 @@ def test_secrets_are_bound_to_their_row() -> None:
 )  # fmt: skip
 def test_no_text_that_goes_further_has_a_key_in_it(key: str) -> None:
     """Whatever its maker, and whether or not it is the one that a channel has."""
+    assert masked("The key 0123456789ABCDEF is wrong.", "0123456789abcdef") == "The key [masked] is wrong."
     assert masked(f"The key {key} is wrong.", "0123456789abcdef") == "The key [masked] is wrong."
     assert masked(f"GET https://a.b/c?api_key={key}&d=e") == "GET https://a.b/c?api_key=[masked]&d=e"
 

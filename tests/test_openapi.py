@@ -251,7 +251,7 @@ def test_a_body_is_described_as_its_gate_takes_it(name: str) -> None:
     seen = {True: 0, False: 0}
     whole = GOOD[name]
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(st.integers(0, len(places(whole)) - 1), st.none() | VALUES, st.booleans(), st.sampled_from(members(name)))
     def agree(place: int, value: Any, gone: bool, member: str) -> None:
         body = copy.deepcopy(whole)

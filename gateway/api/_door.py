@@ -30,9 +30,10 @@ from ..dialects.base import Words
 from ..errors import GatewayError
 from ..modalities.words import NAMED
 from ..providers.headers import TO_PROVIDER
-from ..relay import admission, wishes
+from ..relay import admission
 from ..relay.load import MOST, load
 from ..relay.watch import ClientWatch
+from ..routing.steering import HEADER as ROUTE
 from ..splice import BadJson, Scan, guard
 from . import _forms
 from ._app import App, Response
@@ -142,7 +143,7 @@ def open_call(
     claim = None if dry else claimed(sent)
     call = admission.admitted(
         g.caller, g.request_id, dialect, schema, surface, body, said=said, headers=passed_headers(),
-        route=request.headers.get(wishes.HEADER), strict=request.headers.get("x-gateway-strict") == "1", dry=dry,
+        route=request.headers.get(ROUTE), strict=request.headers.get("x-gateway-strict") == "1", dry=dry,
         claim=claim,
     )  # fmt: skip
     call.started = started
@@ -295,6 +296,8 @@ def _shape() -> Words:
     found = lister() if blueprint == "models" else _SHAPES.get(blueprint or "")
     if found is None and blueprint is None:
         found = next((dialect for path, dialect in _PATHS if request.path.startswith(path)), None)
+        if found is None and request.path.startswith("/v1/"):
+            found = lister()
     return NAMED[found or "chat"]
 
 

@@ -162,6 +162,7 @@ def prices_set(
     known = book.current().find(model)
     shown = {"model": model, **_shown(prices.from_facts(facts, at, known.model if known is not None else None))}
     pieces = "".join(f" ${shown[f'{kind}_usd']} a {kind}." for kind in facts.get("units", ()))
+    pieces += "".join(f" ${usd} each {kind}." for kind, usd in facts.get("fees", {}).items())
     tokens = (
         f" ${shown['input_mtok']} in, ${shown['output_mtok']} out, a million tokens." if shown["input_mtok"] else ""
     )

@@ -361,9 +361,10 @@ def verdict(past: Sequence[Failed], dialect: str) -> GatewayError:
         soonest = min(reversed(faults), key=lambda one: math.inf if one.retry_after is None else one.retry_after)
         wait_s, hints = _hints(soonest)
         overloaded = dialect == "messages" and all(fault.status == 529 for fault in faults)
+        state = "overloaded" if overloaded else "at its rate limit"
         return GatewayError(
             529 if overloaded else 429,
-            "Every provider of this model is at its rate limit. Wait for Retry-After seconds and retry.",
+            f"Every provider of this model is {state}. Wait for Retry-After seconds and retry.",
             retry_after=1 if wait_s is None else wait_s,
             headers=hints,
         )

@@ -14,8 +14,8 @@ from schemas import steering
 
 from ..call import Steer
 from ..errors import GatewayError
+from ..routing.steering import HEADER
 
-HEADER = "x-gateway-route"
 _LISTS = ("order", "only", "ignore", "quantizations")
 _FLAGS = ("require_parameters", "allow_fallbacks", "zdr", "enforce_distillable_text")
 _WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}

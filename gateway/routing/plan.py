@@ -32,8 +32,9 @@ def legs(call: Call) -> list[Leg]:
     found = [way for ways in served for way in steering.chosen(call.steer, ways)]
     if not found:
         names = ", ".join(dict.fromkeys(channel.name for ways in served for _, channel, _ in ways))
+        wish = "provider" if call.body.values.get("provider") else steering.HEADER
         raise GatewayError(
-            400, f"Nobody whom provider allows serves {call.model[:200]!r}. These do: {names}.", param="provider"
+            400, f"Nobody whom {wish} allows serves {call.model[:200]!r}. These do: {names}.", param=wish
         )
     maker = bound_to(call)
     if maker is not None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from ..call import Channel, Steer
 
+HEADER = "x-gateway-route"
+"""The header that says the same as the body's `provider`."""
+
 Way = tuple[str, Channel, str]
 """A public name, a channel that serves it, and what its provider calls it."""
 

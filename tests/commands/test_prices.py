@@ -62,6 +62,10 @@ def test_margins_and_prices_of_ones_own(shop: Path) -> None:
         9,
         Decimal("0.02"),
     )
+    shown = verb(
+        shop, "prices", "set", GPT, "--input-mtok", "7", "--output-mtok", "8", "--fee", "web_search=0.02"
+    ).stdout
+    assert shown.startswith(f"{GPT}: $7 in, $8 out, a million tokens. $0.02 each web_search.")
     assert told(shop, "prices", "remove", GPT)["removed"]
     told(shop, "prices", "margin", "channel:openai", "0")
     assert price(shop)["input_mtok"] == Decimal("0.18")

@@ -134,6 +134,8 @@ def test_tools_that_the_provider_runs_are_seen() -> None:
         ({"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 2}, Usage(input=9, output=5, cached=2)),
         ({"prompt_tokens": -9, "completion_tokens": 5}, None), ({"prompt_tokens": "9", "completion_tokens": 5}, None),
         ({"prompt_tokens": 9.0, "completion_tokens": 5}, None), ({"completion_tokens": 5}, None),
+        ({"prompt_tokens": 9, "total_tokens": 14}, Usage(input=9, output=5)), ({"prompt_tokens": 9}, None),
+        ({"prompt_tokens": 9, "completion_tokens": "5", "total_tokens": 14}, None),
         ({"prompt_tokens": True, "completion_tokens": 5}, None), ([], None), (None, None), ("x", None),
     ],
 )  # fmt: skip

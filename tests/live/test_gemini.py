@@ -60,6 +60,12 @@ def test_methods_and_models_that_are_none(sqlite_gateway: Gateway) -> None:
     for path in ("/v1beta/models/sandbox/echo:paint", "/v1beta/models/sandbox/echo", "/v1beta/nothing"):
         answer = sqlite_gateway.post(path, HI)
         assert answer.status_code in (404, 405) and answer.json()["error"]["status"] in ("NOT_FOUND", "UNIMPLEMENTED")
+    answer = requests.post(
+        f"{sqlite_gateway.url}/v1/cachedContents", json=HI, headers={"x-goog-api-key": sqlite_gateway.key}, timeout=60
+    )
+    assert (answer.status_code, answer.json()["error"]["status"]) == (404, "NOT_FOUND"), (
+        "to Google's client its own words"
+    )
     for model in ("nobody/none", "tunedModels/none", "sandbox/none"):
         error = sqlite_gateway.post(f"/v1beta/{model}:generateContent", HI).json()["error"]
         assert (error["code"], error["status"]) == (404, "NOT_FOUND")

@@ -131,7 +131,7 @@ def tried(operation: Any, mode: GenerationMode, most: int, gateway: Gateway) -> 
 @pytest.mark.parametrize("tag", TAGS)
 def test_what_fits_is_answered_as_described(document: dict[str, Any], sqlite_gateway: Gateway, tag: str) -> None:
     for operation in operations(aimed(document), sqlite_gateway.url, tag):
-        seen = tried(operation, GenerationMode.POSITIVE, 20, sqlite_gateway)
+        seen = tried(operation, GenerationMode.POSITIVE, 12, sqlite_gateway)
         if not THINGS.search(operation.path):
             assert seen[200], (operation.label, seen)
 
@@ -139,7 +139,7 @@ def test_what_fits_is_answered_as_described(document: dict[str, Any], sqlite_gat
 @pytest.mark.parametrize("tag", [tag for tag in TAGS if tag not in ("health", "metrics", "openapi")])
 def test_what_does_not_fit_is_refused_as_described(document: dict[str, Any], sqlite_gateway: Gateway, tag: str) -> None:
     for operation in operations(document, sqlite_gateway.url, tag):
-        tried(operation, GenerationMode.NEGATIVE, 8, sqlite_gateway)
+        tried(operation, GenerationMode.NEGATIVE, 5, sqlite_gateway)
 
 
 def test_other_methods_are_refused(document: dict[str, Any], sqlite_gateway: Gateway) -> None:

@@ -107,12 +107,15 @@ def test_the_header_says_the_same(market: Market) -> None:
         ("zdr=false; enforce_distillable_text=no; data_collection=allow; quantizations=", None, "dear cheap mid"),
     ):
         assert market.legs(wish, {"x-gateway-route": route}) == legs.split(), route
-    for wrong in ("sort=best", "nothing", "order", "max_price=prompt", "allow_fallbacks=perhaps", "zdr=true"):
+    for wrong in (
+        "sort=best", "nothing", "order", "max_price=prompt", "allow_fallbacks=perhaps", "zdr=true", "only=nobody",
+    ):  # fmt: skip
         told = market.dry(None, {"x-gateway-route": wrong})
         if wrong == "order":
             assert told.status_code == 200
         else:
             assert told.status_code == 400 and told.json()["error"]["param"] == "x-gateway-route", wrong
+    assert market.dry({"only": ["nobody"]}).json()["error"]["param"] == "provider"
 
 
 def test_who_served_is_said_and_what_fails_moves_on(market: Market) -> None:
@@ -197,7 +200,7 @@ def test_legs_that_would_lose_something_can_be_left_out(market: Market) -> None:
 def test_a_dry_run_leaves_no_trace(market: Market) -> None:
     gateway = market.gateway
     gateway.cli("plans", "set", f"{market.name}-plan", "--rpm", "3", "--tpm", "100000")
-    account, key = gateway.account("0.001", plan=f"{market.name}-plan")
+    account, key = gateway.account("0.0001", plan=f"{market.name}-plan")
     before = market.asked()
     body = {"model": market.model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 10}
     for _ in range(6):
@@ -207,7 +210,7 @@ def test_a_dry_run_leaves_no_trace(market: Market) -> None:
         assert told["would"].startswith("402: Not enough credits"), told
     gateway.cli("credits", "add", account, "1")
     told = gateway.post("/v1/chat/completions", body, key, headers={"x-gateway-dry-run": "1"}).json()
-    assert told["would"] == "run" and told["balance_usd"] == 1.001
+    assert told["would"] == "run" and told["balance_usd"] == 1.0001
     assert told["legs"][1]["price"]["prompt_usd_per_mtok"] == 1 and told["legs"][1]["health"] == "ok"
     assert 0 < told["ceiling"]["floor_usd"] <= told["ceiling"]["hold_usd"] < 1 and told["ceiling"]["tokens"] > 10
     assert {limit["name"]: limit["remaining"] for limit in told["limits"]} == {"rpm": 3, "tpm": 100_000}

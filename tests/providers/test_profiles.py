@@ -242,31 +242,38 @@ ACCENTED = sorted(
 )
 
 
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> list[tuple[str, Call]]:
+    """All recorded requests of chat as calls, by their names, read once."""
+    return [
+        (one.name, made.call(one.dialect, "ours", json.dumps(one.body).encode(), bridge.NAMED[one.dialect].ask(values)))
+        for one in recordings.requests(shared)
+        if one.dialect in bridge.NAMED and one.name not in recordings.REQUESTS
+        for values in [{**one.body, "model": one.model, "stream": one.stream}]
+    ]
+
+
 @pytest.mark.parametrize("provider", ACCENTED)
-def test_recorded_requests_in_each_providers_accent(shared: Path, provider: str) -> None:
+def test_recorded_requests_in_each_providers_accent(recorded: list[tuple[str, Call]], provider: str) -> None:
     """No request of any client holds what this provider refuses when it goes there."""
     taken = leg(provider)
     accent = taken.profile.accent
     tried = 0
-    for one in recordings.requests(shared):
-        if one.dialect not in bridge.NAMED or one.name in recordings.REQUESTS:
-            continue
-        values = {**one.body, "model": one.model, "stream": one.stream}
-        asked = made.call(one.dialect, "ours", json.dumps(one.body).encode(), bridge.NAMED[one.dialect].ask(values))
+    for name, asked in recorded:
         try:
             bridge.screen(asked, taken)
         except bridge.Refused:
             continue
         body = json.loads(bridge.encode(asked, taken))
-        assert not {*accent.unknown, *accent.needless, *(name for name, _ in accent.renamed)} & set(body), one.name
+        assert not {*accent.unknown, *accent.needless, *(known for known, _ in accent.renamed)} & set(body), name
         ids: list[str] = []
         for message in body["messages"]:
-            assert not set(accent.in_messages) & set(message), one.name
-            assert accent.developer or message["role"] != "developer", one.name
+            assert not set(accent.in_messages) & set(message), name
+            assert accent.developer or message["role"] != "developer", name
             ids += [found["id"] for found in message.get("tool_calls") or ()]
             ids += [message["tool_call_id"]] if message.get("tool_call_id") else []
         if accent.call_ids:
-            assert all(len(found) == accent.call_ids and found.isalnum() for found in ids), one.name
+            assert all(len(found) == accent.call_ids and found.isalnum() for found in ids), name
         tried += 1
     assert tried > 900
 

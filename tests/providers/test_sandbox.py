@@ -294,6 +294,20 @@ def test_a_line_orders_calls_of_any_model(model: str) -> None:
         assert made == calls(say(model, "hello", tools=[*ABC])) or "tool" in model, wrong
 
 
+def test_tools_that_take_free_text_are_called_with_it() -> None:
+    free = {"type": "custom", "custom": {"name": "patch"}}
+    for model, text, taken in (
+        ("tool", "hello", "hello"), ("echo", "Patch it.", "Patch it."), ("echo", "call patch *** Begin: {x}", "*** Begin: {x}"),
+        ("echo", "call patch", ""),
+    ):  # fmt: skip
+        reply = say(model, text, tools=[free])
+        (call,) = reply["choices"][0]["message"]["tool_calls"]
+        assert (call["type"], call["custom"]) == ("custom", {"name": "patch", "input": taken}), text
+    reply = say("echo", "hello", tools=[free, ABC[0]], tool_choice="required")
+    assert reply["choices"][0]["message"]["tool_calls"][0]["custom"]["name"] == "patch"
+    assert calls(say("echo", "hello", tools=[free, ABC[0]])) == []
+
+
 def after(*results: dict[str, Any], text: str = "call beta {}") -> list[dict[str, Any]]:
     asked = [
         {"id": f"c{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}

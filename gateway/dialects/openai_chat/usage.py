@@ -34,7 +34,9 @@ def usage(values: Mapping[str, Any]) -> Usage | None:
 
 def counted(found: Mapping[str, Any], given: str, taken: str) -> Usage | None:
     """Usage as OpenAI tells it; given, taken: what it calls the two totals. None where they cannot be believed."""
-    read, made = shapes.count(found.get(given)), shapes.count(found.get(taken))
+    read, made, both = (shapes.count(found.get(name)) for name in (given, taken, "total_tokens"))
+    if read is not None and both is not None and taken not in found:
+        made = max(0, both - read)
     if read is None or made is None:
         return None
     inside, outside = members(found.get(f"{given}_details")), members(found.get(f"{taken}_details"))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
 from ...neutral.parts import Bytes, FileRef, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...neutral.reply import Choice, Finish, Usage
-from ...neutral.request import ChatRequest, FunctionTool, Message
+from ...neutral.request import ChatRequest, CustomTool, FunctionTool, Message
 from .fill import Prompt, fill
 
 PIECE = re.compile(r"\s*(?:\w{1,24}|[^\w\s])|\s+$")
@@ -47,8 +47,9 @@ def prompt_tokens(request: ChatRequest) -> int:
         total += 4 + sum(_part_tokens(part) for part in message.parts)
     for tool in request.tools:
         total += 8
-        if isinstance(tool, FunctionTool):
-            total += tokens(tool.name + " " + (tool.description or "") + " " + json.dumps(tool.schema))
+        if isinstance(tool, _Own):
+            takes = json.dumps(tool.schema) if isinstance(tool, FunctionTool) else tool.form or ""
+            total += tokens(f"{tool.name} {tool.description or ''} {takes}")
     return total
 
 
@@ -163,34 +164,42 @@ def _seen(part: Media) -> str:
     return f"[{part.name + ': ' if part.name else ''}{what}]"
 
 
-def offered(request: ChatRequest) -> list[FunctionTool]:
+_Own = FunctionTool | CustomTool
+"""A tool that the caller runs."""
+
+
+def offered(request: ChatRequest) -> list[_Own]:
     """The tools that may be called: none, those that the tool choice names, or all."""
     choice = request.tool_choice
     if choice.mode == "none":
         return []
-    tools = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
+    tools = [tool for tool in request.tools if isinstance(tool, _Own)]
     return [tool for tool in tools if not choice.names or tool.name in choice.names]
 
 
 def ordered(request: ChatRequest) -> tuple[ToolCall, ...]:
-    """The calls that lines `call <tool> {json}` order. A line before the tools' results has had its call."""
-    names = {tool.name for tool in offered(request)}
+    """The calls that lines `call <tool> {json}` order, or `call <tool> <text>` of one that takes free text. A line
+    before the tools' results has had its call."""
+    tools = {tool.name: tool for tool in offered(request)}
     _, text = turn(request)
-    found = (_order(line) for line in _LINE_END.split(text)) if names else ()
-    lines = [line for line in found if line is not None and line[0] in names]
+    found = (_order(line, tools) for line in _LINE_END.split(text)) if tools else ()
+    orders = [order for order in found if order is not None]
     if request.tool_choice.parallel is False:
-        lines = lines[:1]
-    return tuple(_call(place, name, arguments) for place, (name, arguments) in enumerate(lines))
+        orders = orders[:1]
+    return tuple(_call(place, tool, arguments) for place, (tool, arguments) in enumerate(orders))
 
 
-def _order(line: str) -> tuple[str, str] | None:
+def _order(line: str, tools: Mapping[str, _Own]) -> tuple[_Own, str] | None:
     match line.split(None, 2):
-        case ["call", name]:
-            return name, "{}"
-        case ["call", name, arguments] if _is_object(arguments):
-            return name, arguments.strip()
+        case ["call", name] if name in tools:
+            tool, given = tools[name], ""
+        case ["call", name, given] if name in tools:
+            tool, given = tools[name], given.strip()
         case _:
             return None
+    if isinstance(tool, CustomTool):
+        return tool, given
+    return (tool, given or "{}") if not given or _is_object(given) else None
 
 
 def tool_calls(request: ChatRequest) -> tuple[ToolCall, ...]:
@@ -203,18 +212,21 @@ def tool_calls(request: ChatRequest) -> tuple[ToolCall, ...]:
     return ()
 
 
-def forced(place: int, tool: FunctionTool, text: str) -> ToolCall:
-    """A call of this tool, with arguments that fit its schema."""
+def forced(place: int, tool: _Own, text: str) -> ToolCall:
+    """A call of this tool, with arguments that fit its schema; of one that takes free text, with the question."""
+    if isinstance(tool, CustomTool):
+        return _call(place, tool, text)
     arguments = fill(tool.schema or {"type": "object"}, Prompt(text))
-    return _call(place, tool.name, json.dumps(arguments, ensure_ascii=False))
+    return _call(place, tool, json.dumps(arguments, ensure_ascii=False))
 
 
-def _call(place: int, name: str, arguments: str) -> ToolCall:
-    mark = zlib.crc32((name + arguments).encode("utf-8", "replace"))
-    return ToolCall(id=f"call_sandbox_{place}_{mark:08x}", name=name, arguments=arguments)
+def _call(place: int, tool: _Own, arguments: str) -> ToolCall:
+    mark = zlib.crc32((tool.name + arguments).encode("utf-8", "replace"))
+    custom = isinstance(tool, CustomTool)
+    return ToolCall(id=f"call_sandbox_{place}_{mark:08x}", name=tool.name, arguments=arguments, custom=custom)
 
 
-def _fits(tool: FunctionTool, text: str) -> bool:
+def _fits(tool: _Own, text: str) -> bool:
     """Whether a question plainly asks for a tool: it shares a telling word with the tool's name."""
     name = re.sub(r"([a-z])([A-Z])", r"\1 \2", tool.name).replace("_", " ").lower()
     telling = set(_WORDS.findall(name)) - _EMPTY_WORDS
